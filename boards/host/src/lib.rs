@@ -1,0 +1,1 @@
+//! The host board: a Linux process with a file for flash.

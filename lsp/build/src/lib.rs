@@ -1,0 +1,1 @@
+//! The build backend: compile, pack, sign, upload, flash. The only place that spawns processes.

@@ -1,0 +1,1 @@
+//! Diagnostics, completion, hover and lenses over in-memory inputs. No IO.

@@ -1,0 +1,1 @@
+//! The model of Otaru.toml and board.toml, with spans. No IO.

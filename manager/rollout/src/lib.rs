@@ -1,0 +1,1 @@
+//! Rollout policy: (state, event, now) to (state, commands). No IO.

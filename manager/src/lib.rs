@@ -1,0 +1,1 @@
+//! The device manager: DDI, public API and web app over SQLite.

@@ -1,0 +1,3 @@
+//! Debug probes: the only crate that links probe-rs.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! What a firmware links: the update agent and its application interface.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]

@@ -1,0 +1,1 @@
+//! Deterministic world for tests: a flash that tears, devices, links, one seed.

@@ -1,0 +1,3 @@
+//! Project automation: test, tidy, firmware, setup, bench.
+
+fn main() {}
