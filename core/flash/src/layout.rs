@@ -1,0 +1,297 @@
+//! Where everything stands in the flash of a device, and whether that makes sense.
+
+use crate::Area;
+use core::fmt;
+
+/// Largest number of chunks of an execution slot; bounds the set of differing chunks in a record
+/// entry to 128 bytes. A larger slot takes larger chunks.
+pub const CHUNKS_MAX: u32 = 1024;
+
+/// Largest write unit in bytes.
+pub const WRITE_UNIT_MAX: u16 = 512;
+
+/// How the bootloader installs an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Mode {
+    /// Two slots; the images change places through one moving hole in the secondary slot.
+    Swap = 1,
+    /// Three slots; the backup already stands in a storage slot, so installing only copies.
+    Standby = 2,
+}
+
+impl Mode {
+    /// The name used in manifests, on screens and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Swap => "swap",
+            Self::Standby => "standby",
+        }
+    }
+
+    /// The mode with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "swap" => Some(Self::Swap),
+            "standby" => Some(Self::Standby),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Swap),
+            2 => Some(Self::Standby),
+            _ => None,
+        }
+    }
+}
+
+/// A flash area that holds an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Slot {
+    /// Where the firmware runs; only the bootloader changes it.
+    Execution = 0,
+    /// Storage slot 0; in mode `swap` the secondary slot.
+    Storage0 = 1,
+    /// Storage slot 1; only in mode `standby`.
+    Storage1 = 2,
+}
+
+impl Slot {
+    /// The slot with this number.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Execution),
+            1 => Some(Self::Storage0),
+            2 => Some(Self::Storage1),
+            _ => None,
+        }
+    }
+
+    /// The number that is stored.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The name shown to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Execution => "execution",
+            Self::Storage0 => "storage0",
+            Self::Storage1 => "storage1",
+        }
+    }
+}
+
+/// The geometry of a device: where each area stands and how the flash behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Size of the flash in bytes.
+    pub flash_len: u32,
+    /// Smallest unit that can be programmed, in bytes: a power of two, 1…512.
+    pub write_unit: u16,
+    /// What an erased byte reads as: 0xFF or 0x00.
+    pub erased: u8,
+    /// How images are installed.
+    pub mode: Mode,
+    /// Unit of copying, in bytes.
+    pub chunk_len: u32,
+    /// The device block.
+    pub device_block: Area,
+    /// The identity area, kept in two halves.
+    pub identity: Area,
+    /// The FOTA record, kept in two halves.
+    pub record: Area,
+    /// The execution slot.
+    pub execution: Area,
+    /// The storage slots. In mode `swap` the first is the secondary slot, the second is empty.
+    pub storage: [Area; 2],
+}
+
+/// What is wrong with a [`Layout`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayoutError {
+    /// The write unit is not a power of two in 1…512.
+    WriteUnit,
+    /// The erased value is neither 0xFF nor 0x00.
+    ErasedValue,
+    /// An area is empty, or not on sector bounds, or its sectors are no multiple of the write unit.
+    Unaligned(&'static str),
+    /// An area ends behind the flash.
+    OutsideFlash(&'static str),
+    /// Two areas share bytes.
+    Overlap(&'static str, &'static str),
+    /// The chunk length is zero, no multiple of an erase size involved, or does not divide the
+    /// execution slot.
+    ChunkLen,
+    /// The execution slot has more than [`CHUNKS_MAX`] chunks: choose larger chunks.
+    TooManyChunks,
+    /// A storage slot is too short: the secondary slot needs one chunk more than the longest
+    /// image, a storage slot as much as the execution slot.
+    StorageTooShort,
+    /// An area that is kept in two halves has an odd number of sectors.
+    OddHalves(&'static str),
+    /// A record half is too short for 20 entries and the marks of one update: make the record
+    /// larger or choose larger chunks.
+    RecordTooShort,
+}
+
+impl fmt::Display for LayoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WriteUnit => f.write_str("write unit must be a power of two from 1 to 512"),
+            Self::ErasedValue => f.write_str("erased value must be 0xFF or 0x00"),
+            Self::Unaligned(area) => write!(f, "{area} is empty or not on sector bounds"),
+            Self::OutsideFlash(area) => write!(f, "{area} ends behind the flash"),
+            Self::Overlap(a, b) => write!(f, "{a} and {b} overlap"),
+            Self::ChunkLen => {
+                f.write_str("chunk length must be a multiple of the sectors and divide the slot")
+            }
+            Self::TooManyChunks => {
+                write!(f, "more than {CHUNKS_MAX} chunks: choose larger chunks")
+            }
+            Self::StorageTooShort => f.write_str("a storage slot is too short for the slot"),
+            Self::OddHalves(area) => write!(f, "{area} needs an even number of sectors"),
+            Self::RecordTooShort => {
+                f.write_str("record too short for one update: enlarge it or the chunks")
+            }
+        }
+    }
+}
+
+impl core::error::Error for LayoutError {}
+
+impl Layout {
+    /// The area of a slot.
+    pub const fn slot(&self, slot: Slot) -> &Area {
+        match slot {
+            Slot::Execution => &self.execution,
+            Slot::Storage0 => &self.storage[0],
+            Slot::Storage1 => &self.storage[1],
+        }
+    }
+
+    /// The areas with their names, in the order of the device block.
+    pub const fn areas(&self) -> [(&'static str, Area); 6] {
+        [
+            ("device block", self.device_block),
+            ("identity", self.identity),
+            ("record", self.record),
+            ("execution", self.execution),
+            ("storage 0", self.storage[0]),
+            ("storage 1", self.storage[1]),
+        ]
+    }
+
+    /// Longest image file that can be stored and installed, in bytes.
+    pub const fn image_len_max(&self) -> u32 {
+        self.execution.len
+    }
+
+    /// Number of chunks of the execution slot.
+    pub fn chunk_count(&self) -> u32 {
+        self.execution.len.checked_div(self.chunk_len).unwrap_or(0)
+    }
+
+    /// Number of chunks that an image of `len` bytes touches.
+    pub fn chunks_of(&self, len: u32) -> u32 {
+        if self.chunk_len == 0 {
+            0
+        } else {
+            len.div_ceil(self.chunk_len)
+        }
+    }
+
+    /// Whether the layout can work; call this before anything else is done with it.
+    ///
+    /// The record's own size is checked by the record, which knows the size of its entries.
+    ///
+    /// # Errors
+    /// The first [`LayoutError`] found.
+    pub fn check(&self) -> Result<(), LayoutError> {
+        if !self.write_unit.is_power_of_two() || self.write_unit > WRITE_UNIT_MAX {
+            return Err(LayoutError::WriteUnit);
+        }
+        if self.erased != 0xFF && self.erased != 0 {
+            return Err(LayoutError::ErasedValue);
+        }
+        let areas = self.areas();
+        for (name, area) in &areas {
+            let optional = *name == "storage 1" && self.mode == Mode::Swap;
+            if !(optional && area.len == 0) {
+                self.check_area(name, area)?;
+            }
+        }
+        for (index, (name, area)) in areas.iter().enumerate() {
+            for (other_name, other) in areas.iter().skip(index.saturating_add(1)) {
+                if area.overlaps(other) {
+                    return Err(LayoutError::Overlap(name, other_name));
+                }
+            }
+        }
+        check_halves("identity", &self.identity)?;
+        check_halves("record", &self.record)?;
+        self.check_chunks()
+    }
+
+    fn check_area(&self, name: &'static str, area: &Area) -> Result<(), LayoutError> {
+        let multiple = |n: u32, of: u32| n.checked_rem(of) == Some(0);
+        if area.len == 0
+            || !multiple(area.offset, area.erase_len)
+            || !multiple(area.len, area.erase_len)
+            || !multiple(area.erase_len, u32::from(self.write_unit))
+        {
+            return Err(LayoutError::Unaligned(name));
+        }
+        match area.end() {
+            Some(end) if end <= self.flash_len => Ok(()),
+            _ => Err(LayoutError::OutsideFlash(name)),
+        }
+    }
+
+    fn check_chunks(&self) -> Result<(), LayoutError> {
+        let multiple = |n: u32, of: u32| n.checked_rem(of) == Some(0);
+        let secondary_ok = match self.mode {
+            Mode::Swap => multiple(self.chunk_len, self.storage[0].erase_len),
+            Mode::Standby => true,
+        };
+        if self.chunk_len == 0
+            || !multiple(self.chunk_len, self.execution.erase_len)
+            || !multiple(self.execution.len, self.chunk_len)
+            || !secondary_ok
+        {
+            return Err(LayoutError::ChunkLen);
+        }
+        if self.chunk_count() > CHUNKS_MAX {
+            return Err(LayoutError::TooManyChunks);
+        }
+        let long_enough = match self.mode {
+            Mode::Swap => self
+                .execution
+                .len
+                .checked_add(self.chunk_len)
+                .is_some_and(|needed| self.storage[0].len >= needed),
+            Mode::Standby => self
+                .storage
+                .iter()
+                .all(|slot| slot.len >= self.execution.len),
+        };
+        if long_enough {
+            Ok(())
+        } else {
+            Err(LayoutError::StorageTooShort)
+        }
+    }
+}
+
+fn check_halves(name: &'static str, area: &Area) -> Result<(), LayoutError> {
+    let [half, _] = area.halves();
+    let whole = half.len > 0 && half.len.checked_rem(area.erase_len) == Some(0);
+    if whole {
+        Ok(())
+    } else {
+        Err(LayoutError::OddHalves(name))
+    }
+}
