@@ -196,10 +196,10 @@ fn identity_in_force_survives_every_cut_of_a_new_one() {
         let loaded = store
             .load(&mut flash, &mut buf)
             .expect("an identity is in force");
-        assert_eq!(
-            loaded.device_id,
-            if done { "dev-2" } else { "dev-1" },
-            "budget {budget}"
+        // A cut in the padding leaves the new identity complete already.
+        assert!(
+            loaded == second || (loaded == first && !done),
+            "budget {budget}: {loaded:?}"
         );
         // Provisioning again after the cut works.
         store.store(&mut flash, &second, &mut buf).expect("fits");
@@ -234,7 +234,7 @@ fn identity_that_does_not_fit_is_refused_and_hides_its_token() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_never_pass_as_an_identity(bytes in proptest::collection::vec(any::<u8>(), 0x8000)) {
+    fn arbitrary_bytes_never_pass_as_an_identity(bytes in proptest::collection::vec(any::<u8>(), 0x1000..0x3000)) {
         let mut flash = Ram { bytes, budget: usize::MAX };
         flash.bytes.resize(0x40000, 0xFF);
         let mut buf = [0; IDENTITY_LEN_MAX];
