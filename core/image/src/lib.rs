@@ -1,4 +1,49 @@
 //! MCUboot image format v1: parse and verify, and (feature `std`) build and sign.
+//!
+//! ```text
+//! | header 32 B | padding | payload  | protected TLVs | TLVs: hash, key hash, signature |
+//! |<------ hdr_size ----->|<img_size>|<-- protect --->|
+//! |<--------------- image hash (signed) ------------->|
+//! |<------------------------- digest (content address) ---------------------------->|
+//! ```
+//!
+//! The bytes are described in `docs/formats/image.md`. This crate owns their meaning: nobody else
+//! interprets a header or a TLV. It never writes flash, never decides when something is installed,
+//! and knows neither the record nor the network.
+//!
+//! Images lie in flash and are read block by block through [`ReadAt`]. Every byte is treated as
+//! hostile: all lengths are checked against the slot, the number of TLVs is limited by
+//! [`TLVS_MAX`], and nothing here panics, allocates or recurses.
+//!
+//! * [`inspect`] reads header and TLVs and says what the image claims to be. Nothing is
+//!   authenticated yet.
+//! * [`verify`] reads every byte once and says whether this device may run the image.
+//!   [`Verification`] is the same in steps, for callers that must yield in between. What it reports
+//!   was parsed from the very bytes that were hashed, so flash bits that read differently each time
+//!   cannot slip a value past the signature.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod board;
+mod error;
+mod header;
+mod info;
+mod key;
+mod parser;
+mod source;
+pub mod tlv;
+mod verify;
+
+pub use board::{BoardIds, Uuid};
+pub use error::{ImageError, Malformed, Unsupported, VerifyError};
+pub use header::{HEADER_LEN, ImageFlags, ImageHeader, MAGIC, Version};
+pub use info::{ImageInfo, LABEL_LEN_MAX, Label, LabelError, inspect};
+#[cfg(feature = "ed25519")]
+pub use key::Ed25519Dalek;
+pub use key::{KEYS_MAX, Key, SignatureRejected, SignatureVerifier, key_hash, spki_der};
+pub use source::{OutOfBounds, ReadAt};
+pub use tlv::TLVS_MAX;
+#[cfg(feature = "ed25519")]
+pub use verify::verify;
+pub use verify::{BLOCK_LEN_MIN, Expectation, Progress, Verification, Verified, verify_with};

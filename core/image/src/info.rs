@@ -1,0 +1,146 @@
+//! What an image says about itself.
+
+use core::fmt;
+
+use crate::board::{BoardIds, Uuid};
+use crate::error::ImageError;
+use crate::header::ImageHeader;
+use crate::parser::{ITEM_LEN_MAX, Next, Parser};
+use crate::source::ReadAt;
+
+/// Longest label in bytes.
+pub const LABEL_LEN_MAX: usize = 32;
+
+/// The version as people read it, `1.1.0+7` or free text: 1 to 32 bytes of UTF-8 without control
+/// characters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Label {
+    len: u8,
+    bytes: [u8; LABEL_LEN_MAX],
+}
+
+/// A text that cannot be a label: empty, longer than 32 bytes, or with control characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelError;
+
+impl fmt::Display for LabelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a label has 1 to {LABEL_LEN_MAX} bytes of text without control characters"
+        )
+    }
+}
+
+impl core::error::Error for LabelError {}
+
+impl Label {
+    /// A label with this text.
+    ///
+    /// # Errors
+    /// [`LabelError`] if it is empty, longer than 32 bytes, or has control characters.
+    pub fn new(text: &str) -> Result<Self, LabelError> {
+        let mut bytes = [0; LABEL_LEN_MAX];
+        let room = bytes.get_mut(..text.len()).ok_or(LabelError)?;
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(LabelError);
+        }
+        room.copy_from_slice(text.as_bytes());
+        let len = u8::try_from(text.len()).map_err(|_too_long| LabelError)?;
+        Ok(Self { len, bytes })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        let used = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
+        // Always UTF-8, because `new` copied a whole `str`.
+        core::str::from_utf8(used).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What header and TLVs say. From [`inspect`] it is a mere claim; from
+/// [`Verified::info`](crate::Verified::info) everything but the key hash is signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageInfo {
+    /// The header.
+    pub header: ImageHeader,
+    /// Bytes of the complete file, first header byte to last TLV byte.
+    pub len: u32,
+    /// Bytes the image hash covers: header, payload and protected area.
+    pub hashed_len: u32,
+    /// Security counter; 0 if the image has none.
+    pub security_counter: u32,
+    /// Vendor UUID of the board.
+    pub vid: Option<Uuid>,
+    /// Class UUID of the board.
+    pub cid: Option<Uuid>,
+    /// The version as people read it.
+    pub label: Option<Label>,
+    /// SHA-256 of the signing key as DER `SubjectPublicKeyInfo`.
+    pub key_hash: [u8; 32],
+    /// SHA-256 over the first `hashed_len` bytes, as the image states it. Not the digest.
+    pub image_hash: [u8; 32],
+    /// The Ed25519 signature over `image_hash`.
+    pub signature: [u8; 64],
+    /// Where the 64 bytes of the signature begin.
+    pub signature_offset: u32,
+}
+
+impl ImageInfo {
+    /// The board the image is made for, if it names both vendor and class.
+    pub fn board(&self) -> Option<BoardIds> {
+        Some(BoardIds {
+            vid: self.vid?,
+            cid: self.cid?,
+        })
+    }
+
+    /// The address the image is linked for, if it runs nowhere else.
+    pub fn rom_address(&self) -> Option<u32> {
+        self.header
+            .flags
+            .is_rom_fixed()
+            .then_some(self.header.load_address)
+    }
+}
+
+/// Reads header and TLVs, not the payload, and checks their form. Authenticates nothing.
+///
+/// `slot_len` is the length of the slot, or of the file, in bytes. Makes at most
+/// 3 + 2 × [`TLVS_MAX`](crate::TLVS_MAX) reads of at most 64 bytes.
+///
+/// # Errors
+/// [`ImageError`]: the first rule that the bytes break, or the error of the source.
+pub fn inspect<S: ReadAt>(
+    source: &mut S,
+    slot_len: u32,
+) -> Result<ImageInfo, ImageError<S::Error>> {
+    Parser::check_slot(slot_len).map_err(ImageError::widen)?;
+    let mut parser = Parser::new(slot_len);
+    let mut item = [0; ITEM_LEN_MAX];
+    loop {
+        if let Some(info) = parser.info() {
+            return Ok(*info);
+        }
+        match parser.next() {
+            Next::Skip => parser.skip_all(),
+            Next::Item { offset, len } => {
+                let bytes = item.get_mut(..usize::from(len)).unwrap_or_default();
+                source.read_at(offset, bytes).map_err(ImageError::Read)?;
+                parser.feed(bytes).map_err(ImageError::widen)?;
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Whether this device may run an image: one pass over its bytes, then the verdict.
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::board::BoardIds;
+use crate::error::{ImageError, VerifyError};
+use crate::info::ImageInfo;
+#[cfg(feature = "ed25519")]
+use crate::key::Ed25519Dalek;
+use crate::key::{Key, SignatureVerifier, key_hash};
+use crate::parser::Parser;
+use crate::source::ReadAt;
+
+/// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
+/// 256 and more, a multiple of the flash's read unit, is sensible.
+pub const BLOCK_LEN_MIN: usize = 32;
+
+/// What an image must be to be accepted.
+#[derive(Debug, Clone, Copy)]
+pub struct Expectation<'k> {
+    /// Keys that may sign. Each costs one short hash, so the time grows with their number; a
+    /// device has at most [`KEYS_MAX`](crate::KEYS_MAX). A key that stands there twice is revoked
+    /// if one of its entries is.
+    pub keys: &'k [Key],
+    /// The board it must be made for. `None`: any (a manager or tool, never a device).
+    pub board: Option<BoardIds>,
+    /// Address of the execution slot. An image that is linked for a fixed address must be linked
+    /// for this one. `None`: any (a manager or tool, never a device).
+    pub slot_address: Option<u32>,
+    /// Lowest security counter that may run.
+    pub security_floor: u32,
+    /// SHA-256 of the complete file, if it was announced.
+    pub digest: Option<[u8; 32]>,
+    /// Length of the complete file in bytes, if it was announced. Without it, bytes behind the
+    /// image are not looked at.
+    pub len: Option<u32>,
+}
+
+/// How far a [`Verification`] is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "no heap here; the value lives for one match"
+)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to do.
+    More {
+        /// Bytes read so far.
+        done: u32,
+        /// Bytes to read, as far as it is known; grows twice, by the TLVs at most, unless the length
+        /// was announced.
+        total: u32,
+    },
+    /// The image is good.
+    Done(Verified),
+}
+
+/// An image that passed. Only [`Verification`] makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verified {
+    info: ImageInfo,
+    digest: [u8; 32],
+    key_index: usize,
+}
+
+impl Verified {
+    /// What the image says, parsed from the bytes that were hashed.
+    pub const fn info(&self) -> &ImageInfo {
+        &self.info
+    }
+
+    /// SHA-256 of the complete file: the name of this image in record, wire and manager.
+    pub const fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Which of the expected keys signed it.
+    pub const fn key_index(&self) -> usize {
+        self.key_index
+    }
+}
+
+/// Verifies the image at offset 0 of `source`, a slot or file of `slot_len` bytes.
+///
+/// # Errors
+/// [`VerifyError`]: the first reason found, in the order described at [`Verification`].
+#[cfg(feature = "ed25519")]
+pub fn verify<S: ReadAt>(
+    source: &mut S,
+    slot_len: u32,
+    expect: &Expectation<'_>,
+    buf: &mut [u8],
+) -> Result<Verified, VerifyError<S::Error>> {
+    verify_with(source, slot_len, expect, buf, Ed25519Dalek)
+}
+
+/// The same with another implementation of Ed25519.
+///
+/// # Errors
+/// [`VerifyError`]: the first reason found, in the order described at [`Verification`].
+pub fn verify_with<S: ReadAt, V: SignatureVerifier>(
+    source: &mut S,
+    slot_len: u32,
+    expect: &Expectation<'_>,
+    buf: &mut [u8],
+    verifier: V,
+) -> Result<Verified, VerifyError<S::Error>> {
+    let mut verification = Verification::with_verifier(slot_len, expect, verifier);
+    loop {
+        // Ends: each step that says `More` has read at least one byte of the slot.
+        if let Progress::Done(verified) = verification.step(source, buf)? {
+            return Ok(verified);
+        }
+    }
+}
+
+/// A verification in steps. Holds no borrow of the source, so a caller can let others use the
+/// flash between two steps; the bytes of the image must not change meanwhile.
+///
+/// Order of the checks: format, as the bytes come (with both digest and length announced it is
+/// judged after the digest, so that a damaged copy is called damaged); digest, length, image hash;
+/// key known and not revoked; signature; and only then what the signed fields say: board, slot,
+/// security counter.
+#[derive(Debug, Clone)]
+pub struct Verification<'k, V> {
+    slot_len: u32,
+    expect: Expectation<'k>,
+    verifier: V,
+    parser: Parser,
+    hasher: Sha256,
+    /// Set when the hasher has passed the hashed part.
+    image_hash: Option<[u8; 32]>,
+    /// Bytes read and hashed so far.
+    done: u32,
+    /// Why the bytes so far are not an acceptable image.
+    refusal: Option<ImageError<core::convert::Infallible>>,
+}
+
+#[cfg(feature = "ed25519")]
+impl<'k> Verification<'k, Ed25519Dalek> {
+    /// Begins with the image at offset 0 of a slot or file of `slot_len` bytes.
+    pub fn new(slot_len: u32, expect: &Expectation<'k>) -> Self {
+        Self::with_verifier(slot_len, expect, Ed25519Dalek)
+    }
+}
+
+impl<'k, V: SignatureVerifier> Verification<'k, V> {
+    /// The same with another implementation of Ed25519.
+    pub fn with_verifier(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
+        Self {
+            slot_len,
+            expect: *expect,
+            verifier,
+            parser: Parser::new(slot_len),
+            hasher: Sha256::new(),
+            image_hash: None,
+            done: 0,
+            refusal: Parser::check_slot(slot_len).err(),
+        }
+    }
+
+    /// Reads and hashes the next block, at most `buf.len()` bytes, or, when all are read, checks
+    /// the signature and decides. That last step reads nothing and takes the longest: two scalar
+    /// multiplications.
+    ///
+    /// # Errors
+    /// [`VerifyError::Read`]: the source failed; the step may be tried again. Every other one is
+    /// final, and a further step returns it again.
+    pub fn step<S: ReadAt>(
+        &mut self,
+        source: &mut S,
+        buf: &mut [u8],
+    ) -> Result<Progress, VerifyError<S::Error>> {
+        let total = self.len_to_read()?;
+        if self.done >= total {
+            return self.conclude().map(Progress::Done);
+        }
+        let mut own = [0; BLOCK_LEN_MIN];
+        let buf = if buf.len() < BLOCK_LEN_MIN {
+            own.as_mut_slice()
+        } else {
+            buf
+        };
+        let block = self.block_len(total, buf.len());
+        let block = buf.get_mut(..block).unwrap_or_default();
+        source
+            .read_at(self.done, block)
+            .map_err(VerifyError::Read)?;
+        self.absorb(block);
+        Ok(Progress::More {
+            done: self.done,
+            total: self.len_to_read()?,
+        })
+    }
+
+    /// Where reading ends, as far as it is known; or why it makes no sense to read on.
+    fn len_to_read<E>(&self) -> Result<u32, VerifyError<E>> {
+        if let Some(announced) = self.expect.len {
+            if announced > self.slot_len {
+                let needed = u64::from(announced);
+                return Err(VerifyError::TooLarge {
+                    needed,
+                    slot_len: self.slot_len,
+                });
+            }
+            if self.refusal.is_none() || self.expect.digest.is_some() {
+                return Ok(announced);
+            }
+        }
+        match self.refusal {
+            Some(refusal) => Err(refusal.widen().into()),
+            None => Ok(self.parser.known_len()),
+        }
+    }
+
+    /// Up to the next multiple of the buffer's length, so that blocks stay aligned in flash.
+    fn block_len(&self, total: u32, buf_len: usize) -> usize {
+        let left = usize::try_from(total.saturating_sub(self.done)).unwrap_or(usize::MAX);
+        let done = usize::try_from(self.done).unwrap_or(usize::MAX);
+        let past_boundary = done.checked_rem(buf_len).unwrap_or(0);
+        left.min(buf_len.saturating_sub(past_boundary))
+    }
+
+    fn absorb(&mut self, block: &[u8]) {
+        if self.refusal.is_none() {
+            self.refusal = self.parser.feed(block).err();
+        }
+        let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
+        let boundary = self
+            .parser
+            .hashed_len()
+            .and_then(|end| end.checked_sub(self.done));
+        match boundary.map(|at| block.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))) {
+            Some(Some((hashed, behind))) if self.image_hash.is_none() => {
+                self.hasher.update(hashed);
+                self.image_hash = Some(self.hasher.clone().finalize().into());
+                self.hasher.update(behind);
+            }
+            Some(_) | None => self.hasher.update(block),
+        }
+        self.done = self.done.saturating_add(len);
+    }
+
+    fn conclude<E>(&self) -> Result<Verified, VerifyError<E>> {
+        let digest: [u8; 32] = self.hasher.clone().finalize().into();
+        if self
+            .expect
+            .digest
+            .is_some_and(|announced| !same(&announced, &digest))
+        {
+            return Err(VerifyError::DigestMismatch);
+        }
+        if let Some(refusal) = self.refusal {
+            return Err(refusal.widen().into());
+        }
+        let announced = self.expect.len.unwrap_or(self.done);
+        let info = match self.parser.info() {
+            Some(info) if info.len == announced => *info,
+            Some(_) | None => {
+                let image = self.parser.known_len();
+                return Err(VerifyError::LengthMismatch { image, announced });
+            }
+        };
+        if self
+            .image_hash
+            .is_none_or(|hash| !same(&hash, &info.image_hash))
+        {
+            return Err(VerifyError::HashMismatch);
+        }
+        let key_index = self.authenticate(&info)?;
+        self.check_fit(&info)?;
+        Ok(Verified {
+            info,
+            digest,
+            key_index,
+        })
+    }
+
+    /// Which key signed this image.
+    fn authenticate<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+        let mut signer = None;
+        for (index, key) in self.expect.keys.iter().enumerate() {
+            if same(&key_hash(&key.public), &info.key_hash) {
+                if key.revoked {
+                    return Err(VerifyError::KeyRevoked);
+                }
+                signer = signer.or(Some((index, key)));
+            }
+        }
+        let (index, key) = signer.ok_or(VerifyError::KeyUnknown)?;
+        self.verifier
+            .check(&key.public, &info.image_hash, &info.signature)
+            .map_err(|_rejected| VerifyError::SignatureInvalid)?;
+        Ok(index)
+    }
+
+    /// Whether a genuine image belongs into this slot of this board.
+    fn check_fit<E>(&self, info: &ImageInfo) -> Result<(), VerifyError<E>> {
+        if self.expect.board.is_some() && self.expect.board != info.board() {
+            return Err(VerifyError::WrongBoard);
+        }
+        if let (Some(slot), Some(image)) = (self.expect.slot_address, info.rom_address())
+            && slot != image
+        {
+            return Err(VerifyError::WrongSlot { image, slot });
+        }
+        if info.security_counter < self.expect.security_floor {
+            let (image, floor) = (info.security_counter, self.expect.security_floor);
+            return Err(VerifyError::SecurityCounter { image, floor });
+        }
+        Ok(())
+    }
+}
+
+/// Compares without telling through time where the first difference is.
+fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
+    left.ct_eq(right).into()
+}
