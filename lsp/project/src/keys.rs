@@ -1,0 +1,175 @@
+//! Every table and key of the manifest with its meaning: the one list that the reader, hover,
+//! completion and `docs/manifest.md` agree on.
+
+/// What a key holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Free text.
+    Text,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// The name of a board that [`crate::board`] knows.
+    Board,
+    /// A path, relative to the manifest.
+    Path,
+    /// A manager's address.
+    Url,
+    /// A whole number within a range.
+    Number(u32, u32),
+    /// A list of strings.
+    List,
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: KeyKind,
+    /// Whether nothing can be built without it.
+    pub required: bool,
+    /// What holds when it is not there, in words.
+    pub default: Option<&'static str>,
+    /// What it means, one or two sentences.
+    pub doc: &'static str,
+}
+
+/// One table with its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableDoc {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is about.
+    pub doc: &'static str,
+    /// Its keys in the order in which people write them.
+    pub keys: &'static [KeyDoc],
+}
+
+/// The tables of `Otaru.toml`.
+pub const MANIFEST_KEYS: &[TableDoc] = &[
+    TableDoc {
+        name: "project",
+        doc: "What is built, and for which board.",
+        keys: &[
+            KeyDoc {
+                name: "name",
+                kind: KeyKind::Text,
+                required: true,
+                default: None,
+                doc: "Name of the product. Also the name of the firmware in the manager, unless \
+                      `[manager] firmware` says otherwise.",
+            },
+            KeyDoc {
+                name: "board",
+                kind: KeyKind::Board,
+                required: true,
+                default: None,
+                doc: "The kind of device that the firmware runs on.",
+            },
+            KeyDoc {
+                name: "mode",
+                kind: KeyKind::OneOf(&["standby", "swap"]),
+                required: false,
+                default: Some("the board's default"),
+                doc: "How the bootloader installs: `standby` copies from one of two storage \
+                      slots, `swap` exchanges two slots. It takes effect when a device is flashed \
+                      by cable.",
+            },
+            KeyDoc {
+                name: "version",
+                kind: KeyKind::Text,
+                required: false,
+                default: Some("\"cargo\""),
+                doc: "`\"cargo\"` takes the version of the cargo package; otherwise \
+                      MAJOR.MINOR.PATCH. A build number is counted up automatically when the \
+                      content changed: `1.1.0+7`.",
+            },
+            KeyDoc {
+                name: "package",
+                kind: KeyKind::Text,
+                required: false,
+                default: Some("the package beside this file"),
+                doc: "The cargo package to build, in a workspace with several.",
+            },
+            KeyDoc {
+                name: "bin",
+                kind: KeyKind::Text,
+                required: false,
+                default: Some("the only binary of the package"),
+                doc: "The binary to build, in a package with several.",
+            },
+            KeyDoc {
+                name: "features",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("none"),
+                doc: "Cargo features to build with.",
+            },
+        ],
+    },
+    TableDoc {
+        name: "signing",
+        doc: "How images are signed. Devices refuse every image that their key table does not know.",
+        keys: &[
+            KeyDoc {
+                name: "key",
+                kind: KeyKind::Path,
+                required: true,
+                default: None,
+                doc: "The Ed25519 private key (PKCS#8 PEM) that signs. `otaru keys new` makes one. \
+                      Keep it out of version control.",
+            },
+            KeyDoc {
+                name: "security_counter",
+                kind: KeyKind::Number(0, u32::MAX),
+                required: false,
+                default: Some("0"),
+                doc: "Raise it when a fix must never be undone: a device that has confirmed an \
+                      image refuses every image with a lower number.",
+            },
+        ],
+    },
+    TableDoc {
+        name: "manager",
+        doc: "Where versions are uploaded, and whom an update addresses.",
+        keys: &[
+            KeyDoc {
+                name: "url",
+                kind: KeyKind::Url,
+                required: false,
+                default: Some("OTARU_MANAGER"),
+                doc: "Address of the device manager. Its API key is not written here: `otaru \
+                      login` stores it in your own configuration.",
+            },
+            KeyDoc {
+                name: "firmware",
+                kind: KeyKind::Text,
+                required: false,
+                default: Some("the project's name"),
+                doc: "Name of the firmware in the manager.",
+            },
+            KeyDoc {
+                name: "device",
+                kind: KeyKind::Text,
+                required: false,
+                default: None,
+                doc: "The device (name or `dev-…`) that an update addresses, unless the command \
+                      names another.",
+            },
+            KeyDoc {
+                name: "fleet",
+                kind: KeyKind::Text,
+                required: false,
+                default: None,
+                doc: "The fleet (name or `flt-…`) that an update addresses. Not together with \
+                      `device`.",
+            },
+        ],
+    },
+];
+
+/// The table of this name.
+pub fn manifest_table(name: &str) -> Option<&'static TableDoc> {
+    MANIFEST_KEYS.iter().find(|table| table.name == name)
+}

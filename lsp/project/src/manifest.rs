@@ -1,0 +1,294 @@
+//! The model of `Otaru.toml`.
+
+use crate::board::{Board, Mode, read_mode};
+use crate::label::Version;
+use crate::problem::{Code, Problem};
+use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
+use crate::url::ManagerUrl;
+
+/// The manifest's file name.
+pub const MANIFEST_FILE_NAME: &str = "Otaru.toml";
+
+/// Where the version comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VersionSource {
+    /// The version of the cargo package.
+    Cargo,
+    /// Given in the manifest.
+    Given(Version),
+}
+
+/// `[project]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// The bytes of the table's name; the beginning of the file if it is missing.
+    pub span: Span,
+    /// Name of the product.
+    pub name: Option<Spanned<String>>,
+    /// Name of the board.
+    pub board: Option<Spanned<String>>,
+    /// Install mode.
+    pub mode: Option<Spanned<Mode>>,
+    /// Where the version comes from.
+    pub version: Option<Spanned<VersionSource>>,
+    /// Cargo package.
+    pub package: Option<Spanned<String>>,
+    /// Binary of the package.
+    pub bin: Option<Spanned<String>>,
+    /// Cargo features.
+    pub features: Vec<Spanned<String>>,
+}
+
+/// `[signing]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signing {
+    /// The bytes of the table's name.
+    pub span: Span,
+    /// Path of the private key, relative to the manifest.
+    pub key: Option<Spanned<String>>,
+    /// The image's security counter.
+    pub security_counter: Option<Spanned<u32>>,
+}
+
+/// `[manager]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    /// The bytes of the table's name.
+    pub span: Span,
+    /// Its address.
+    pub url: Option<Spanned<ManagerUrl>>,
+    /// Name of the firmware there.
+    pub firmware: Option<Spanned<String>>,
+    /// The device that an update addresses.
+    pub device: Option<Spanned<String>>,
+    /// The fleet that an update addresses.
+    pub fleet: Option<Spanned<String>>,
+}
+
+/// What could be read of an `Otaru.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// `[project]`
+    pub project: Project,
+    /// `[signing]`
+    pub signing: Signing,
+    /// `[manager]`
+    pub manager: Manager,
+}
+
+/// Whom an update addresses when the command does not say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpdateTarget {
+    /// One device, by name or id.
+    Device(String),
+    /// One fleet, by name or id.
+    Fleet(String),
+}
+
+/// A manifest that is complete: what the build backend works with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the product.
+    pub name: String,
+    /// The board.
+    pub board: &'static Board,
+    /// Install mode.
+    pub mode: Mode,
+    /// Where the version comes from.
+    pub version: VersionSource,
+    /// Cargo package, if the manifest names one.
+    pub package: Option<String>,
+    /// Binary, if the manifest names one.
+    pub bin: Option<String>,
+    /// Cargo features.
+    pub features: Vec<String>,
+    /// Path of the private key, relative to the manifest.
+    pub key: String,
+    /// The image's security counter.
+    pub security_counter: u32,
+    /// The manager's address, if the manifest names one.
+    pub manager_url: Option<ManagerUrl>,
+    /// Name of the firmware in the manager.
+    pub firmware: String,
+    /// Whom an update addresses, if the manifest says so.
+    pub target: Option<UpdateTarget>,
+}
+
+impl Manifest {
+    /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
+    /// problems.
+    pub fn parse(text: &str) -> Parsed<Self> {
+        read_document(text, |root| Self {
+            project: root.table("project", read_project),
+            signing: root.table("signing", read_signing),
+            manager: root.table("manager", read_manager),
+        })
+    }
+
+    /// The complete settings, if everything that a build needs is there.
+    ///
+    /// `None` only when [`Manifest::parse`] has reported an error.
+    pub fn settings(&self) -> Option<Settings> {
+        let project = &self.project;
+        let name = project.name.as_ref()?.value.clone();
+        let board = crate::board(&project.board.as_ref()?.value)?;
+        let mode = project
+            .mode
+            .as_ref()
+            .map_or(board.defaults.mode, |mode| mode.value);
+        let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
+        let device = text(&self.manager.device).map(UpdateTarget::Device);
+        let fleet = text(&self.manager.fleet).map(UpdateTarget::Fleet);
+        Some(Settings {
+            board,
+            mode,
+            version: project
+                .version
+                .as_ref()
+                .map_or(VersionSource::Cargo, |version| version.value.clone()),
+            package: text(&project.package),
+            bin: text(&project.bin),
+            features: project
+                .features
+                .iter()
+                .map(|feature| feature.value.clone())
+                .collect(),
+            key: text(&self.signing.key)?,
+            security_counter: self
+                .signing
+                .security_counter
+                .as_ref()
+                .map_or(0, |at| at.value),
+            manager_url: self.manager.url.as_ref().map(|url| url.value.clone()),
+            firmware: text(&self.manager.firmware).unwrap_or_else(|| name.clone()),
+            target: device.or(fleet),
+            name,
+        })
+    }
+}
+
+fn read_project(table: &mut Reader<'_>) -> Project {
+    let name = table.string("name");
+    table.require("name", name.as_ref(), "add `name = \"my-product\"`");
+    let board = table.string("board");
+    table.require("board", board.as_ref(), "add `board = \"host\"`");
+    let mode = read_mode(table, "mode");
+    if let Some(name) = &board {
+        check_board(table, name, mode.as_ref());
+    }
+    let version = table.string("version").and_then(|text| {
+        if text.value == "cargo" {
+            return Some(text.with(VersionSource::Cargo));
+        }
+        match text.value.parse::<Version>() {
+            Ok(version) => Some(text.with(VersionSource::Given(version))),
+            Err(error) => {
+                table.report(
+                    Problem::error(Code::VersionNotSemver, text.span.clone(), error.to_string())
+                        .with_hint("`version = \"cargo\"` takes the version of Cargo.toml"),
+                );
+                None
+            }
+        }
+    });
+    Project {
+        name,
+        board,
+        mode,
+        version,
+        package: table.string("package"),
+        bin: table.string("bin"),
+        features: table.strings("features"),
+        span: table.place().span.clone(),
+    }
+}
+
+/// Reports a board that does not exist, or that does not have the mode.
+fn check_board(table: &mut Reader<'_>, name: &Spanned<String>, mode: Option<&Spanned<Mode>>) {
+    let Some(board) = crate::board(&name.value) else {
+        table.report(
+            Problem::error(
+                Code::BoardUnknown,
+                name.span.clone(),
+                format!("there is no board `{}`", name.value),
+            )
+            .with_nearest(&name.value, &crate::board_names()),
+        );
+        return;
+    };
+    if let Some(mode) = mode
+        && !board.has_mode(mode.value)
+    {
+        table.report(Problem::error(
+            Code::ModeUnsupported,
+            mode.span.clone(),
+            format!(
+                "the board `{}` cannot install in mode `{}`",
+                board.name,
+                mode.value.as_str()
+            ),
+        ));
+    }
+}
+
+fn read_signing(table: &mut Reader<'_>) -> Signing {
+    let key = table.string("key");
+    table.require(
+        "key",
+        key.as_ref(),
+        "add `key = \"keys/dev.pem\"`; `otaru keys new` makes one",
+    );
+    let security_counter = table.number("security_counter", 0..=u32::MAX);
+    Signing {
+        span: table.place().span.clone(),
+        key,
+        security_counter,
+    }
+}
+
+fn read_manager(table: &mut Reader<'_>) -> Manager {
+    let url = table
+        .string("url")
+        .and_then(|text| match ManagerUrl::parse(&text.value) {
+            Ok(url) => {
+                if !url.is_secure() && !url.is_loopback() {
+                    table.report(
+                        Problem::warning(
+                            Code::ManagerUrlPlaintext,
+                            text.span.clone(),
+                            "commands and tokens would cross the network unencrypted",
+                        )
+                        .with_hint("use an `https://` address for a manager on another machine"),
+                    );
+                }
+                Some(text.with(url))
+            }
+            Err(error) => {
+                table.report(Problem::error(
+                    Code::ManagerUrl,
+                    text.span.clone(),
+                    error.to_string(),
+                ));
+                None
+            }
+        });
+    let device = table.string("device");
+    let fleet = table.string("fleet");
+    if let (Some(_), Some(fleet)) = (&device, &fleet) {
+        table.report(
+            Problem::error(
+                Code::Conflict,
+                fleet.key_span.clone(),
+                "`device` and `fleet` exclude each other",
+            )
+            .with_hint("keep the one that an update should address"),
+        );
+    }
+    Manager {
+        url,
+        firmware: table.string("firmware"),
+        device,
+        fleet,
+        span: table.place().span.clone(),
+    }
+}
