@@ -1,3 +1,61 @@
-//! Project automation: test, tidy, firmware, setup, bench.
+//! Project automation, called as `cargo xtask <command>`.
+//!
+//! Everything that a contributor or the continuous integration has to do to this repository is a
+//! command here, in Rust, so that it behaves the same on every machine; there are no shell scripts.
+//! It never contains product logic and no crate depends on it.
 
-fn main() {}
+mod cache;
+mod ci;
+mod firmware;
+mod process;
+mod report;
+mod setup;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Project automation of Otaru.
+
+Usage: cargo xtask <command>
+
+  test [--quick] [FILTER]       set up, then run every test of the project
+                                --quick: only what needs nothing but cargo
+                                FILTER: only the Rust tests whose name contains it
+  ci                            formatting, lints with warnings denied, then `test`
+  tidy                          the house rules that no compiler checks
+  setup [--check] [WHAT…]       install what the tests need, once; WHAT is any of:
+                                python swupdate firmware extension editor neovim
+                                --check: only say what is missing
+  firmware check [CRATE…]       build every device crate alone, for bare-metal targets
+
+Everything that is installed or built outside the target folder stands in the user's cache
+folder, under `otaru`.";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        [] | ["help" | "--help" | "-h"] => {
+            report::line(HELP);
+            Ok(())
+        }
+        ["test", rest @ ..] => test::run(rest),
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["setup", rest @ ..] => setup::run(rest),
+        ["firmware", "check", crates @ ..] => firmware::check(crates),
+        [other, ..] => Err(anyhow::anyhow!(
+            "there is no command `{other}` with these arguments; `cargo xtask help` lists all commands"
+        )),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `cargo xtask setup`: installs what the tests need, once, into the user's cache folder or as
+//! system packages. Every part is idempotent: what is there already is only looked at.
+
+mod editor;
+mod packages;
+mod python;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{cache, firmware, report, workspace};
+
+/// What setup knows how to install.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Python programs: an image signer, a peer device manager, a language server client.
+    Python,
+    /// The third-party update client that is tested against our manager, and what signs for it.
+    Swupdate,
+    /// A compiler for bare-metal targets, where rustup has not installed them.
+    Firmware,
+    /// What the editor extension is built and tested with.
+    Extension,
+    /// A real VS Code and a browser for the end-to-end tests.
+    Editor,
+    /// A second editor that speaks to the language server.
+    Neovim,
+}
+
+impl Part {
+    const ALL: [Self; 6] = [
+        Self::Python,
+        Self::Swupdate,
+        Self::Firmware,
+        Self::Extension,
+        Self::Editor,
+        Self::Neovim,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Swupdate => "swupdate",
+            Self::Firmware => "firmware",
+            Self::Extension => "extension",
+            Self::Editor => "editor",
+            Self::Neovim => "neovim",
+        }
+    }
+
+    fn packages(self) -> &'static [packages::Package] {
+        match self {
+            Self::Python => packages::PYTHON,
+            Self::Swupdate => packages::SWUPDATE,
+            Self::Firmware => packages::FIRMWARE,
+            Self::Extension => packages::EXTENSION,
+            Self::Editor => packages::EDITOR,
+            Self::Neovim => packages::NEOVIM,
+        }
+    }
+
+    /// Why the part is not needed here, if it is not.
+    fn not_needed(self) -> Result<Option<&'static str>> {
+        let root = workspace::root();
+        Ok(match self {
+            Self::Firmware if firmware::rustup_has_targets()? => Some("rustup has the targets"),
+            Self::Extension if !root.join("vscode-extension/package.json").exists() => {
+                Some("there is no vscode-extension/package.json yet")
+            }
+            Self::Editor if editor::installer(&root).is_none() => {
+                Some("the extension has no editor installer yet")
+            }
+            Self::Neovim if !root.join("tests/interop/neovim").exists() => {
+                Some("no test uses it yet")
+            }
+            Self::Python
+            | Self::Swupdate
+            | Self::Firmware
+            | Self::Extension
+            | Self::Editor
+            | Self::Neovim => None,
+        })
+    }
+}
+
+/// Environment variables that tell the tests where everything stands.
+pub(crate) type Environment = Vec<(&'static str, PathBuf)>;
+
+/// The command `setup [--check] [WHAT…]`.
+///
+/// # Errors
+/// If something cannot be installed, or with `--check` if something is missing.
+pub(crate) fn run(args: &[&str]) -> Result<()> {
+    let (flags, names): (Vec<&str>, Vec<&str>) = args.iter().partition(|a| a.starts_with('-'));
+    if let Some(unknown) = flags.iter().find(|flag| **flag != "--check") {
+        bail!("setup does not know {unknown}; it takes --check and names of parts");
+    }
+    let parts = parts(&names)?;
+    if flags.is_empty() {
+        let environment = install(&parts)?;
+        report::line("\nfor tests that are run without xtask:");
+        for (name, path) in environment {
+            report::line(&format!("    export {name}={}", path.display()));
+        }
+        return Ok(());
+    }
+    let mut missing = 0_usize;
+    for part in parts {
+        let state = match (part.not_needed()?, is_installed(part)?) {
+            (Some(why), _) => format!("not needed: {why}"),
+            (None, true) => "installed".to_owned(),
+            (None, false) => {
+                missing += 1;
+                format!("missing; `cargo xtask setup {}` installs it", part.name())
+            }
+        };
+        report::line(&format!("    {:<10} {state}", part.name()));
+    }
+    if missing > 0 {
+        bail!("{missing} of the parts are missing");
+    }
+    Ok(())
+}
+
+/// Installs everything that is missing.
+///
+/// # Errors
+/// If something cannot be installed; what was installed before it stays.
+pub(crate) fn everything() -> Result<Environment> {
+    install(&Part::ALL)
+}
+
+/// Installs the bare-metal compiler if it is missing.
+///
+/// # Errors
+/// If it cannot be installed.
+pub(crate) fn firmware_only() -> Result<()> {
+    install(&[Part::Firmware]).map(drop)
+}
+
+fn parts(names: &[&str]) -> Result<Vec<Part>> {
+    if names.is_empty() {
+        return Ok(Part::ALL.to_vec());
+    }
+    let find = |name: &&str| {
+        Part::ALL
+            .into_iter()
+            .find(|part| part.name() == *name)
+            .with_context(|| {
+                let known: Vec<&str> = Part::ALL.iter().map(|part| part.name()).collect();
+                format!(
+                    "setup does not know `{name}`; it knows {}",
+                    known.join(", ")
+                )
+            })
+    };
+    names.iter().map(find).collect()
+}
+
+fn install(parts: &[Part]) -> Result<Environment> {
+    let _lock = cache::lock()?;
+    let mut needed = Vec::new();
+    for part in parts {
+        match part.not_needed()? {
+            Some(why) => report::line(&format!("    {:<10} not needed: {why}", part.name())),
+            None => needed.push(*part),
+        }
+    }
+    let lists: Vec<&packages::Package> = needed.iter().flat_map(|part| part.packages()).collect();
+    packages::install(&lists)?;
+    let mut environment = Environment::new();
+    for part in needed {
+        let started = Instant::now();
+        let present = is_installed(part)?;
+        let exported = install_part(part)
+            .with_context(|| format!("cannot install `{}` (cargo xtask setup)", part.name()))?;
+        environment.extend(exported);
+        let state = if present { "present" } else { "installed" };
+        let took = report::seconds(started.elapsed());
+        report::line(&format!("    {:<10} {state} ({took})", part.name()));
+    }
+    Ok(environment)
+}
+
+fn is_installed(part: Part) -> Result<bool> {
+    let root = workspace::root();
+    let own = match part {
+        Part::Python => python::is_installed(&root)?,
+        Part::Swupdate | Part::Neovim => true,
+        Part::Firmware => firmware::toolchain_is_built()?,
+        Part::Extension => editor::modules_are_installed(&root)?,
+        Part::Editor => editor::is_installed(&root)?,
+    };
+    Ok(own && packages::missing(part.packages()).is_empty())
+}
+
+fn install_part(part: Part) -> Result<Environment> {
+    let root = workspace::root();
+    match part {
+        Part::Python => python::install(&root),
+        Part::Swupdate => Ok(vec![
+            ("OTARU_SWUPDATE", packages::program_path(&["swupdate"])?),
+            ("OTARU_OPENSSL", packages::program_path(&["openssl"])?),
+            ("OTARU_CPIO", packages::program_path(&["cpio"])?),
+        ]),
+        Part::Firmware => firmware::build_toolchain().map(|()| Environment::new()),
+        Part::Extension => editor::install_modules(&root).map(|()| Environment::new()),
+        Part::Editor => editor::install(&root),
+        Part::Neovim => Ok(vec![("OTARU_NVIM", packages::program_path(&["nvim"])?)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_means_every_part_and_an_unknown_one_is_refused() {
+        assert_eq!(parts(&[]).unwrap(), Part::ALL);
+        assert_eq!(parts(&["python"]).unwrap(), [Part::Python]);
+        let error = parts(&["pyton"]).expect_err("a typo").to_string();
+        assert!(
+            error.contains("`pyton`") && error.contains("python, swupdate"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_flag_is_refused() {
+        assert!(run(&["--chek"]).is_err());
+    }
+}

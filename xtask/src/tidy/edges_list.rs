@@ -1,0 +1,128 @@
+//! Which of our crates may depend on which: the architecture as data. A new edge is one line here,
+//! seen by a reviewer. What is not listed is refused.
+
+/// `(crate, its normal dependencies)`.
+pub(super) const NORMAL: &[(&str, &[&str])] = &[
+    // What two sides agree on knows nobody.
+    ("otaru-flash", &[]),
+    ("otaru-image", &[]),
+    ("otaru-ddi", &[]),
+    // The journal refers to areas and to digests.
+    ("otaru-record", &["otaru-flash", "otaru-image"]),
+    // Never the agent or DDI: the bootloader parses no network data.
+    (
+        "otaru-bootloader",
+        &["otaru-flash", "otaru-image", "otaru-record"],
+    ),
+    (
+        "otaru-runtime-agent",
+        &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
+    ),
+    (
+        "otaru-runtime",
+        &[
+            "otaru-runtime-agent",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+        ],
+    ),
+    // A board brings device crates together with hardware; never anything of the host side.
+    (
+        "otaru-board-host",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-bootloader",
+            "otaru-runtime-agent",
+            "otaru-runtime",
+        ],
+    ),
+    ("counter", &["otaru-runtime", "otaru-board-host"]),
+    ("otaru-lsp-project", &[]),
+    ("otaru-lsp-ide", &["otaru-lsp-project"]),
+    // Flashing writes the device block, the identity area and the first record; uploading and
+    // watching name phases and reasons.
+    (
+        "otaru-lsp-build",
+        &[
+            "otaru-lsp-project",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+        ],
+    ),
+    (
+        "otaru-lsp",
+        &["otaru-lsp-project", "otaru-lsp-ide", "otaru-lsp-build"],
+    ),
+    ("otaru-manager-rollout", &["otaru-ddi"]),
+    (
+        "otaru-manager",
+        &["otaru-manager-rollout", "otaru-ddi", "otaru-image"],
+    ),
+    // A process of its own that speaks JSON lines; it knows probes and nothing of ours.
+    ("otaru-probe", &[]),
+    // One binary for everything on the host, so that the demo needs a single build.
+    (
+        "otaru",
+        &[
+            "otaru-lsp",
+            "otaru-lsp-project",
+            "otaru-lsp-ide",
+            "otaru-lsp-build",
+            "otaru-manager",
+            "otaru-manager-rollout",
+            "otaru-board-host",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+        ],
+    ),
+    // The deterministic world sees everything; nobody but tests sees it.
+    (
+        "otaru-sim",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-bootloader",
+            "otaru-runtime-agent",
+            "otaru-runtime",
+            "otaru-manager-rollout",
+            "otaru-manager",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// What tests may use beyond the normal dependencies of their crate: the simulated world anywhere,
+/// and these.
+pub(super) const DEV_ANYWHERE: &[&str] = &["otaru-sim"];
+
+/// `(crate, further dependencies of its tests)`.
+pub(super) const DEV: &[(&str, &[&str])] = &[
+    // Real devices and the real build backend are driven against the real manager.
+    (
+        "otaru-manager",
+        &[
+            "otaru-board-host",
+            "otaru-lsp-build",
+            "otaru-flash",
+            "otaru-record",
+        ],
+    ),
+    // The board's tests run real updates of a real image.
+    ("otaru-board-host", &["otaru-lsp-build"]),
+    ("otaru-lsp", &["otaru-image"]),
+    (
+        "otaru",
+        &["otaru-runtime", "otaru-bootloader", "otaru-runtime-agent"],
+    ),
+];
