@@ -26,3 +26,27 @@ pub struct BoardIds {
     /// Which of the vendor's boards: TLV 0x75, `imgtool --cid`.
     pub cid: Uuid,
 }
+
+/// The UUIDs that `imgtool sign --vid VENDOR --cid BOARD` writes for these two strings.
+///
+/// A vendor is best named by its domain. `vid` is the name-based UUID (version 5) of `vendor` in
+/// the DNS namespace, `cid` that of `board` in the namespace `vid`. A string that already is a
+/// UUID, with hyphens or as 32 hex digits, stands for itself.
+#[cfg(feature = "std")]
+pub fn board_uuids(vendor: &str, board: &str) -> BoardIds {
+    let vid = parsed_or_derived(&uuid::Uuid::NAMESPACE_DNS, vendor);
+    let cid = parsed_or_derived(&vid, board);
+    BoardIds {
+        vid: Uuid(vid.into_bytes()),
+        cid: Uuid(cid.into_bytes()),
+    }
+}
+
+#[cfg(feature = "std")]
+fn parsed_or_derived(namespace: &uuid::Uuid, text: &str) -> uuid::Uuid {
+    // The parser knows more notations than imgtool; these two lengths are those both know.
+    let raw = matches!(text.len(), 32 | 36)
+        .then(|| uuid::Uuid::try_parse(text).ok())
+        .flatten();
+    raw.unwrap_or_else(|| uuid::Uuid::new_v5(namespace, text.as_bytes()))
+}

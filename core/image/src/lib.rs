@@ -21,27 +21,42 @@
 //!   [`Verification`] is the same in steps, for callers that must yield in between. What it reports
 //!   was parsed from the very bytes that were hashed, so flash bits that read differently each time
 //!   cannot slip a value past the signature.
+//! * `ImageBuilder` and `SigningKey` (feature `std`, host only) make images, byte for byte as
+//!   `imgtool` makes them.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+#[cfg(feature = "std")]
+extern crate std;
+
 mod board;
+#[cfg(feature = "std")]
+mod builder;
 mod error;
 mod header;
 mod info;
 mod key;
+#[cfg(feature = "std")]
+mod keyfile;
 mod parser;
 mod source;
 pub mod tlv;
 mod verify;
 
+#[cfg(feature = "std")]
+pub use board::board_uuids;
 pub use board::{BoardIds, Uuid};
+#[cfg(feature = "std")]
+pub use builder::{BuildError, HEADER_LEN_DEFAULT, ImageBuilder};
 pub use error::{ImageError, Malformed, Unsupported, VerifyError};
 pub use header::{HEADER_LEN, ImageFlags, ImageHeader, MAGIC, Version};
 pub use info::{ImageInfo, LABEL_LEN_MAX, Label, LabelError, inspect};
 #[cfg(feature = "ed25519")]
 pub use key::Ed25519Dalek;
 pub use key::{KEYS_MAX, Key, SignatureRejected, SignatureVerifier, key_hash, spki_der};
+#[cfg(feature = "std")]
+pub use keyfile::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
 pub use source::{OutOfBounds, ReadAt};
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]

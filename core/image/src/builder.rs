@@ -1,0 +1,195 @@
+//! Makes signed images, on the host.
+
+use std::vec::Vec;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::board::BoardIds;
+use crate::header::{HEADER_LEN, ImageFlags, MAGIC, Version};
+use crate::info::Label;
+use crate::keyfile::SigningKey;
+use crate::tlv;
+
+/// Header length that suits the vector table alignment of every Cortex-M we know.
+pub const HEADER_LEN_DEFAULT: u16 = 0x200;
+
+/// A wish for an image that the format cannot express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The header is to be shorter than 32 bytes: the length asked for.
+    #[error("a header of {0} bytes is too short, at least 32 are needed")]
+    HeaderLen(u16),
+    /// There is no payload.
+    #[error("the payload is empty")]
+    PayloadEmpty,
+    /// The image would have 4 GiB or more.
+    #[error("the image would be 4 GiB or longer")]
+    TooLarge,
+}
+
+/// An image to be signed. The result equals, byte for byte, what `imgtool sign` makes of the same
+/// values with `--pad-header`.
+///
+/// ```
+/// use otaru_image::{ImageBuilder, Label, SigningKey, Version, board_uuids};
+///
+/// let key = SigningKey::from_seed([7; 32]);
+/// let image = ImageBuilder::new(vec![1, 2, 3], Version { major: 1, ..Version::default() })
+///     .label(Label::new("1.0.0+1")?)
+///     .board(board_uuids("example.com", "host"))
+///     .security_counter(1)
+///     .sign(&key)?;
+/// assert_eq!(image[..4], [0x3d, 0xb8, 0xf3, 0x96]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ImageBuilder {
+    payload: Vec<u8>,
+    header_len: u16,
+    version: Version,
+    label: Option<Label>,
+    security_counter: Option<u32>,
+    board: Option<BoardIds>,
+    rom_address: Option<u32>,
+}
+
+impl ImageBuilder {
+    /// An image with this payload, for any board and slot until said otherwise.
+    pub fn new(payload: impl Into<Vec<u8>>, version: Version) -> Self {
+        Self {
+            payload: payload.into(),
+            header_len: HEADER_LEN_DEFAULT,
+            version,
+            label: None,
+            security_counter: None,
+            board: None,
+            rom_address: None,
+        }
+    }
+
+    /// Offset of the payload in bytes, 32 or more; [`HEADER_LEN_DEFAULT`] unless set.
+    #[must_use]
+    pub fn header_len(mut self, len: u16) -> Self {
+        self.header_len = len;
+        self
+    }
+
+    /// The version as people read it.
+    #[must_use]
+    pub fn label(mut self, label: Label) -> Self {
+        self.label = Some(label);
+        self
+    }
+
+    /// The security counter; a device counts a missing one as 0.
+    #[must_use]
+    pub fn security_counter(mut self, counter: u32) -> Self {
+        self.security_counter = Some(counter);
+        self
+    }
+
+    /// The board it is made for. Devices refuse an image without one.
+    #[must_use]
+    pub fn board(mut self, board: BoardIds) -> Self {
+        self.board = Some(board);
+        self
+    }
+
+    /// Binds the image to the slot at this address.
+    #[must_use]
+    pub fn rom_address(mut self, address: u32) -> Self {
+        self.rom_address = Some(address);
+        self
+    }
+
+    /// The complete image file.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the header is too short, the payload empty or the image too long.
+    pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, BuildError> {
+        if self.header_len < u16::from(HEADER_LEN) {
+            return Err(BuildError::HeaderLen(self.header_len));
+        }
+        if self.payload.is_empty() {
+            return Err(BuildError::PayloadEmpty);
+        }
+        let protected = self.protected_area();
+        let mut image = self.header(protected.len())?;
+        image.extend_from_slice(&self.payload);
+        image.extend_from_slice(&protected);
+
+        let image_hash: [u8; 32] = Sha256::digest(&image).into();
+        image.extend_from_slice(&area(
+            tlv::UNPROTECTED_MAGIC,
+            &[
+                (tlv::SHA256, &image_hash),
+                (tlv::KEY_HASH, &key.public().key_hash()),
+                (tlv::SIGNATURE_ED25519, &key.sign_hash(&image_hash)),
+            ],
+        ));
+        u32::try_from(image.len()).map_err(|_too_long| BuildError::TooLarge)?;
+        Ok(image)
+    }
+
+    fn header(&self, protected_len: usize) -> Result<Vec<u8>, BuildError> {
+        let payload_len =
+            u32::try_from(self.payload.len()).map_err(|_too_long| BuildError::TooLarge)?;
+        let flags = if self.rom_address.is_some() {
+            ImageFlags::ROM_FIXED
+        } else {
+            0
+        };
+        let mut header = Vec::new();
+        header.extend_from_slice(&MAGIC.to_le_bytes());
+        header.extend_from_slice(&self.rom_address.unwrap_or(0).to_le_bytes());
+        header.extend_from_slice(&self.header_len.to_le_bytes());
+        header.extend_from_slice(&len_u16(protected_len).to_le_bytes());
+        header.extend_from_slice(&payload_len.to_le_bytes());
+        header.extend_from_slice(&flags.to_le_bytes());
+        header.extend_from_slice(&[self.version.major, self.version.minor]);
+        header.extend_from_slice(&self.version.revision.to_le_bytes());
+        header.extend_from_slice(&self.version.build.to_le_bytes());
+        header.resize(usize::from(self.header_len), 0);
+        Ok(header)
+    }
+
+    /// The signed TLVs, in the order in which imgtool writes them; empty if there are none.
+    fn protected_area(&self) -> Vec<u8> {
+        let counter = self.security_counter.map(u32::to_le_bytes);
+        let mut entries: Vec<(u16, &[u8])> = Vec::new();
+        if let Some(counter) = &counter {
+            entries.push((tlv::SECURITY_COUNTER, counter));
+        }
+        if let Some(board) = &self.board {
+            entries.push((tlv::VENDOR_ID, &board.vid.0));
+            entries.push((tlv::CLASS_ID, &board.cid.0));
+        }
+        if let Some(label) = &self.label {
+            entries.push((tlv::LABEL, label.as_str().as_bytes()));
+        }
+        if entries.is_empty() {
+            Vec::new()
+        } else {
+            area(tlv::PROTECTED_MAGIC, &entries)
+        }
+    }
+}
+
+fn area(magic: u16, entries: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut data = Vec::new();
+    for (kind, value) in entries {
+        data.extend_from_slice(&kind.to_le_bytes());
+        data.extend_from_slice(&len_u16(value.len()).to_le_bytes());
+        data.extend_from_slice(value);
+    }
+    let len = len_u16(data.len().saturating_add(usize::from(tlv::AREA_INFO_LEN)));
+    let mut area = Vec::new();
+    area.extend_from_slice(&magic.to_le_bytes());
+    area.extend_from_slice(&len.to_le_bytes());
+    area.extend_from_slice(&data);
+    area
+}
+
+fn len_u16(len: usize) -> u16 {
+    u16::try_from(len).expect("both areas hold a handful of entries of at most 64 bytes")
+}
