@@ -1,4 +1,36 @@
 //! The FOTA record: a power-fail-safe journal of the update state and its transitions.
+//!
+//! One append-only journal in two halves. It knows how to store a [`State`] so that a power cut
+//! at any instant leaves either the former or the new one in force, and which state may follow
+//! which. It never knows who writes it, and never touches an image.
+//!
+//! ```text
+//! idle ─► receiving ─► parked ─► requested ─► installing ─► installed ─► trial ─► idle (confirmed)
+//!   ▲         │           │          │             │                       │
+//!   └─────────┴───────────┴──────────┘             └──────► reverting ◄────┴── refused
+//!            (cancel, interrupted)                              └──► idle (old image)
+//! ```
+//!
+//! The byte format is in `docs/formats/record.md`, the rules it follows (J1…J6) in
+//! `docs/formats/install-protocol.md`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod cell;
+mod chunks;
+mod geometry;
+mod handover;
+mod journal;
+mod permit;
+mod scan;
+mod state;
+mod transition;
+
+pub use chunks::ChunkSet;
+pub use geometry::{CELL_LEN_MAX, Geometry};
+pub use handover::{HANDOVER_LEN_MAX, HandoverError};
+pub use journal::{AppendError, Journal, LoadError};
+pub use permit::StoragePermit;
+pub use state::{Backup, Cause, Image, Outcome, Phase, State};
+pub use transition::{Download, WrongPhase};

@@ -1,0 +1,111 @@
+//! What the bootloader hands to the firmware in RAM: the record as it decoded it, and where the
+//! next entry goes. The firmware must not decode the record again in the same boot.
+//!
+//! Little-endian: magic `OTHO`, format `u16` 1, length `u16`, half `u8`, flags `u8` (1 settled,
+//! 2 twice), cell `u32`, epoch `u32`, sequence `u32`, the state as a record entry, CRC-32.
+
+use crate::cell::Entry;
+use crate::geometry::{CELL_LEN_MAX, Geometry};
+use crate::{Journal, LoadError};
+use core::fmt;
+use otaru_flash::{Layout, crc32};
+
+/// Longest handover block in bytes.
+pub const HANDOVER_LEN_MAX: usize = HEADER_LEN + CELL_LEN_MAX + 4;
+
+const MAGIC: [u8; 4] = *b"OTHO";
+const FORMAT: u16 = 1;
+const HEADER_LEN: usize = 22;
+const SETTLED: u8 = 1;
+const TWICE: u8 = 2;
+
+/// Why a handover block cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandoverError {
+    /// There is none, or it is damaged: the firmware was not started by the bootloader.
+    Invalid,
+    /// The layout does not fit the record.
+    Layout(LoadError),
+}
+
+impl fmt::Display for HandoverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid => f.write_str("no handover from the bootloader"),
+            Self::Layout(cause) => write!(f, "{cause}"),
+        }
+    }
+}
+
+impl core::error::Error for HandoverError {}
+
+impl Journal {
+    /// Writes the handover block into `buf` (at least [`HANDOVER_LEN_MAX`] bytes) and returns its
+    /// length, or `None` if it does not fit.
+    pub fn hand_over(&self, buf: &mut [u8]) -> Option<usize> {
+        let entry = Entry {
+            epoch: self.epoch,
+            sequence: self.sequence,
+            state: self.state,
+        };
+        let body = entry.encode(&self.geometry, buf.get_mut(HEADER_LEN..)?)?;
+        let len = HEADER_LEN.checked_add(body)?;
+        let flags = if self.settled { SETTLED } else { 0 } | if self.twice { TWICE } else { 0 };
+        let (header, _) = buf.split_first_chunk_mut::<HEADER_LEN>()?;
+        let total = u16::try_from(len.checked_add(4)?).ok()?;
+        let fields: [&[u8]; 8] = [
+            &MAGIC,
+            &FORMAT.to_le_bytes(),
+            &total.to_le_bytes(),
+            &[self.half],
+            &[flags],
+            &self.cell.to_le_bytes(),
+            &self.epoch.to_le_bytes(),
+            &self.sequence.to_le_bytes(),
+        ];
+        for (target, byte) in header.iter_mut().zip(fields.into_iter().flatten()) {
+            *target = *byte;
+        }
+        let crc = crc32(buf.get(..len)?).to_le_bytes();
+        let end = len.checked_add(4)?;
+        buf.get_mut(len..end)?.copy_from_slice(&crc);
+        Some(end)
+    }
+
+    /// Takes over the record from a handover block.
+    ///
+    /// # Errors
+    /// [`HandoverError`]; the firmware then runs without updates.
+    pub fn take_over(layout: &Layout, buf: &[u8]) -> Result<Self, HandoverError> {
+        let geometry = Geometry::new(layout)
+            .map_err(|cause| HandoverError::Layout(LoadError::Layout(cause)))?;
+        Self::parse(geometry, buf).ok_or(HandoverError::Invalid)
+    }
+
+    fn parse(geometry: Geometry, buf: &[u8]) -> Option<Self> {
+        let (header, _) = buf.split_first_chunk::<HEADER_LEN>()?;
+        let [m0, m1, m2, m3, f0, f1, l0, l1, half, flags, rest @ ..] = *header;
+        let total = usize::from(u16::from_le_bytes([l0, l1]));
+        let (body, crc) = buf.get(..total)?.split_last_chunk::<4>()?;
+        let valid = [m0, m1, m2, m3] == MAGIC
+            && u16::from_le_bytes([f0, f1]) == FORMAT
+            && crc32(body) == u32::from_le_bytes(*crc)
+            && half <= 1;
+        if !valid {
+            return None;
+        }
+        let [c0, c1, c2, c3, e0, e1, e2, e3, s0, s1, s2, s3] = rest;
+        let entry = Entry::decode(&geometry, body.get(HEADER_LEN..)?)?;
+        Some(Self {
+            geometry,
+            half,
+            epoch: u32::from_le_bytes([e0, e1, e2, e3]),
+            sequence: u32::from_le_bytes([s0, s1, s2, s3]),
+            cell: u32::from_le_bytes([c0, c1, c2, c3]),
+            mark_at: None,
+            settled: flags & SETTLED != 0,
+            twice: flags & TWICE != 0,
+            state: entry.state,
+        })
+    }
+}

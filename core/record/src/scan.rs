@@ -1,0 +1,143 @@
+//! Reading a half: which entry is the newest, which marks follow it, where the written part ends.
+//!
+//! A unit is read three times. If the readings differ or one fails, it is torn: its bits are
+//! unstable and another boot may see something else.
+
+use crate::State;
+use crate::cell::{Entry, mark_step};
+use crate::geometry::{CELL_LEN_MAX, Geometry};
+use otaru_flash::{Area, Flash};
+
+const READINGS: usize = 3;
+
+/// What a boot sees in one half.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Half {
+    /// Epoch of the first valid entry; `None` if there is none.
+    pub(crate) epoch: Option<u32>,
+    /// Whether there is a valid entry beyond the first.
+    pub(crate) beyond_first: bool,
+    /// The newest state, with the step of the last mark behind it.
+    pub(crate) state: State,
+    /// Sequence number of the newest entry.
+    pub(crate) sequence: u32,
+    /// Whether the newest state stands there twice, neither time as the half's first entry.
+    pub(crate) twice: bool,
+    /// First cell behind everything that does not read as erased.
+    pub(crate) end: u32,
+}
+
+/// One cell as read by this boot.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap, and one lives at a time"
+)]
+pub(crate) enum Seen {
+    Blank,
+    Entry(Entry),
+    /// Marks up to the first unit that is none; the last one's step.
+    Marks(u16),
+    Torn,
+}
+
+/// Reads a cell into `buf` and returns how many of its bytes are stable, from the start.
+fn read_stable<F: Flash>(
+    flash: &mut F,
+    half: &Area,
+    geometry: &Geometry,
+    cell: u32,
+    buf: &mut [u8],
+) -> usize {
+    let base = geometry.cell_at(cell);
+    let mut stable = 0_usize;
+    let mut again = [0; CELL_LEN_MAX];
+    let unit_len = geometry.unit_len as usize;
+    for unit in 0..geometry.marks_per_cell() {
+        let at = base.saturating_add(unit.saturating_mul(geometry.unit_len));
+        let end = stable.saturating_add(unit_len);
+        let (Some(target), Some(again)) = (buf.get_mut(stable..end), again.get_mut(..unit_len))
+        else {
+            return stable;
+        };
+        if half.read(flash, at, target).is_err() {
+            return stable;
+        }
+        for _ in 1..READINGS {
+            if half.read(flash, at, again).is_err() || again != target {
+                return stable;
+            }
+        }
+        stable = end;
+    }
+    stable
+}
+
+/// Reads and decodes one cell.
+pub(crate) fn see<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry, cell: u32) -> Seen {
+    let mut buf = [0; CELL_LEN_MAX];
+    let stable = read_stable(flash, half, geometry, cell, &mut buf);
+    let Some(bytes) = buf.get_mut(..stable) else {
+        return Seen::Torn;
+    };
+    let whole = stable == geometry.cell_len as usize;
+    if whole && bytes.iter().all(|&byte| byte == geometry.erased) {
+        return Seen::Blank;
+    }
+    // On flash that erases to zero everything is stored inverted, so that programming always
+    // clears bits of what is decoded here.
+    for byte in bytes.iter_mut() {
+        *byte ^= !geometry.erased;
+    }
+    if whole && let Some(entry) = Entry::decode(geometry, bytes) {
+        return Seen::Entry(entry);
+    }
+    let units = bytes.chunks_exact(geometry.unit_len as usize);
+    match units.map_while(mark_step).last() {
+        Some(step) => Seen::Marks(step),
+        None => Seen::Torn,
+    }
+}
+
+impl Half {
+    /// Reads a whole half.
+    pub(crate) fn scan<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry) -> Self {
+        let mut seen = Self {
+            epoch: None,
+            beyond_first: false,
+            state: State::default(),
+            sequence: 0,
+            twice: false,
+            end: 0,
+        };
+        for cell in 0..geometry.cells {
+            match see(flash, half, geometry, cell) {
+                Seen::Blank => continue,
+                Seen::Entry(entry) => seen.entry(&entry),
+                Seen::Marks(step) => seen.mark(step),
+                Seen::Torn => {}
+            }
+            seen.end = cell.saturating_add(1);
+        }
+        seen
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        match self.epoch {
+            None => self.epoch = Some(entry.epoch),
+            Some(epoch) if epoch == entry.epoch => {
+                self.twice = self.beyond_first && self.state == entry.state;
+                self.beyond_first = true;
+            }
+            Some(_) => return,
+        }
+        self.state = entry.state;
+        self.sequence = entry.sequence;
+    }
+
+    fn mark(&mut self, step: u16) {
+        if self.epoch.is_some() {
+            self.state.step = step.saturating_add(1);
+            self.twice = false;
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The state of an update: everything a boot needs to know, in one entry.
+
+use crate::ChunkSet;
+use otaru_flash::Slot;
+
+/// Where the device stands. The number is what is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Phase {
+    /// No update under way; the confirmed image runs.
+    #[default]
+    Idle = 1,
+    /// The agent writes an image into a storage slot.
+    Receiving = 2,
+    /// An image was verified in its storage slot; it may not be installed yet.
+    Parked = 3,
+    /// The parked image is to be installed at the next boot.
+    Requested = 4,
+    /// The bootloader copies; `step` is the first step not yet done.
+    Installing = 5,
+    /// The execution slot holds the new image, verified there.
+    Installed = 6,
+    /// The new image has been started `trials_used` times, unconfirmed.
+    Trial = 7,
+    /// The new firmware gave itself up; the next boot reverts.
+    Refused = 8,
+    /// The bootloader brings the old image back; `step` is the first step not yet done.
+    Reverting = 9,
+}
+
+impl Phase {
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            1 => Self::Idle,
+            2 => Self::Receiving,
+            3 => Self::Parked,
+            4 => Self::Requested,
+            5 => Self::Installing,
+            6 => Self::Installed,
+            7 => Self::Trial,
+            8 => Self::Refused,
+            9 => Self::Reverting,
+            _ => return None,
+        })
+    }
+
+    /// The name shown on the console.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Receiving => "receiving",
+            Self::Parked => "parked",
+            Self::Requested => "requested",
+            Self::Installing => "installing",
+            Self::Installed => "installed",
+            Self::Trial => "trial",
+            Self::Refused => "refused",
+            Self::Reverting => "reverting",
+        }
+    }
+}
+
+/// How an attempt ended. The numbers are those of the DDI reasons; 0 is success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u16)]
+pub enum Cause {
+    /// Nothing to tell.
+    #[default]
+    None = 0,
+    /// Confirmed.
+    Confirmed = 1,
+    /// Reset while receiving or verifying.
+    Interrupted = 1001,
+    /// The download failed for good.
+    DownloadFailed = 1002,
+    /// Too long, or not as long as announced.
+    SizeMismatch = 1003,
+    /// Stored bytes do not have the announced SHA-256.
+    DigestMismatch = 1004,
+    /// Not a well-formed image.
+    MalformedImage = 1005,
+    /// The signature does not match.
+    SignatureInvalid = 1006,
+    /// Signed by an unknown key.
+    KeyUnknown = 1007,
+    /// Signed by a revoked key.
+    KeyRevoked = 1008,
+    /// For another board.
+    WrongBoard = 1009,
+    /// For another slot.
+    WrongSlot = 1010,
+    /// Security counter below the floor.
+    SecurityCounter = 1011,
+    /// The application refused the install.
+    RefusedByApplication = 1012,
+    /// The new firmware's health check failed.
+    Unhealthy = 1013,
+    /// The confirm deadline passed.
+    ConfirmDeadline = 1014,
+    /// Reset (button, power) on trial.
+    TrialReset = 1015,
+    /// The watchdog ended the trial.
+    TrialWatchdog = 1016,
+    /// The new firmware panicked or exited.
+    TrialCrash = 1017,
+    /// Withdrawn by the manager.
+    Withdrawn = 1018,
+    /// The bootloader could not install the image.
+    InstallFailed = 1019,
+    /// A flash operation failed.
+    StorageFailed = 1020,
+    /// No complete backup, so nothing may be installed.
+    BackupMissing = 1021,
+    /// The deployment could not be understood.
+    MalformedDeployment = 1023,
+    /// The image needs something this device cannot do.
+    Unsupported = 1025,
+}
+
+impl Cause {
+    /// Every value.
+    pub const ALL: &'static [Self] = &[
+        Self::None,
+        Self::Confirmed,
+        Self::Interrupted,
+        Self::DownloadFailed,
+        Self::SizeMismatch,
+        Self::DigestMismatch,
+        Self::MalformedImage,
+        Self::SignatureInvalid,
+        Self::KeyUnknown,
+        Self::KeyRevoked,
+        Self::WrongBoard,
+        Self::WrongSlot,
+        Self::SecurityCounter,
+        Self::RefusedByApplication,
+        Self::Unhealthy,
+        Self::ConfirmDeadline,
+        Self::TrialReset,
+        Self::TrialWatchdog,
+        Self::TrialCrash,
+        Self::Withdrawn,
+        Self::InstallFailed,
+        Self::StorageFailed,
+        Self::BackupMissing,
+        Self::MalformedDeployment,
+        Self::Unsupported,
+    ];
+
+    /// The number that is stored.
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The cause with this number.
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|cause| cause.code() == code)
+    }
+}
+
+/// Which image: its length and the SHA-256 of the complete file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Image {
+    /// Bytes from the first of the header to the last of the TLVs; 0 means no image.
+    pub len: u32,
+    /// SHA-256 over those bytes.
+    pub digest: [u8; 32],
+}
+
+impl Image {
+    /// Whether there is an image at all.
+    pub const fn exists(&self) -> bool {
+        self.len > 0
+    }
+}
+
+/// Where a complete image stands from which the execution slot can be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backup {
+    /// Nowhere.
+    #[default]
+    None,
+    /// Bit for bit in this storage slot (`standby`).
+    Copy(Slot),
+    /// In the secondary slot, permuted by the last install (`swap`); see
+    /// [`State::differing`] and [`State::permuted_len`].
+    Permuted,
+}
+
+/// How the last attempt ended, kept until it was reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Outcome {
+    /// DDI action id of the attempt; 0 if there is nothing to report.
+    pub attempt: u64,
+    /// How it ended.
+    pub cause: Cause,
+    /// The phase in which it ended.
+    pub phase: Phase,
+    /// Whether the manager has been told.
+    pub reported: bool,
+    /// Resets survived during the install and the revert.
+    pub cuts: u16,
+    /// Chunks copied by the install.
+    pub chunks: u16,
+    /// Duration of the install in milliseconds, as far as the board has a clock at boot.
+    pub millis: u32,
+}
+
+/// Everything the record says (rule J1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct State {
+    /// Where the device stands.
+    pub phase: Phase,
+    /// `receiving`: sixteenths of the download that are stored. `installing` and `reverting`:
+    /// first step not yet done. After an interrupted download: where it may be resumed.
+    pub step: u16,
+    /// Steps of the install that had been done when a revert began.
+    pub installed: u16,
+    /// The confirmed image.
+    pub current: Image,
+    /// The image of the running update, in [`State::slot`]; in `idle` a partial download.
+    pub other: Image,
+    /// Storage slot of `other`.
+    pub slot: Option<Slot>,
+    /// Where a complete backup stands.
+    pub backup: Backup,
+    /// Which image the backup holds: `current`, or in `swap` after a confirm the previous one.
+    pub backup_image: Image,
+    /// Length of the new image of the install that permuted the secondary slot.
+    pub permuted_len: u32,
+    /// The differing chunks of the running or, for a permuted backup, of the last install.
+    pub differing: ChunkSet,
+    /// Whether a revert restores the execution slot outside an update (all chunks, no outcome).
+    pub heal: bool,
+    /// Whether `current` came by cable: its version is shown as `Factory`.
+    pub factory: bool,
+    /// DDI action id of the running attempt; 0 in `idle`.
+    pub attempt: u64,
+    /// Starts of the image on trial so far.
+    pub trials_used: u8,
+    /// Starts that it gets.
+    pub trials_allowed: u8,
+    /// Seconds the new firmware has to confirm.
+    pub deadline_s: u16,
+    /// Lowest security counter that may run.
+    pub floor: u32,
+    /// Revoked keys, bit = position in the key table.
+    pub revoked: u16,
+    /// Resets so far during the running install or revert.
+    pub cuts: u16,
+    /// How the last attempt ended.
+    pub outcome: Outcome,
+}
+
+impl State {
+    /// The state of a device that was flashed by cable with `current`.
+    pub fn factory(current: Image, floor: u32) -> Self {
+        Self {
+            current,
+            floor,
+            factory: true,
+            ..Self::default()
+        }
+    }
+
+    /// The image that the execution slot holds, or will hold when the phase's work is done.
+    pub const fn running(&self) -> &Image {
+        match self.phase {
+            Phase::Installed | Phase::Trial | Phase::Refused => &self.other,
+            Phase::Idle
+            | Phase::Receiving
+            | Phase::Parked
+            | Phase::Requested
+            | Phase::Installing
+            | Phase::Reverting => &self.current,
+        }
+    }
+
+    /// Whether the image in the execution slot is unconfirmed.
+    pub const fn on_trial(&self) -> bool {
+        matches!(self.phase, Phase::Installed | Phase::Trial | Phase::Refused)
+    }
+}

@@ -1,0 +1,383 @@
+//! Which state may follow which. Pure: each function takes a state and returns the next.
+
+use crate::{Backup, Cause, ChunkSet, Image, Outcome, Phase, State};
+use core::fmt;
+use otaru_flash::{Mode, Slot};
+
+/// The transition does not exist in this phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongPhase(
+    /// The phase the record is in.
+    pub Phase,
+);
+
+impl fmt::Display for WrongPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not possible while {}", self.0.name())
+    }
+}
+
+impl core::error::Error for WrongPhase {}
+
+/// What an attempt is going to download.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Download {
+    /// DDI action id.
+    pub attempt: u64,
+    /// Length and SHA-256 as announced.
+    pub image: Image,
+    /// Seconds the new firmware will have to confirm: 1…65535.
+    pub deadline_s: u16,
+    /// Boot attempts of the trial: 1…16.
+    pub trials: u8,
+}
+
+type Next = Result<State, WrongPhase>;
+
+impl State {
+    fn require(&self, phases: &[Phase]) -> Result<(), WrongPhase> {
+        if phases.contains(&self.phase) {
+            Ok(())
+        } else {
+            Err(WrongPhase(self.phase))
+        }
+    }
+
+    /// `idle` → `idle` with a complete copy of the running image in `slot` (`standby`).
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `idle`, so a trial firmware never copies itself.
+    pub fn backed_up(&self, slot: Slot) -> Next {
+        self.require(&[Phase::Idle])?;
+        let mut next = *self;
+        if next.slot == Some(slot) {
+            next.forget_download();
+        }
+        next.backup = Backup::Copy(slot);
+        next.backup_image = self.current;
+        Ok(next)
+    }
+
+    /// `idle` → `receiving`: the storage slot that is not the backup. Resumes at the last mark if
+    /// that slot holds the beginning of the very same image.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `idle`.
+    pub fn receiving(&self, mode: Mode, download: &Download) -> Next {
+        self.require(&[Phase::Idle])?;
+        let slot = match (mode, self.backup) {
+            (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
+            (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
+        };
+        let resumable = self.slot == Some(slot) && self.other == download.image;
+        let mut next = *self;
+        next.step = if resumable { self.step } else { 0 };
+        if mode == Mode::Swap {
+            next.backup = Backup::None;
+            next.backup_image = Image::default();
+            next.differing = ChunkSet::default();
+            next.permuted_len = 0;
+        }
+        next.phase = Phase::Receiving;
+        next.slot = Some(slot);
+        next.other = download.image;
+        next.attempt = download.attempt;
+        next.deadline_s = download.deadline_s.max(1);
+        next.trials_allowed = download.trials.clamp(1, 16);
+        next.trials_used = 0;
+        next.cuts = 0;
+        Ok(next)
+    }
+
+    /// `receiving` → `receiving` from the first byte: what was stored turned out to be wrong.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `receiving`.
+    pub fn restarted(&self) -> Next {
+        self.require(&[Phase::Receiving])?;
+        Ok(Self { step: 0, ..*self })
+    }
+
+    /// `receiving` → `parked`, after the stored image was read back and verified.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `receiving`.
+    pub fn parked(&self) -> Next {
+        self.require(&[Phase::Receiving])?;
+        Ok(Self {
+            phase: Phase::Parked,
+            step: 0,
+            ..*self
+        })
+    }
+
+    /// `parked` → `requested`: the next boot installs.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `parked`.
+    pub fn requested(&self) -> Next {
+        self.require(&[Phase::Parked])?;
+        Ok(Self {
+            phase: Phase::Requested,
+            ..*self
+        })
+    }
+
+    /// Ends an attempt before anything was installed: → `idle` with an outcome. A partial
+    /// download is remembered only if it was interrupted; else its slot is free.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] once the install has begun.
+    pub fn ended(&self, cause: Cause) -> Next {
+        self.require(&[Phase::Receiving, Phase::Parked, Phase::Requested])?;
+        let mut next = *self;
+        if !(self.phase == Phase::Receiving && cause == Cause::Interrupted && self.step > 0) {
+            next.forget_download();
+        }
+        next.finish(cause, self.phase);
+        Ok(next)
+    }
+
+    /// `idle` → `idle` with the outcome of an attempt that failed before it began to receive.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `idle`.
+    pub fn failed_early(&self, attempt: u64, cause: Cause) -> Next {
+        self.require(&[Phase::Idle])?;
+        let mut next = *self;
+        next.outcome = Outcome {
+            attempt,
+            cause,
+            phase: Phase::Receiving,
+            ..Outcome::default()
+        };
+        Ok(next)
+    }
+
+    /// `requested` → `installing 0` with the chunks that differ.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `requested`.
+    pub fn installing(&self, mode: Mode, differing: ChunkSet) -> Next {
+        self.require(&[Phase::Requested])?;
+        let mut next = *self;
+        next.phase = Phase::Installing;
+        next.step = 0;
+        next.installed = 0;
+        next.cuts = 0;
+        next.outcome = Outcome::default();
+        next.differing = differing;
+        if mode == Mode::Swap {
+            next.backup = Backup::Permuted;
+            next.backup_image = self.current;
+            next.permuted_len = self.other.len;
+        }
+        Ok(next)
+    }
+
+    /// `installing` or `reverting` at another step, after a reset.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] in any other phase.
+    pub fn resumed(&self) -> Next {
+        self.require(&[Phase::Installing, Phase::Reverting])?;
+        Ok(Self {
+            cuts: self.cuts.saturating_add(1),
+            ..*self
+        })
+    }
+
+    /// `installing` → `installed`, after the copied image was verified where it runs.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `installing`.
+    pub fn installed(&self, steps: u16, chunks: u16, millis: u32) -> Next {
+        self.require(&[Phase::Installing])?;
+        let mut next = *self;
+        next.phase = Phase::Installed;
+        next.step = 0;
+        next.installed = steps;
+        next.outcome = Outcome {
+            attempt: self.attempt,
+            phase: Phase::Installed,
+            cuts: self.cuts,
+            chunks,
+            millis,
+            ..Outcome::default()
+        };
+        next.cuts = 0;
+        Ok(next)
+    }
+
+    /// `installed` or `trial u` → `trial u+1`.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] in any other phase, or when no attempt is left.
+    pub fn trial(&self) -> Next {
+        self.require(&[Phase::Installed, Phase::Trial])?;
+        let used = if self.phase == Phase::Installed {
+            0
+        } else {
+            self.trials_used
+        };
+        if used >= self.trials_allowed {
+            return Err(WrongPhase(self.phase));
+        }
+        Ok(Self {
+            phase: Phase::Trial,
+            trials_used: used.saturating_add(1),
+            ..*self
+        })
+    }
+
+    /// `trial` → `refused`: the new firmware gives itself up.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `trial`.
+    pub fn refused(&self, cause: Cause) -> Next {
+        self.require(&[Phase::Trial])?;
+        let mut next = *self;
+        next.phase = Phase::Refused;
+        next.outcome.cause = cause;
+        next.outcome.phase = Phase::Trial;
+        Ok(next)
+    }
+
+    /// → `reverting 0`. `steps` is how much of the install had been done.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] unless an install had begun.
+    pub fn reverting(&self, cause: Cause, steps: u16) -> Next {
+        self.require(&[
+            Phase::Installing,
+            Phase::Installed,
+            Phase::Trial,
+            Phase::Refused,
+        ])?;
+        let mut next = *self;
+        next.phase = Phase::Reverting;
+        next.installed = steps;
+        next.step = 0;
+        next.heal = false;
+        next.outcome.attempt = self.attempt;
+        if self.phase != Phase::Refused {
+            next.outcome.cause = cause;
+            next.outcome.phase = self.phase;
+        }
+        Ok(next)
+    }
+
+    /// `reverting` → `idle` on the old image, after it was verified where it runs.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `reverting`.
+    pub fn reverted(&self) -> Next {
+        self.require(&[Phase::Reverting])?;
+        let mut next = *self;
+        if self.heal {
+            next.current = self.backup_image;
+            next.heal = false;
+            next.phase = Phase::Idle;
+            next.step = 0;
+            return Ok(next);
+        }
+        let aborted = self.outcome.phase == Phase::Installing;
+        next.finish(self.outcome.cause, self.outcome.phase);
+        if aborted && self.backup == Backup::Permuted {
+            // Only a part of the old image was moved out: the rest never left its place.
+            next.backup = Backup::None;
+            next.backup_image = Image::default();
+        }
+        next.forget_download();
+        Ok(next)
+    }
+
+    /// `idle`, `receiving`, `parked` → `reverting 0` to restore a bad execution slot from the
+    /// backup. A download under way is given up.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] in any other phase, or without a backup.
+    pub fn healing(&self) -> Next {
+        self.require(&[Phase::Idle, Phase::Receiving, Phase::Parked])?;
+        if self.backup == Backup::None {
+            return Err(WrongPhase(self.phase));
+        }
+        let mut next = *self;
+        if self.phase != Phase::Idle {
+            next.finish(Cause::StorageFailed, self.phase);
+        }
+        next.forget_download();
+        next.phase = Phase::Reverting;
+        next.heal = true;
+        next.step = 0;
+        next.cuts = 0;
+        Ok(next)
+    }
+
+    /// `trial` → `idle` on the new image. The only transition that stops a revert, raises the
+    /// floor and revokes keys.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] unless on trial with this attempt and this image.
+    pub fn confirmed(&self, mode: Mode, attempt: u64, counter: u32, revoke: u16) -> Next {
+        self.require(&[Phase::Trial])?;
+        if attempt != self.attempt {
+            return Err(WrongPhase(self.phase));
+        }
+        let mut next = *self;
+        next.current = self.other;
+        next.factory = false;
+        next.floor = self.floor.max(counter);
+        next.revoked |= revoke;
+        if mode == Mode::Standby
+            && let Some(slot) = self.slot
+        {
+            next.backup = Backup::Copy(slot);
+            next.backup_image = self.other;
+        }
+        next.finish(Cause::Confirmed, Phase::Trial);
+        next.forget_download();
+        Ok(next)
+    }
+
+    /// `idle` → `idle` with the outcome marked as reported.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `idle`.
+    pub fn reported(&self) -> Next {
+        self.require(&[Phase::Idle])?;
+        let mut next = *self;
+        next.outcome.reported = true;
+        Ok(next)
+    }
+
+    fn forget_download(&mut self) {
+        self.slot = None;
+        self.other = Image::default();
+        self.step = 0;
+    }
+
+    /// Back to `idle`; what is known about the install of this attempt stays in the outcome.
+    fn finish(&mut self, cause: Cause, phase: Phase) {
+        let known = self.outcome;
+        let same = known.attempt == self.attempt;
+        let known = if same { known } else { Outcome::default() };
+        self.outcome = Outcome {
+            attempt: self.attempt,
+            cause,
+            phase,
+            reported: false,
+            cuts: known.cuts.saturating_add(self.cuts),
+            chunks: known.chunks,
+            millis: known.millis,
+        };
+        self.phase = Phase::Idle;
+        self.attempt = 0;
+        self.trials_used = 0;
+        self.trials_allowed = 0;
+        self.deadline_s = 0;
+        self.cuts = 0;
+        self.installed = 0;
+        self.heal = false;
+    }
+}
