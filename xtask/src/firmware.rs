@@ -104,7 +104,7 @@ fn build(name: &str, target: &str) -> Result<()> {
         cargo = cargo.env("RUSTC", toolchain::rustc()?);
     }
     cargo
-        .run()
+        .run_unannounced()
         .with_context(|| format!("{name} does not build for {target}"))
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::report;
+use crate::{report, workspace};
 
 const LOG_LINES_SHOWN: usize = 30;
 
@@ -69,6 +69,14 @@ impl Program {
     /// If it cannot be started or does not succeed.
     pub(crate) fn run(&self) -> Result<()> {
         report::line(&format!("    $ {}", self.shown()));
+        self.run_unannounced()
+    }
+
+    /// Runs it with our output, but without showing the command first.
+    ///
+    /// # Errors
+    /// If it cannot be started or does not succeed.
+    pub(crate) fn run_unannounced(&self) -> Result<()> {
         let status = self
             .command()
             .status()
@@ -167,10 +175,17 @@ impl Program {
         let path = Path::new(&self.name);
         let name = path.file_name().unwrap_or(&self.name).to_string_lossy();
         let args = self.args.iter().map(|arg| arg.to_string_lossy());
-        std::iter::once(name)
+        let line = std::iter::once(name)
             .chain(args)
             .collect::<Vec<_>>()
-            .join(" ")
+            .join(" ");
+        // Short enough to read, and the same on every machine.
+        let root = workspace::root().to_string_lossy().into_owned();
+        let line = line.replace(&format!("{root}/"), "");
+        match std::env::var("HOME").ok().filter(|home| home.len() > 1) {
+            Some(home) => line.replace(&home, "~"),
+            None => line,
+        }
     }
 }
 

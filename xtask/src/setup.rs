@@ -108,13 +108,13 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     }
     let mut missing = 0_usize;
     for part in parts {
-        let state = match (part.not_needed()?, is_installed(part)?) {
-            (Some(why), _) => format!("not needed: {why}"),
-            (None, true) => "installed".to_owned(),
-            (None, false) => {
-                missing += 1;
-                format!("missing; `cargo xtask setup {}` installs it", part.name())
-            }
+        let state = if let Some(why) = part.not_needed()? {
+            format!("not needed: {why}")
+        } else if is_installed(part)? {
+            "installed".to_owned()
+        } else {
+            missing += 1;
+            format!("missing; `cargo xtask setup {}` installs it", part.name())
         };
         report::line(&format!("    {:<10} {state}", part.name()));
     }

@@ -11,14 +11,11 @@ use crate::cache;
 use crate::process::Program;
 
 const EXTENSION: &str = "vscode-extension";
-const INSTALLERS: &[&str] = &["e2e/install-editor.mjs", "e2e/install-code-server.mjs"];
+const INSTALLER: &str = "e2e/install-code-server.mjs";
 
 /// The extension's program that installs the editor under test, if there is one.
 pub(crate) fn installer(root: &Path) -> Option<PathBuf> {
-    INSTALLERS
-        .iter()
-        .map(|name| root.join(EXTENSION).join(name))
-        .find(|path| path.is_file())
+    Some(root.join(EXTENSION).join(INSTALLER)).filter(|path| path.is_file())
 }
 
 /// The extension's npm packages are those of its lock file.
@@ -44,29 +41,25 @@ pub(crate) fn install_modules(root: &Path) -> Result<()> {
     std::fs::write(modules_stamp(root), lock_hash(root)?).context("cannot write the stamp")
 }
 
-/// The editor under test was installed by this very installer.
+/// The installer finds its editor complete.
 pub(crate) fn is_installed(root: &Path) -> Result<bool> {
-    let Some(installer) = installer(root) else {
-        return Ok(false);
-    };
-    Ok(home(&installer)?.join("otaru-complete").exists())
+    Ok(ask_installer(root, "isInstalled(defaultFolder())")? == "true")
 }
 
 /// Installs the editor under test.
 pub(crate) fn install(root: &Path) -> Result<Environment> {
     let installer = installer(root).context("the extension has no editor installer")?;
-    let home = home(&installer)?;
     if !is_installed(root)? {
         Program::new(program_path(&["node"])?)
             .arg(&installer)
-            .arg(&home)
             .folder(&root.join(EXTENSION))
             .run_logged(&cache::log_file("editor")?)?;
-        std::fs::write(home.join("otaru-complete"), "complete\n")
-            .context("cannot write the stamp")?;
     }
     Ok(vec![
-        ("OTARU_CODE_SERVER", home),
+        (
+            "OTARU_CODE_SERVER",
+            PathBuf::from(ask_installer(root, "defaultFolder()")?),
+        ),
         (
             "OTARU_CHROMIUM",
             program_path(&["chromium", "chromium-browser", "google-chrome"])?,
@@ -74,11 +67,20 @@ pub(crate) fn install(root: &Path) -> Result<Environment> {
     ])
 }
 
-/// One folder per content of the installer, which pins the versions.
-fn home(installer: &Path) -> Result<PathBuf> {
-    let text =
-        std::fs::read(installer).with_context(|| format!("cannot read {}", installer.display()))?;
-    Ok(cache::folder()?.join(format!("editor-{}", cache::short_hash([text.as_slice()]))))
+/// The installer is a module that knows where its editor belongs and whether it is complete.
+fn ask_installer(root: &Path, expression: &str) -> Result<String> {
+    let script = format!(
+        "import {{ defaultFolder, isInstalled }} from './{INSTALLER}';\
+         process.stdout.write(String({expression}))"
+    );
+    let Ok(node) = program_path(&["node"]) else {
+        return Ok(String::new());
+    };
+    Program::new(node)
+        .args(["--input-type=module", "--eval", &script])
+        .folder(&root.join(EXTENSION))
+        .output()
+        .context("the extension's editor installer does not answer")
 }
 
 fn lock_hash(root: &Path) -> Result<String> {
