@@ -22,7 +22,8 @@
 //! | 128 | 32 | board name, UTF-8, padded with zeros |
 //! | 160 | 288 | eight keys: 32 bytes Ed25519 public key, 1 byte flags (bit 0 development), 3 bytes 0 |
 //! | 448 | 4 | watchdog time-out in milliseconds |
-//! | 452 | 56 | 0 |
+//! | 452 | 4 | address at which the flash is mapped for execution |
+//! | 456 | 52 | 0 |
 //! | 508 | 4 | CRC-32 of bytes 0…507 |
 
 use crate::bytes::{Reader, Writer, checked};
@@ -60,6 +61,9 @@ pub struct DeviceBlock {
     pub trials: u8,
     /// Watchdog time-out in milliseconds, armed before a firmware starts; 0 leaves it off.
     pub watchdog_ms: u32,
+    /// Address at which the first byte of the flash is mapped for execution; images that are linked
+    /// for a fixed address are linked for this plus the offset of the execution slot.
+    pub flash_address: u32,
     /// Vendor UUID (MCUboot TLV 0x74).
     pub vendor_id: [u8; 16],
     /// Class UUID of the board (MCUboot TLV 0x75).
@@ -119,11 +123,18 @@ impl DeviceBlock {
             layout,
             trials: 1,
             watchdog_ms: 0,
+            flash_address: 0,
             vendor_id: [0; 16],
             class_id: [0; 16],
             keys: table,
             name: padded,
         })
+    }
+
+    /// The address for which an image of the execution slot may be linked.
+    pub fn execution_address(&self) -> u32 {
+        self.flash_address
+            .wrapping_add(self.layout.execution.offset)
     }
 
     /// The board's name.
@@ -184,6 +195,7 @@ impl DeviceBlock {
         }
         out.zeros_to(448);
         out.u32(self.watchdog_ms);
+        out.u32(self.flash_address);
         out.zeros_to(508);
         match out.finish_with_crc() {
             Some(DEVICE_BLOCK_LEN) => Ok(block),
@@ -249,10 +261,12 @@ impl DeviceBlock {
             }
         }
         let watchdog_ms = input.u32()?;
+        let flash_address = input.u32()?;
         let block = Self {
             layout,
             trials,
             watchdog_ms,
+            flash_address,
             vendor_id,
             class_id,
             keys,

@@ -190,6 +190,15 @@ impl Layout {
         self.execution.len
     }
 
+    /// Offset in a slot at which an image begins. In mode `swap` chunk *i* of a new image is stored
+    /// one chunk further on, so that the first chunk is the hole.
+    pub const fn image_offset(&self, slot: Slot) -> u32 {
+        match (self.mode, slot) {
+            (Mode::Swap, Slot::Storage0) => self.chunk_len,
+            (Mode::Swap | Mode::Standby, _) => 0,
+        }
+    }
+
     /// Number of chunks of the execution slot.
     pub fn chunk_count(&self) -> u32 {
         self.execution.len.checked_div(self.chunk_len).unwrap_or(0)

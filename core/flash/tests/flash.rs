@@ -137,6 +137,7 @@ fn block() -> DeviceBlock {
     block.vendor_id = [1; 16];
     block.class_id = [2; 16];
     block.watchdog_ms = 4000;
+    block.flash_address = 0x2000_0000;
     block
 }
 

@@ -37,12 +37,18 @@ impl<'a> StoragePermit<'a> {
         layout.slot(self.slot)
     }
 
+    fn from_slot<E>(&self, layout: &Layout, at: u32) -> Result<u32, AccessError<E>> {
+        at.checked_add(layout.image_offset(self.slot))
+            .ok_or(AccessError::OutOfBounds)
+    }
+
     /// The slot that may be written.
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// Erases `len` bytes of the slot from `at`; both multiples of its sectors.
+    /// Erases `len` bytes from `at`, counted from where the image begins; both multiples of the
+    /// slot's sectors.
     ///
     /// # Errors
     /// [`AccessError`].
@@ -53,11 +59,12 @@ impl<'a> StoragePermit<'a> {
         at: u32,
         len: u32,
     ) -> Result<(), AccessError<F::Error>> {
-        self.area(layout).erase(flash, at, len)
+        self.area(layout)
+            .erase(flash, self.from_slot(layout, at)?, len)
     }
 
-    /// Programs `data` into the slot at `at`; both multiples of the write unit. The sectors must
-    /// have been erased by this boot (J5).
+    /// Programs `data` at `at`, counted from where the image begins; both multiples of the write
+    /// unit. The sectors must have been erased by this boot (J5).
     ///
     /// # Errors
     /// [`AccessError`].
@@ -68,6 +75,7 @@ impl<'a> StoragePermit<'a> {
         at: u32,
         data: &[u8],
     ) -> Result<(), AccessError<F::Error>> {
-        self.area(layout).program(flash, at, data)
+        self.area(layout)
+            .program(flash, self.from_slot(layout, at)?, data)
     }
 }

@@ -276,20 +276,53 @@ impl State {
         let mut next = *self;
         if self.heal {
             next.current = self.backup_image;
-            next.heal = false;
+        }
+        if self.attempt == 0 {
             next.phase = Phase::Idle;
             next.step = 0;
+            next.heal = false;
             return Ok(next);
         }
-        let aborted = self.outcome.phase == Phase::Installing;
         next.finish(self.outcome.cause, self.outcome.phase);
-        if aborted && self.backup == Backup::Permuted {
-            // Only a part of the old image was moved out: the rest never left its place.
+        if self.backup == Backup::Permuted && !self.backup_complete() {
             next.backup = Backup::None;
             next.backup_image = Image::default();
         }
         next.forget_download();
         Ok(next)
+    }
+
+    /// Whether the backup holds every chunk of its image. After an install in mode `swap` was
+    /// aborted only a part of the old image was moved out; the rest never left its place.
+    pub fn backup_complete(&self) -> bool {
+        match self.backup {
+            Backup::None => false,
+            Backup::Copy(_) => true,
+            Backup::Permuted => {
+                let aborted = self.phase == Phase::Installing
+                    || (self.phase == Phase::Reverting
+                        && self.attempt != 0
+                        && self.outcome.phase == Phase::Installing);
+                !aborted
+            }
+        }
+    }
+
+    /// `reverting` → `reverting 0` of every chunk: undoing the install did not bring back a
+    /// verified image.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `reverting`, without a complete backup, or the second time.
+    pub fn escalated(&self) -> Next {
+        self.require(&[Phase::Reverting])?;
+        if self.heal || !self.backup_complete() {
+            return Err(WrongPhase(self.phase));
+        }
+        Ok(Self {
+            heal: true,
+            step: 0,
+            ..*self
+        })
     }
 
     /// `idle`, `receiving`, `parked` → `reverting 0` to restore a bad execution slot from the
@@ -299,7 +332,7 @@ impl State {
     /// [`WrongPhase`] in any other phase, or without a backup.
     pub fn healing(&self) -> Next {
         self.require(&[Phase::Idle, Phase::Receiving, Phase::Parked])?;
-        if self.backup == Backup::None {
+        if !self.backup_complete() {
             return Err(WrongPhase(self.phase));
         }
         let mut next = *self;
