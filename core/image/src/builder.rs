@@ -149,7 +149,9 @@ impl ImageBuilder {
         header.extend_from_slice(&[self.version.major, self.version.minor]);
         header.extend_from_slice(&self.version.revision.to_le_bytes());
         header.extend_from_slice(&self.version.build.to_le_bytes());
-        header.resize(usize::from(self.header_len), 0);
+        header.extend_from_slice(&[0; 4]);
+        // Like erased flash, so that nothing needs to be programmed here.
+        header.resize(usize::from(self.header_len), 0xff);
         Ok(header)
     }
 

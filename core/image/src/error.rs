@@ -98,7 +98,7 @@ impl fmt::Display for Unsupported {
             Self::Hash(kind) => {
                 write!(
                     f,
-                    "hash type {kind:#06x} is not supported; sign with SHA-256"
+                    "hash type {kind:#06x} is not supported; sign with SHA-256 and without --pure"
                 )
             }
             Self::Signature(kind) => {

@@ -82,8 +82,16 @@ impl SignatureVerifier for Ed25519Dalek {
         signature: &[u8; 64],
     ) -> Result<(), SignatureRejected> {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
-        ed25519_dalek::VerifyingKey::from_bytes(public)
-            .and_then(|key| key.verify_strict(message, &signature))
+        let key = canonical(public).ok_or(SignatureRejected)?;
+        key.verify_strict(message, &signature)
             .map_err(|_opaque| SignatureRejected)
     }
+}
+
+/// The key, if these bytes are the only encoding of a point. 32 erased bytes are not: they would
+/// pass for the point with y = 18.
+#[cfg(feature = "ed25519")]
+pub(crate) fn canonical(public: &[u8; 32]) -> Option<ed25519_dalek::VerifyingKey> {
+    let key = ed25519_dalek::VerifyingKey::from_bytes(public).ok()?;
+    (key.to_edwards().compress().to_bytes() == *public).then_some(key)
 }

@@ -14,7 +14,7 @@ use ed25519_dalek::pkcs8::{
     KeypairBytes, PublicKeyBytes,
 };
 
-use crate::key::{key_hash, spki_der};
+use crate::key::{canonical, key_hash, spki_der};
 
 /// Longest key file that is read, in bytes. Real ones have about 120.
 pub const KEY_FILE_LEN_MAX: u64 = 16 * 1024;
@@ -156,14 +156,18 @@ impl PublicKey {
     /// Reads a public key: a PEM text (`imgtool getpub`, `openssl pkey -pubout`) or 64 hex digits.
     ///
     /// # Errors
-    /// [`KeyFileError::NotPublicKey`] for anything else, a point of small order included.
+    /// [`KeyFileError::NotPublicKey`] for anything else, points of small order and second
+    /// encodings of a point included.
     pub fn parse(text: &str) -> Result<Self, KeyFileError> {
         let text = text.trim();
-        let key = match decode_hex(text) {
-            Some(bytes) => ed25519_dalek::VerifyingKey::from_bytes(&bytes).ok(),
-            None => ed25519_dalek::VerifyingKey::from_public_key_pem(text).ok(),
-        };
-        key.filter(|key| !key.is_weak())
+        let bytes = decode_hex(text).or_else(|| {
+            ed25519_dalek::VerifyingKey::from_public_key_pem(text)
+                .ok()
+                .map(|key| key.to_bytes())
+        });
+        bytes
+            .and_then(|bytes| canonical(&bytes))
+            .filter(|key| !key.is_weak())
             .map(|key| Self(key.to_bytes()))
             .ok_or(KeyFileError::NotPublicKey)
     }

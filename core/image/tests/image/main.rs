@@ -1,1 +1,16 @@
-//! Tests of the image format.
+//! Tests of the image format: A4 (damage), A5 (signature), A6 (wrong target), and interoperability
+//! with imgtool.
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy spares tests, but not the functions they share"
+)]
+
+mod accept;
+mod damage;
+mod forge;
+mod imgtool;
+mod keys;
+mod malformed;
+mod random;
+mod refuse;
+mod vectors;

@@ -1,0 +1,156 @@
+//! A4, A5, A6: what imgtool 2.5.0 made once (`tests/vectors/v1/README.md`) is read for ever.
+
+use std::path::{Path, PathBuf};
+
+use otaru_image::{
+    Expectation, ImageBuilder, ImageError, Key, Label, Malformed, SigningKey, Unsupported,
+    VerifyError, Version, board_uuids,
+};
+
+use crate::forge::{SLOT_ADDRESS, VERSION, check, digest_of, len_u32, look, payload};
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/v1")
+}
+
+pub(crate) fn vector(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(name)).unwrap()
+}
+
+pub(crate) fn vector_text(name: &str) -> String {
+    String::from_utf8(vector(name)).unwrap()
+}
+
+fn vector_key() -> SigningKey {
+    SigningKey::from_pem(&vector_text("signing-key.pem")).unwrap()
+}
+
+fn expectation(keys: &[Key]) -> Expectation<'_> {
+    Expectation {
+        keys,
+        board: Some(board_uuids("example.com", "host")),
+        slot_address: Some(SLOT_ADDRESS),
+        security_floor: 5,
+        digest: None,
+        len: None,
+    }
+}
+
+fn full_builder() -> ImageBuilder {
+    ImageBuilder::new(payload(1000), VERSION)
+        .label(Label::new("1.2.3+4 beta").unwrap())
+        .board(board_uuids("example.com", "host"))
+        .rom_address(SLOT_ADDRESS)
+        .security_counter(5)
+}
+
+#[test]
+fn image_with_everything_is_accepted() {
+    let image = vector("full.img");
+    let keys = [Key {
+        public: vector_key().public().to_bytes(),
+        revoked: false,
+    }];
+    let mut expect = expectation(&keys);
+    expect.len = Some(len_u32(&image));
+    let verified = check(&image, &expect).unwrap();
+    let digest = verified
+        .digest()
+        .iter()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    assert_eq!(
+        digest,
+        "f7049e5d3ae94150736720979edd9b2cade1109b622c498828adca32ed8832d0"
+    );
+    let info = verified.info();
+    assert_eq!(info.header.version, VERSION);
+    assert_eq!(info.label.unwrap().as_str(), "1.2.3+4 beta");
+    assert_eq!(info.security_counter, 5);
+    assert_eq!(info.rom_address(), Some(SLOT_ADDRESS));
+}
+
+#[test]
+fn builder_makes_the_same_bytes_as_imgtool() {
+    assert!(full_builder().sign(&vector_key()).unwrap() == vector("full.img"));
+    let version = Version {
+        minor: 1,
+        ..Version::default()
+    };
+    let plain = ImageBuilder::new(payload(64), version)
+        .header_len(32)
+        .sign(&vector_key())
+        .unwrap();
+    assert!(plain == vector("plain.img"));
+}
+
+#[test]
+fn every_flipped_byte_of_the_imgtool_image_is_refused() {
+    let image = vector("full.img");
+    let keys = [Key {
+        public: vector_key().public().to_bytes(),
+        revoked: false,
+    }];
+    for offset in 0..image.len() {
+        let mut damaged = image.clone();
+        damaged[offset] ^= 0x81;
+        assert!(
+            check(&damaged, &expectation(&keys)).is_err(),
+            "byte {offset}"
+        );
+    }
+}
+
+#[test]
+fn image_without_protected_tlvs_is_for_no_board() {
+    let keys = [Key {
+        public: vector_key().public().to_bytes(),
+        revoked: false,
+    }];
+    let image = vector("plain.img");
+    let mut expect = expectation(&keys);
+    assert_eq!(check(&image, &expect), Err(VerifyError::WrongBoard));
+    expect.board = None;
+    assert_eq!(
+        check(&image, &expect),
+        Err(VerifyError::SecurityCounter { image: 0, floor: 5 })
+    );
+    expect.security_floor = 0;
+    let verified = check(&image, &expect).unwrap();
+    assert_eq!(verified.digest(), digest_of(&image));
+    assert_eq!(verified.info().header.protected_len, 0);
+}
+
+#[test]
+fn boot_record_is_skipped() {
+    let image = vector("boot-record.img");
+    let keys = [Key {
+        public: vector_key().public().to_bytes(),
+        revoked: false,
+    }];
+    let mut expect = expectation(&keys);
+    (expect.board, expect.security_floor) = (None, 0);
+    assert!(check(&image, &expect).is_ok());
+}
+
+#[test]
+fn what_is_not_supported_is_named() {
+    for (name, expected) in [
+        // imgtool 2.5.0 puts a SHA-512 in front of the mark of a pure signature.
+        ("pure.img", Unsupported::Hash(0x12)),
+        ("ecdsa-p256.img", Unsupported::Signature(0x22)),
+        ("embedded-key.img", Unsupported::Signature(0x02)),
+        ("dependency.img", Unsupported::Dependency),
+        ("compressed.img", Unsupported::Compression),
+        ("encrypted.img", Unsupported::Encryption),
+        ("ram-load.img", Unsupported::RamLoad),
+        ("non-bootable.img", Unsupported::NonBootable),
+    ] {
+        assert_eq!(
+            look(&vector(name)),
+            Err(ImageError::Unsupported(expected)),
+            "{name}"
+        );
+    }
+    let unsigned = look(&vector("unsigned.img"));
+    assert_eq!(unsigned, Err(ImageError::Malformed(Malformed::Unsigned)));
+}
