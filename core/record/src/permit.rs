@@ -37,7 +37,7 @@ impl<'a> StoragePermit<'a> {
         layout.slot(self.slot)
     }
 
-    fn from_slot<E>(&self, layout: &Layout, at: u32) -> Result<u32, AccessError<E>> {
+    fn slot_offset<E>(&self, layout: &Layout, at: u32) -> Result<u32, AccessError<E>> {
         at.checked_add(layout.image_offset(self.slot))
             .ok_or(AccessError::OutOfBounds)
     }
@@ -60,7 +60,7 @@ impl<'a> StoragePermit<'a> {
         len: u32,
     ) -> Result<(), AccessError<F::Error>> {
         self.area(layout)
-            .erase(flash, self.from_slot(layout, at)?, len)
+            .erase(flash, self.slot_offset(layout, at)?, len)
     }
 
     /// Programs `data` at `at`, counted from where the image begins; both multiples of the write
@@ -76,6 +76,6 @@ impl<'a> StoragePermit<'a> {
         data: &[u8],
     ) -> Result<(), AccessError<F::Error>> {
         self.area(layout)
-            .program(flash, self.from_slot(layout, at)?, data)
+            .program(flash, self.slot_offset(layout, at)?, data)
     }
 }

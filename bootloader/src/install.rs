@@ -1,0 +1,188 @@
+//! Installing the parked image, in both modes (install protocol, sections 3 and 4).
+
+use crate::backup::saved_at;
+use crate::boot::Context;
+use crate::copy::{Place, copy, equal};
+use crate::port::{Event, Port, Step, Work};
+use crate::verify::Acceptance;
+use otaru_flash::{Flash, Mode, Slot};
+use otaru_record::{AppendError, Backup, Cause, ChunkSet, Journal, State};
+
+/// Why copying stopped.
+pub(crate) enum Failure<E> {
+    /// A chunk cannot be read or written.
+    Copy,
+    /// The record cannot be written.
+    Record(AppendError<E>),
+}
+
+/// `requested`: checks everything that must hold before the first byte of the execution slot
+/// changes, and finds the chunks that differ.
+pub(crate) fn prepare<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    state: &State,
+) -> Result<ChunkSet, Cause> {
+    let slot = state.slot.ok_or(Cause::StorageFailed)?;
+    let block = ctx.block;
+    let parked = Acceptance::of(block, state, state.other);
+    parked.verify_slot(ctx.flash, ctx.port, slot, ctx.buf)?;
+    let running = Acceptance::of(block, state, state.current);
+    let in_execution = running
+        .verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf)
+        .map(drop);
+    match (block.layout.mode, state.backup) {
+        (Mode::Swap, _) => in_execution.map_err(|_bad| Cause::StorageFailed)?,
+        (Mode::Standby, Backup::Copy(backup))
+            if backup != slot && state.backup_image == state.current =>
+        {
+            running
+                .verify_slot(ctx.flash, ctx.port, backup, ctx.buf)
+                .map_err(|_bad| Cause::BackupMissing)?;
+            in_execution.map_err(|_bad| Cause::StorageFailed)?;
+        }
+        (Mode::Standby, _) => return Err(Cause::BackupMissing),
+    }
+    Ok(differing(ctx, state, slot))
+}
+
+fn differing<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    state: &State,
+    slot: Slot,
+) -> ChunkSet {
+    ctx.port.report(Event::Begin(Work::Compare));
+    let layout = &ctx.block.layout;
+    let old = layout.chunks_of(state.current.len);
+    let new = layout.chunks_of(state.other.len);
+    let shift = u32::from(layout.mode == Mode::Swap);
+    let last = match layout.mode {
+        Mode::Swap => old.max(new),
+        Mode::Standby => new,
+    };
+    let mut set = ChunkSet::default();
+    for chunk in 0..last {
+        ctx.port.feed_watchdog();
+        let here = Place {
+            slot: Slot::Execution,
+            chunk,
+        };
+        let there = Place {
+            slot,
+            chunk: chunk.saturating_add(shift),
+        };
+        let both = chunk < old && chunk < new;
+        if !both || !equal(ctx.flash, layout, here, there, ctx.buf) {
+            set.insert(chunk);
+        }
+    }
+    set
+}
+
+/// `installing k`: goes on at step k. In `swap` each differing chunk has two steps, in `standby`
+/// one. Returns the number of steps and of chunks copied into the execution slot.
+pub(crate) fn install<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+) -> Result<(u16, u16), Failure<F::Error>> {
+    let state = *journal.state();
+    let slot = state.slot.ok_or(Failure::Copy)?;
+    let layout = &ctx.block.layout;
+    let swap = layout.mode == Mode::Swap;
+    let old = layout.chunks_of(state.current.len);
+    let new = layout.chunks_of(state.other.len);
+    let per_chunk = if swap { 2_u32 } else { 1 };
+    let total = state.differing.len().saturating_mul(per_chunk);
+    let mut copied = 0_u16;
+    for (index, chunk) in (0_u32..).zip(state.differing.iter()) {
+        let first = index.saturating_mul(per_chunk);
+        if swap && chunk < old {
+            let save = Place {
+                slot,
+                chunk: saved_at(&state, chunk),
+            };
+            let from = Place {
+                slot: Slot::Execution,
+                chunk,
+            };
+            step(
+                ctx,
+                journal,
+                Action {
+                    step: Step::Save,
+                    from,
+                    to: save,
+                    number: first,
+                    total,
+                },
+            )?;
+        }
+        if chunk < new {
+            let shift = u32::from(swap);
+            let from = Place {
+                slot,
+                chunk: chunk.saturating_add(shift),
+            };
+            let to = Place {
+                slot: Slot::Execution,
+                chunk,
+            };
+            let number = first.saturating_add(shift);
+            step(
+                ctx,
+                journal,
+                Action {
+                    step: Step::Install,
+                    from,
+                    to,
+                    number,
+                    total,
+                },
+            )?;
+            copied = copied.saturating_add(1);
+        }
+    }
+    Ok((u16::try_from(total).unwrap_or(u16::MAX), copied))
+}
+
+/// One copy and its mark.
+#[derive(Clone, Copy)]
+pub(crate) struct Action {
+    pub(crate) step: Step,
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) number: u32,
+    pub(crate) total: u32,
+}
+
+/// Does a step unless its mark already stands.
+pub(crate) fn step<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+    action: Action,
+) -> Result<(), Failure<F::Error>> {
+    if action.number < u32::from(journal.state().step) {
+        return Ok(());
+    }
+    let number = u16::try_from(action.number).map_err(|_too_many| Failure::Copy)?;
+    ctx.port.feed_watchdog();
+    copy(
+        ctx.flash,
+        &ctx.block.layout,
+        action.from,
+        action.to,
+        ctx.buf,
+    )
+    .map_err(|_failed| Failure::Copy)?;
+    journal.mark(ctx.flash, number).map_err(Failure::Record)?;
+    ctx.port.report(Event::Copied {
+        step: action.step,
+        chunk: if action.step == Step::Save {
+            action.from.chunk
+        } else {
+            action.to.chunk
+        },
+        done: action.number.saturating_add(1),
+        total: action.total,
+    });
+    Ok(())
+}

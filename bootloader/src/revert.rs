@@ -1,0 +1,75 @@
+//! Bringing the backup back into the execution slot: revert and heal (sections 3, 4 and 6).
+//! Both only read the backup and only write the execution slot, so they can be repeated.
+
+use crate::backup::chunk_of_backup;
+use crate::boot::Context;
+use crate::copy::Place;
+use crate::install::{Action, Failure, step};
+use crate::port::{Port, Step};
+use otaru_flash::{Flash, Mode, Slot};
+use otaru_record::{Journal, State};
+
+/// `reverting k`: goes on at step k.
+pub(crate) fn revert<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+) -> Result<(), Failure<F::Error>> {
+    let state = *journal.state();
+    let layout = &ctx.block.layout;
+    let old = layout.chunks_of(state.backup_image.len);
+    let new = layout.chunks_of(state.other.len);
+    let total = if state.heal {
+        old
+    } else {
+        state.differing.len()
+    };
+    for number in 0..total {
+        let chunk = if state.heal {
+            Some(number)
+        } else {
+            nth(&state, number)
+        };
+        let Some(chunk) = chunk else { continue };
+        if !state.heal && !touched(&state, layout.mode, number, chunk < old && chunk < new) {
+            continue;
+        }
+        if chunk >= old {
+            continue;
+        }
+        let (slot, stored) = chunk_of_backup(&state, chunk).ok_or(Failure::Copy)?;
+        let from = Place {
+            slot,
+            chunk: stored,
+        };
+        let to = Place {
+            slot: Slot::Execution,
+            chunk,
+        };
+        step(
+            ctx,
+            journal,
+            Action {
+                step: Step::Restore,
+                from,
+                to,
+                number,
+                total,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn nth(state: &State, index: u32) -> Option<u32> {
+    state.differing.iter().nth(index as usize)
+}
+
+/// Whether the install may have changed this differing chunk of the execution slot. In `swap` it
+/// did only if its step a is marked; in `standby` the first chunk without a mark may be torn.
+fn touched(state: &State, mode: Mode, index: u32, in_both: bool) -> bool {
+    let installed = u32::from(state.installed);
+    match mode {
+        Mode::Swap => in_both && index.saturating_mul(2) < installed,
+        Mode::Standby => in_both && index <= installed,
+    }
+}
