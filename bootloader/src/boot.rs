@@ -283,7 +283,7 @@ fn installing<F: Flash, P: Port>(
             append(
                 ctx,
                 journal,
-                state.reverting(Cause::InstallFailed, state.step),
+                &state.reverting(Cause::InstallFailed, state.step),
             )?;
             return Ok(None);
         }
