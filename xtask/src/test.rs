@@ -2,9 +2,9 @@
 //! documentation examples, interoperability with third-party programs, device crates on bare-metal
 //! targets, the house rules, and the editor extension with its end-to-end tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::process::{Program, find_program};
 use crate::report::{Outcome, Steps};
@@ -62,6 +62,9 @@ pub(crate) fn all(steps: &mut Steps) {
         "cargo xtask firmware check",
         || firmware::check_installed(&[]),
     );
+    steps.run_after("setup", "interop peers", "cargo xtask test", || {
+        interop(&environment)
+    });
     let root = workspace::root();
     let has = |script: &str| has_script(&root, script);
     if !root.join("vscode-extension/package.json").exists() {
@@ -168,6 +171,22 @@ fn doc_examples() -> Result<Outcome> {
         .args(["test", "--quiet", "--doc"])
         .folder(&workspace::root())
         .run()?;
+    Ok(Outcome::done())
+}
+
+/// The third-party programs against each other: what our own tests assume about them is true.
+fn interop(environment: &Environment) -> Result<Outcome> {
+    let find =
+        |(name, path): &(&str, PathBuf)| (*name == "OTARU_VENV_PYTHON").then(|| path.clone());
+    let python = environment
+        .iter()
+        .find_map(find)
+        .context("setup has installed no Python")?;
+    let mut pytest = Program::new(python).args(["-m", "pytest", "--quiet", "tests/interop"]);
+    for (name, path) in environment {
+        pytest = pytest.env(name, path);
+    }
+    pytest.folder(&workspace::root()).run()?;
     Ok(Outcome::done())
 }
 
