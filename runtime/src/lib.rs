@@ -2,3 +2,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+pub use otaru_runtime_agent::{
+    Application, Boot, MayInstall, Platform, Progress, ResetReason, Status, UpdatePhase, Version,
+};
