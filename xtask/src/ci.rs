@@ -1,26 +1,34 @@
 //! `cargo xtask ci`: what has to hold before a change is merged. The continuous integration calls
 //! this and nothing else.
 
-use anyhow::Result;
+use std::path::Path;
+
+use anyhow::{Context, Result};
 
 use crate::process::Program;
 use crate::report::{Outcome, Steps};
-use crate::{test, workspace};
+use crate::{cache, report, test, workspace};
 
 /// Set to `1`, it adds the crate that links probe-rs, which is minutes of compilation.
 const PROBE: &str = "OTARU_CI_PROBE";
+
+const TARGET_MAX_BYTES: u64 = 15 << 30;
 
 /// The command `ci`.
 ///
 /// # Errors
 /// If a step fails.
 pub(crate) fn run() -> Result<()> {
+    drop_old_builds()?;
     let mut steps = Steps::new();
     steps.run("formatting", "cargo fmt --all -- --check", || {
         cargo(&["fmt", "--all", "--", "--check"])
     });
     steps.run("lints", "cargo clippy --all-targets -- -D warnings", || {
         cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])
+    });
+    steps.run("documentation", "cargo doc --no-deps", || {
+        cargo(&["doc", "--no-deps", "--quiet"])
     });
     test::all(&mut steps);
     steps.run("probe", "cargo test -p otaru-probe", || {
@@ -42,10 +50,53 @@ pub(crate) fn run() -> Result<()> {
     steps.finish()
 }
 
+/// Every fresh clone leaves its own build of our crates behind. When they have grown too many, all
+/// goes; only a folder of our own cache is ever removed.
+fn drop_old_builds() -> Result<()> {
+    let target = workspace::target_folder(&workspace::root());
+    if !target.starts_with(cache::folder()?) || size(&target) <= TARGET_MAX_BYTES {
+        return Ok(());
+    }
+    report::line(&format!(
+        "{} holds more than 15 GiB: starting afresh",
+        target.display()
+    ));
+    std::fs::remove_dir_all(&target).with_context(|| format!("cannot remove {}", target.display()))
+}
+
+/// Bytes of all files below a folder; what cannot be read counts as nothing.
+fn size(folder: &Path) -> u64 {
+    let mut total = 0_u64;
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(data) if data.is_dir() => open.push(entry.path()),
+                Ok(data) => total = total.saturating_add(data.len()),
+                Err(_) => {}
+            }
+        }
+    }
+    total
+}
+
 fn cargo(args: &[&str]) -> Result<Outcome> {
     Program::cargo()
         .args(args)
         .folder(&workspace::root())
         .run()?;
     Ok(Outcome::done())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_size_of_a_folder_counts_all_levels() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        std::fs::write(folder.path().join("x"), [0; 10]).unwrap();
+        std::fs::write(folder.path().join("a/b/y"), [0; 5]).unwrap();
+        assert_eq!(super::size(folder.path()), 15);
+        assert_eq!(super::size(&folder.path().join("none")), 0);
+    }
 }

@@ -7,8 +7,8 @@
 mod edges;
 mod edges_list;
 mod files;
-mod generated;
 mod rust_source;
+mod tied;
 mod words;
 
 use std::fmt;
@@ -76,7 +76,7 @@ pub(crate) fn check() -> Result<String> {
     let mut findings = edges::check(&packages);
     findings.extend(texts.iter().flat_map(files::check));
     findings.extend(texts.iter().flat_map(words::check));
-    findings.extend(generated::check(&root)?);
+    findings.extend(tied::check(&texts));
     findings.sort();
     for finding in &findings {
         report::line(&finding.to_string());
