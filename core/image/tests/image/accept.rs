@@ -86,6 +86,36 @@ fn every_byte_is_read_once_and_none_behind_the_image() {
     );
 }
 
+/// Remembers where blocks lie.
+struct Blocks<'i>(&'i [u8], Vec<(u32, u32)>);
+
+impl ReadAt for Blocks<'_> {
+    type Error = OutOfBounds;
+
+    fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), OutOfBounds> {
+        self.1.push((offset, len_u32(buf)));
+        self.0.read_at(offset, buf)
+    }
+}
+
+#[test]
+fn blocks_stay_aligned_to_the_buffer() {
+    let image = small_image();
+    let keys = [trusted(&signing_key())];
+    for buf_len in [256, 512] {
+        let mut source = Blocks(&image, Vec::new());
+        let mut buf = vec![0; usize::try_from(buf_len).unwrap()];
+        verify(&mut source, len_u32(&image), &device(&keys), &mut buf).unwrap();
+        for (offset, len) in source.1 {
+            assert_eq!(
+                offset / buf_len,
+                (offset + len - 1) / buf_len,
+                "{len} bytes at {offset}"
+            );
+        }
+    }
+}
+
 #[test]
 fn inspect_reads_neither_padding_nor_payload() {
     let image = small_image();
