@@ -1,1 +1,18 @@
 //! The build backend: compile, pack, sign, upload, flash. The only place that spawns processes.
+//!
+//! Long work takes a [`Job`]: it tells [`JobEvent`]s while it goes on, and it can be cancelled.
+//! The command line and the language server are two renderings of the same work. This crate knows
+//! nothing of editors and prints nothing.
+
+pub mod builds;
+pub mod cargo;
+pub mod elf;
+mod event;
+mod explain;
+pub mod image;
+pub mod keys;
+pub mod manager;
+pub mod project;
+
+pub use event::{Job, JobEvent, Phase};
+pub use explain::{ErrorClass, Explain};

@@ -1,0 +1,381 @@
+//! From a project to a signed image on disk: compile, pack, number, sign.
+
+mod provenance;
+
+pub use provenance::Provenance;
+
+use crate::builds::{BuildNumberError, BuildNumbers};
+use crate::cargo::{self, CompileError, CompileRequest, Package};
+use crate::elf::{ElfError, flat_payload};
+use crate::event::{Job, JobEvent, Phase};
+use crate::explain::{ErrorClass, Explain};
+use crate::keys::{KeyError, ProjectKey};
+use crate::project::OpenProject;
+use otaru_image::{ImageBuilder, board_uuids};
+use otaru_lsp_project::{
+    BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Wishes of the caller.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// A label instead of the automatic one.
+    pub label: Option<Label>,
+    /// Cargo's target directory instead of `<project>/target/otaru`.
+    pub target_dir: Option<PathBuf>,
+}
+
+/// A signed image on disk. The same text stands beside it as `<label>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltImage {
+    /// The image file.
+    pub path: PathBuf,
+    /// The version as people read it.
+    pub label: String,
+    /// Cargo's version without the build number.
+    pub version: String,
+    /// The build number.
+    pub build: u32,
+    /// Whether the label is the automatic one.
+    pub automatic: bool,
+    /// SHA-256 of the complete file, 64 hex digits.
+    pub digest: String,
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// The board it runs on.
+    pub board: String,
+    /// Security counter.
+    pub security_counter: u32,
+    /// Public half of the key that signed, 64 hex digits.
+    pub key: String,
+    /// Whether that key was made for development.
+    pub development_key: bool,
+    /// SHA-256 of everything that makes two builds different, 64 hex digits.
+    pub content: String,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// It does not compile.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// There is no key to sign with.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// There is no build number.
+    #[error(transparent)]
+    Number(#[from] BuildNumberError),
+    /// The executable gives no payload.
+    #[error(transparent)]
+    Elf(#[from] ElfError),
+    /// Cargo's version cannot be used.
+    #[error("the version `{version}` of Cargo.toml cannot be used: {source}")]
+    Version {
+        /// The version.
+        version: String,
+        /// Why.
+        source: VersionError,
+    },
+    /// The automatic label cannot be used.
+    #[error("no label can be made of version `{version}`: {source}")]
+    Label {
+        /// The version.
+        version: String,
+        /// Why.
+        source: LabelError,
+    },
+    /// The image format cannot express it.
+    #[error("the image cannot be built: {0}")]
+    Format(otaru_image::BuildError),
+    /// It does not fit into the slot.
+    #[error("the image has {len} bytes, the slot of board `{board}` holds {max}")]
+    TooLarge {
+        /// Length of the image.
+        len: u64,
+        /// Length of the slot.
+        max: u32,
+        /// The board.
+        board: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Explain for BuildError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Compile(error) => error.code(),
+            Self::Key(error) => error.code(),
+            Self::Number(error) => error.code(),
+            Self::Elf(ElfError::OutsideSlot { .. }) => "image-outside-slot",
+            Self::Elf(_) => "elf-unusable",
+            Self::Version { .. } => "version-not-semver",
+            Self::Label { .. } => "label-unusable",
+            Self::Format(_) => "image-format",
+            Self::TooLarge { .. } => "image-too-large",
+            Self::Storage { .. } => "storage",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Compile(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+            Self::Number(error) => error.hint(),
+            Self::Elf(ElfError::OutsideSlot { .. }) => {
+                Some("the linker script must place everything inside the slot".to_owned())
+            }
+            Self::Version { .. } => Some(
+                "use MAJOR.MINOR.PATCH in Cargo.toml, or set `version` in Otaru.toml".to_owned(),
+            ),
+            Self::Label { .. } => Some(format!(
+                "shorten the version: labels have at most {LABEL_LEN_MAX} bytes"
+            )),
+            Self::TooLarge { .. } => Some(
+                "leave features out, or build smaller: `opt-level = \"z\"` and `lto = true` in \
+                 [profile.release]"
+                    .to_owned(),
+            ),
+            Self::Elf(_) | Self::Format(_) | Self::Storage { .. } => None,
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Compile(error) => error.class(),
+            Self::Key(error) => error.class(),
+            Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
+            Self::Number(_)
+            | Self::Elf(_)
+            | Self::Format(_)
+            | Self::TooLarge { .. }
+            | Self::Storage { .. } => ErrorClass::Failed,
+        }
+    }
+}
+
+/// Builds a project's image.
+///
+/// # Errors
+/// [`BuildError`]; no image file is left half-written.
+pub async fn build(
+    project: &OpenProject,
+    options: &BuildOptions,
+    job: &Job,
+) -> Result<BuiltImage, BuildError> {
+    let settings = &project.settings;
+    // A missing key must not cost a compilation.
+    let key = ProjectKey::load(&project.key_path())?;
+    let package = Package::find(
+        &project.root,
+        settings.package.as_deref(),
+        settings.bin.as_deref(),
+    )
+    .await?;
+    let version = version_of(&settings.version, &package.version)?;
+    let request = CompileRequest {
+        features: settings.features.clone(),
+        triple: match &settings.board.target {
+            BoardTarget::Host => None,
+            BoardTarget::Triple(triple) => Some(triple.clone()),
+        },
+        target_dir: options
+            .target_dir
+            .clone()
+            .unwrap_or_else(|| cargo::target_dir(&project.root)),
+        package,
+    };
+    let compiled = cargo::compile(&request, job).await?;
+    job.begin(Phase::Pack);
+    let provenance = Provenance::of(&project.root).await;
+    let image = pack(
+        project,
+        &key,
+        &version,
+        &Source {
+            options,
+            compiled,
+            provenance,
+        },
+        job,
+    )?;
+    job.finish(
+        Phase::Pack,
+        format!(
+            "image {}, {} bytes, digest {:.12}",
+            image.label, image.size, image.digest
+        ),
+    );
+    Ok(image)
+}
+
+/// What goes into an image besides the project's settings.
+struct Source<'o> {
+    options: &'o BuildOptions,
+    compiled: cargo::Compiled,
+    provenance: Provenance,
+}
+
+fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {
+    match source {
+        VersionSource::Given(version) => Ok(version.clone()),
+        VersionSource::Cargo => cargo_version.parse().map_err(|source| BuildError::Version {
+            version: cargo_version.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn pack(
+    project: &OpenProject,
+    key: &ProjectKey,
+    version: &Version,
+    source: &Source<'_>,
+    job: &Job,
+) -> Result<BuiltImage, BuildError> {
+    let settings = &project.settings;
+    let payload = payload(project, &source.compiled.executable)?;
+    let content = content(project, key, version, &payload);
+    let numbers = BuildNumbers::in_folder(&project.state_dir());
+    let number = numbers.number_for(&version.to_string(), &content)?;
+    if let Some(aside) = &number.set_aside {
+        job.tell(JobEvent::Warning(format!(
+            "the build numbers were damaged and are counted anew; the old file is {}",
+            aside.display()
+        )));
+    }
+    let automatic = source.options.label.is_none();
+    let label = match &source.options.label {
+        Some(label) => label.clone(),
+        None => Label::of(version, number.number).map_err(|source| BuildError::Label {
+            version: version.to_string(),
+            source,
+        })?,
+    };
+    let bytes = ImageBuilder::new(
+        payload,
+        otaru_image::Version {
+            major: version.major,
+            minor: version.minor,
+            revision: version.patch,
+            build: number.number,
+        },
+    )
+    .label(image_label(&label)?)
+    .board(board_uuids(&settings.board.vid, &settings.board.cid))
+    .security_counter(settings.security_counter)
+    .sign(&key.signing)
+    .map_err(BuildError::Format)?;
+    let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let max = settings.board.image_len_max(settings.mode);
+    if len > u64::from(max) {
+        return Err(BuildError::TooLarge {
+            len,
+            max,
+            board: settings.board.name.clone(),
+        });
+    }
+    let folder = cargo::target_dir(&project.root).join("images");
+    let image = BuiltImage {
+        path: folder.join(format!("{label}.img")),
+        label: label.to_string(),
+        version: version.to_string(),
+        build: number.number,
+        automatic,
+        digest: hex(&Sha256::digest(&bytes)),
+        size: len,
+        board: settings.board.name.clone(),
+        security_counter: settings.security_counter,
+        key: key.signing.public().to_hex(),
+        development_key: key.development,
+        content,
+        provenance: source.provenance.clone(),
+    };
+    write_atomically(&image.path, &bytes)?;
+    let about = serde_json::to_vec_pretty(&image).map_err(|error| BuildError::Storage {
+        path: image.path.clone(),
+        source: error.into(),
+    })?;
+    write_atomically(&folder.join(format!("{label}.json")), &about)?;
+    Ok(image)
+}
+
+/// The bytes that a device executes.
+fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildError> {
+    let board = project.settings.board;
+    let elf = std::fs::read(executable).map_err(|source| BuildError::Storage {
+        path: executable.to_owned(),
+        source,
+    })?;
+    match board.image {
+        ImageKind::Elf => Ok(elf),
+        ImageKind::Flat => {
+            let slot = board.execution();
+            let start = u64::from(slot.offset);
+            Ok(flat_payload(&elf, start..slot.end(), board.flash.erased)?)
+        }
+    }
+}
+
+/// What makes two builds different: everything in the image except its label and number.
+fn content(project: &OpenProject, key: &ProjectKey, version: &Version, payload: &[u8]) -> String {
+    let board = project.settings.board;
+    let mut hash = Sha256::new();
+    for part in [&version.to_string(), &board.vid, &board.cid] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.update(project.settings.security_counter.to_le_bytes());
+    hash.update(key.signing.public().to_bytes());
+    hash.update(payload);
+    hex(&hash.finalize())
+}
+
+fn image_label(label: &Label) -> Result<otaru_image::Label, BuildError> {
+    otaru_image::Label::new(label.as_str()).map_err(|_too_long| BuildError::Label {
+        version: label.to_string(),
+        source: LabelError::TooLong(label.as_str().len()),
+    })
+}
+
+/// The old file or the new one, never a part of it.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || {
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|source| BuildError::Storage {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Lower-case hex digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing into a string cannot fail.
+            write!(text, "{byte:02x}").unwrap_or_default();
+            text
+        })
+}

@@ -1,0 +1,282 @@
+//! Signing keys of a project: making, finding and listing them.
+//!
+//! A key that was made for development says so in its own file, in a line above the PEM block,
+//! which every PEM reader skips. Devices and manager carry the mark along.
+
+use crate::explain::{ErrorClass, Explain};
+use otaru_image::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// What stands above the PEM block of a development key.
+const DEVELOPMENT_MARK: &str = "Otaru-Key: development";
+
+/// A private key and what is known about it.
+#[derive(Debug, Clone)]
+pub struct ProjectKey {
+    /// Its file.
+    pub path: PathBuf,
+    /// The key.
+    pub signing: SigningKey,
+    /// Whether it was made for development.
+    pub development: bool,
+}
+
+/// One key file of a folder.
+#[derive(Debug, Clone)]
+pub struct ListedKey {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its public half; `None` if the file is no usable key.
+    pub public: Option<PublicKey>,
+    /// Whether it was made for development.
+    pub development: bool,
+    /// Whether others on this machine can read the private key.
+    pub world_readable: bool,
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is no such file.
+    #[error("the signing key {} does not exist", .0.display())]
+    Missing(PathBuf),
+    /// The file exists and is never overwritten.
+    #[error("{} exists already", .0.display())]
+    Exists(PathBuf),
+    /// The key file cannot be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: KeyFileError,
+    },
+    /// The folder or file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Storage {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Explain for KeyError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "key-missing",
+            Self::Exists(_) => "key-exists",
+            Self::File { .. } => "key-unusable",
+            Self::Storage { .. } => "key-storage",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(path) => Some(format!(
+                "make one with `otaru keys new {}`, or correct `[signing] key` in Otaru.toml",
+                path.display()
+            )),
+            Self::Exists(_) => Some(
+                "a key is never overwritten: devices that trust it would refuse every update"
+                    .to_owned(),
+            ),
+            Self::File { .. } | Self::Storage { .. } => None,
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Project
+    }
+}
+
+impl ProjectKey {
+    /// Reads a key file.
+    ///
+    /// # Errors
+    /// [`KeyError`]
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        if !path.exists() {
+            return Err(KeyError::Missing(path.to_owned()));
+        }
+        let unusable = |source| KeyError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let signing = SigningKey::load(path).map_err(unusable)?;
+        let development = is_development(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            signing,
+            development,
+        })
+    }
+
+    /// Makes a new key in a new file, readable by its owner only. Folders are made as needed.
+    ///
+    /// # Errors
+    /// [`KeyError`]; an existing file is never touched.
+    pub fn create(path: &Path, development: bool) -> Result<Self, KeyError> {
+        let storage = |source| KeyError::Storage {
+            path: path.to_owned(),
+            source,
+        };
+        let unusable = |source| KeyError::File {
+            path: path.to_owned(),
+            source,
+        };
+        if path.exists() {
+            return Err(KeyError::Exists(path.to_owned()));
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(storage)?;
+        }
+        let signing = SigningKey::generate().map_err(unusable)?;
+        signing.save_new(path).map_err(unusable)?;
+        if development {
+            let pem = std::fs::read_to_string(path).map_err(storage)?;
+            let note = "anyone who has this file can sign firmware for the devices that trust it";
+            std::fs::write(path, format!("{DEVELOPMENT_MARK}\n({note})\n\n{pem}"))
+                .map_err(storage)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            signing,
+            development,
+        })
+    }
+
+    /// The short name of the key on screens: the first eight digits of its public half.
+    pub fn short(&self) -> String {
+        short(&self.signing.public())
+    }
+}
+
+/// The short name of a key on screens.
+pub fn short(key: &PublicKey) -> String {
+    key.to_hex().chars().take(8).collect()
+}
+
+/// The key files (`*.pem`) of a folder, by name. A folder that does not exist holds none.
+///
+/// # Errors
+/// [`KeyError::Storage`] if the folder cannot be read.
+pub fn list(folder: &Path) -> Result<Vec<ListedKey>, KeyError> {
+    let storage = |source| KeyError::Storage {
+        path: folder.to_owned(),
+        source,
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(storage(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(storage)?.path();
+        if path.extension().is_some_and(|extension| extension == "pem") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths
+        .into_iter()
+        .map(|path| ListedKey {
+            public: SigningKey::load(&path).ok().map(|key| key.public()),
+            development: is_development(&path).unwrap_or(false),
+            world_readable: world_readable(&path),
+            path,
+        })
+        .collect())
+}
+
+/// Whether anybody but the owner can read the file.
+pub fn world_readable(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        drop(path);
+        false
+    }
+}
+
+fn is_development(path: &Path) -> Result<bool, KeyError> {
+    let storage = |source| KeyError::Storage {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(KEY_FILE_LEN_MAX).read_to_string(&mut text))
+        .map_err(storage)?;
+    Ok(text
+        .lines()
+        .take_while(|line| !line.starts_with("-----"))
+        .any(|line| line == DEVELOPMENT_MARK))
+}
+
+#[cfg(test)]
+mod tests {
+    // A5, D1: images are signed; a development key is marked as such.
+    use super::*;
+
+    #[test]
+    fn a_development_key_is_marked_in_its_own_file_and_still_a_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/dev.pem");
+        let made = ProjectKey::create(&path, true).unwrap();
+        let read = ProjectKey::load(&path).unwrap();
+        assert!(read.development);
+        assert_eq!(read.signing.public(), made.signing.public());
+        assert_eq!(read.short().len(), 8);
+        assert!(!world_readable(&path));
+    }
+
+    #[test]
+    fn other_keys_are_not_marked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("release.pem");
+        ProjectKey::create(&path, false).unwrap();
+        assert!(!ProjectKey::load(&path).unwrap().development);
+    }
+
+    #[test]
+    fn an_existing_key_is_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dev.pem");
+        ProjectKey::create(&path, true).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let error = ProjectKey::create(&path, true).unwrap_err();
+        assert_eq!(error.code(), "key-exists");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+    }
+
+    #[test]
+    fn missing_and_damaged_keys_say_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dev.pem");
+        let error = ProjectKey::load(&path).unwrap_err();
+        assert_eq!(error.code(), "key-missing");
+        assert!(error.hint().unwrap().contains("otaru keys new"));
+        std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\nnonsense\n").unwrap();
+        assert_eq!(ProjectKey::load(&path).unwrap_err().code(), "key-unusable");
+    }
+
+    #[test]
+    fn the_list_shows_damaged_files_too() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(list(&folder.path().join("nothing")).unwrap().is_empty());
+        ProjectKey::create(&folder.path().join("b.pem"), true).unwrap();
+        std::fs::write(folder.path().join("a.pem"), "junk").unwrap();
+        std::fs::write(folder.path().join("notes.txt"), "not a key").unwrap();
+        let listed = list(folder.path()).unwrap();
+        assert_eq!(listed.len(), 2);
+        assert!(listed[0].public.is_none());
+        assert!(listed[1].public.is_some() && listed[1].development);
+    }
+}

@@ -1,0 +1,171 @@
+//! One method per verb of the API.
+
+use super::http::{ManagerClient, ManagerError, segment};
+use super::types::{
+    Action, CreatedDevice, Deployment, Device, Firmware, Fleet, RingKey, Setup, VersionInfo,
+    Workspace,
+};
+use super::update::Target;
+use reqwest::Method;
+use serde_json::json;
+
+impl ManagerClient {
+    /// Exchanges the one-time admin token of a new manager for an API key.
+    ///
+    /// # Errors
+    /// [`ManagerError`]; a used token is refused.
+    pub async fn setup(&self, token: &str) -> Result<Setup, ManagerError> {
+        self.post("/setup", &json!({ "token": token })).await
+    }
+
+    /// The workspace that the API key belongs to.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn workspace(&self) -> Result<Workspace, ManagerError> {
+        self.get("/workspace").await
+    }
+
+    /// All devices.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn devices(&self) -> Result<Vec<Device>, ManagerError> {
+        self.list("/devices").await
+    }
+
+    /// All fleets.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn fleets(&self) -> Result<Vec<Fleet>, ManagerError> {
+        self.list("/fleets").await
+    }
+
+    /// Makes a device known to the manager. Its token is in the answer, this once.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn create_device(
+        &self,
+        name: &str,
+        fleet: Option<&str>,
+    ) -> Result<CreatedDevice, ManagerError> {
+        let mut body = json!({ "name": name });
+        if let Some(fleet) = fleet {
+            body["fleet"] = json!(fleet);
+        }
+        self.post("/devices", &body).await
+    }
+
+    /// The ring of public signing keys.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn keys(&self) -> Result<Vec<RingKey>, ManagerError> {
+        self.list("/keys").await
+    }
+
+    /// Adds a public key (64 hex digits) to the ring.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn add_key(
+        &self,
+        name: &str,
+        public_key: &str,
+        development: bool,
+    ) -> Result<RingKey, ManagerError> {
+        let body = json!({
+            "name": name,
+            "algorithm": "ed25519",
+            "public_key": public_key,
+            "development": development,
+        });
+        self.post("/keys", &body).await
+    }
+
+    /// The firmware of this name or id, made if it is not there.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn ensure_firmware(&self, name: &str) -> Result<Firmware, ManagerError> {
+        match self.get(&format!("/firmwares/{}", segment(name))).await {
+            Err(error) if error.is_not_found() => {
+                self.post("/firmwares", &json!({ "name": name })).await
+            }
+            other => other,
+        }
+    }
+
+    /// The versions of a firmware, newest first; none if the firmware is not there.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn versions(&self, firmware: &str) -> Result<Vec<VersionInfo>, ManagerError> {
+        match self
+            .list(&format!("/firmwares/{}/versions", segment(firmware)))
+            .await
+        {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// Starts an update.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn deploy(
+        &self,
+        firmware: &str,
+        version: &str,
+        target: &Target,
+        deadline_s: Option<u32>,
+    ) -> Result<Deployment, ManagerError> {
+        let target = match target {
+            Target::Devices(ids) => json!({ "devices": ids }),
+            Target::Fleets(ids) => json!({ "fleets": ids }),
+        };
+        let mut body = json!({ "firmware": firmware, "version": version, "target": target });
+        if let Some(deadline) = deadline_s {
+            body["deadline_s"] = json!(deadline);
+        }
+        self.post("/deployments", &body).await
+    }
+
+    /// An action with its attempts.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn action(&self, id: &str) -> Result<Action, ManagerError> {
+        self.get(&format!("/actions/{}", segment(id))).await
+    }
+
+    /// The actions of a device that are under way.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn active_actions(&self, device: &str) -> Result<Vec<Action>, ManagerError> {
+        self.list(&format!("/actions?device={}&active=true", segment(device)))
+            .await
+    }
+
+    /// Asks for an end of an action.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn cancel_action(&self, id: &str) -> Result<(), ManagerError> {
+        let path = format!("/actions/{}/cancel", segment(id));
+        self.send(self.request(Method::POST, &path)).await.map(drop)
+    }
+
+    /// Tries a failed action again.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn retry_action(&self, id: &str) -> Result<(), ManagerError> {
+        let path = format!("/actions/{}/retry", segment(id));
+        self.send(self.request(Method::POST, &path)).await.map(drop)
+    }
+}

@@ -1,0 +1,278 @@
+//! Builds real projects with the real cargo.
+// Issue 2, section 3: cargo as a child process, ELF to image, automatic build number, signing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use otaru_image::{SigningKey, inspect};
+use otaru_lsp_build::cargo::{Level, target_dir};
+use otaru_lsp_build::image::{BuildOptions, BuiltImage, build};
+use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::{Explain as _, Job, JobEvent, Phase};
+use otaru_lsp_project::Label;
+use sha2::{Digest as _, Sha256};
+use std::path::Path;
+
+const MAIN: &str = "fn main() { println!(\"{}\", std::panic::Location::caller()); }\n";
+
+/// Writes a small firmware project into a folder.
+fn project(folder: &Path, main: &str) -> OpenProject {
+    let write = |path: &str, text: &str| {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"lamp\"\nversion = \"1.2.3\"\nedition = \"2024\"\n[workspace]\n",
+    );
+    write("src/main.rs", main);
+    write(
+        "Otaru.toml",
+        "[project]\nname = \"lamp\"\nboard = \"host\"\n[signing]\nkey = \"keys/dev.pem\"\n",
+    );
+    if !folder.join("keys/dev.pem").exists() {
+        ProjectKey::create(&folder.join("keys/dev.pem"), true).unwrap();
+    }
+    OpenProject::open(folder).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(u32::from(digit), 16).unwrap())
+        .collect()
+}
+
+async fn built(project: &OpenProject) -> BuiltImage {
+    build(project, &BuildOptions::default(), &Job::new().0)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_project_becomes_a_signed_image_with_a_label() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    let (job, mut events) = Job::new();
+    let image = build(&project, &BuildOptions::default(), &job)
+        .await
+        .unwrap();
+    drop(job);
+    assert_eq!(image.label, "1.2.3+1");
+    assert!(image.development_key);
+    let bytes = std::fs::read(&image.path).unwrap();
+    assert_eq!(u64::try_from(bytes.len()).unwrap(), image.size);
+    let digest: [u8; 32] = Sha256::digest(&bytes).into();
+    assert_eq!(image.digest, hex(&digest));
+    let info = inspect(&mut bytes.as_slice(), u32::MAX).unwrap();
+    assert_eq!(
+        info.label.as_ref().map(otaru_image::Label::as_str),
+        Some("1.2.3+1")
+    );
+    let about = std::fs::read(image.path.with_extension("json")).unwrap();
+    let mut about: BuiltImage = serde_json::from_slice(&about).unwrap();
+    about.path.clone_from(&image.path);
+    assert_eq!(about, image);
+
+    let mut phases = Vec::new();
+    while let Some(event) = events.recv().await {
+        if let JobEvent::Finished { phase, .. } = event {
+            phases.push(phase);
+        }
+    }
+    assert_eq!(phases, [Phase::Compile, Phase::Pack]);
+}
+
+#[tokio::test]
+async fn only_an_edit_gives_a_new_number_and_going_back_gives_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    let first = built(&project).await;
+    let again = built(&project).await;
+    assert_eq!((&first.label, &first.digest), (&again.label, &again.digest));
+
+    std::fs::write(
+        folder.path().join("src/main.rs"),
+        "fn main() { println!(\"new\"); }",
+    )
+    .unwrap();
+    let edited = built(&project).await;
+    assert_eq!(edited.label, "1.2.3+2");
+
+    std::fs::write(folder.path().join("src/main.rs"), MAIN).unwrap();
+    let back = built(&project).await;
+    assert_eq!((back.label, back.digest), (first.label, first.digest));
+}
+
+#[tokio::test]
+async fn the_same_source_gives_the_same_bytes_in_every_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (
+        folder.path().join("one"),
+        folder.path().join("deeper/down/two"),
+    );
+    let first = project(&one, MAIN);
+    std::fs::create_dir_all(two.join("keys")).unwrap();
+    std::fs::copy(one.join("keys/dev.pem"), two.join("keys/dev.pem")).unwrap();
+    let second = project(&two, MAIN);
+    let (first, second) = (built(&first).await, built(&second).await);
+    assert_eq!(first.digest, second.digest);
+    let bytes = std::fs::read(&first.path).unwrap();
+    let path = folder.path().to_str().unwrap().as_bytes();
+    assert!(
+        !bytes.windows(path.len()).any(|window| window == path),
+        "a path of this machine"
+    );
+}
+
+#[tokio::test]
+async fn a_compile_error_is_told_with_its_place_and_makes_no_image() {
+    // A41: a build error stops the chain and shows that step's error.
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), "fn main() {\n    let x: u8 = \"text\";\n}\n");
+    let (job, mut events) = Job::new();
+    let error = build(&project, &BuildOptions::default(), &job)
+        .await
+        .unwrap_err();
+    drop(job);
+    assert_eq!(error.code(), "compile-failed");
+    assert!(error.to_string().contains("src/main.rs:2:17"), "{error}");
+    let mut errors = Vec::new();
+    while let Some(event) = events.recv().await {
+        if let JobEvent::Diagnostic(found) = event
+            && found.level == Level::Error
+        {
+            errors.push(found);
+        }
+    }
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(errors[0].code.as_deref(), Some("E0308"));
+    assert_eq!(errors[0].range[..2], [2, 17]);
+    assert_eq!(
+        errors[0].file.as_deref(),
+        Some(folder.path().join("src/main.rs").as_path())
+    );
+    assert!(!target_dir(folder.path()).join("images").exists());
+    assert!(
+        !folder.path().join(".otaru/builds.json").exists(),
+        "no number was used up"
+    );
+}
+
+#[tokio::test]
+async fn a_broken_cargo_toml_is_told_in_cargos_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    std::fs::write(folder.path().join("Cargo.toml"), "[package]\nname = 1\n").unwrap();
+    let error = build(&project, &BuildOptions::default(), &Job::new().0)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "cargo-metadata");
+    assert!(error.to_string().contains("Cargo.toml"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_key_is_told_before_anything_is_compiled() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    std::fs::remove_file(folder.path().join("keys/dev.pem")).unwrap();
+    let error = build(&project, &BuildOptions::default(), &Job::new().0)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "key-missing");
+    assert!(!target_dir(folder.path()).exists());
+}
+
+#[tokio::test]
+async fn another_key_gives_another_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    let first = built(&project).await;
+    std::fs::remove_file(folder.path().join("keys/dev.pem")).unwrap();
+    SigningKey::generate()
+        .unwrap()
+        .save_new(&folder.path().join("keys/dev.pem"))
+        .unwrap();
+    let second = built(&project).await;
+    assert_eq!(
+        (first.label.as_str(), second.label.as_str()),
+        ("1.2.3+1", "1.2.3+2")
+    );
+    assert!(!second.development_key);
+}
+
+#[tokio::test]
+async fn a_label_of_ones_own_replaces_the_automatic_one() {
+    // A37: a default version is proposed and can be overridden with free text.
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    let options = BuildOptions {
+        label: Some(Label::new("summer-party").unwrap()),
+        ..Default::default()
+    };
+    let image = build(&project, &options, &Job::new().0).await.unwrap();
+    assert_eq!(image.label, "summer-party");
+    assert!(!image.automatic && image.path.ends_with("summer-party.img"));
+}
+
+/// Processes whose command line mentions a text.
+#[cfg(target_os = "linux")]
+fn processes_mentioning(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        if line.contains(text) {
+            found.push(line);
+        }
+    }
+    found
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_cancelled_build_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = project(folder.path(), MAIN);
+    // A build script that never ends, so that cargo has a grandchild when it is cancelled.
+    std::fs::write(
+        folder.path().join("build.rs"),
+        "fn main() { eprintln!(\"forever\"); loop { std::thread::park(); } }",
+    )
+    .unwrap();
+    let (job, mut events) = Job::new();
+    let work = tokio::spawn({
+        let job = job.clone();
+        async move { build(&project, &BuildOptions::default(), &job).await }
+    });
+    let marker = target_dir(folder.path()).to_str().unwrap().to_owned();
+    // The build script runs once its executable shows up as a process beside cargo.
+    let script_runs = async {
+        loop {
+            let script =
+                |line: &String| line.contains("build-script-build") && !line.contains("rustc");
+            if processes_mentioning(&marker).iter().any(script) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(120), script_runs)
+        .await
+        .expect("the build script starts");
+    job.cancel();
+    let error = work.await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "cancelled");
+    // Killed processes are gone once their parent, or init, has collected them.
+    let gone = async {
+        while !processes_mentioning(&marker).is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), gone)
+        .await
+        .unwrap_or_else(|_| panic!("left behind: {:?}", processes_mentioning(&marker)));
+    events.close();
+}
