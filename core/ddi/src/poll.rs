@@ -17,7 +17,7 @@ use core::fmt;
 use heapless::String;
 
 use crate::json::{self, Container, Reader, Scalar, Visitor};
-use crate::scalar::{Got, digits, string};
+use crate::scalar::{Got, cut, cut_last, digits, string};
 
 /// Bytes a link of a poll reply may have.
 pub const LINK_LEN_MAX: usize = 256;
@@ -326,13 +326,13 @@ fn seconds(text: &str) -> Option<u32> {
 }
 
 fn without_query(href: &str) -> &str {
-    href.split(['?', '#']).next().unwrap_or(href)
+    cut(href, |byte| matches!(byte, b'?' | b'#')).map_or(href, |(path, _)| path)
 }
 
 /// The number behind `…/<name>/` at the end of an address's path.
 fn action_in(href: &str, name: &str) -> Option<u64> {
-    let (before, number) = without_query(href).rsplit_once('/')?;
-    let (_, last) = before.rsplit_once('/')?;
+    let (before, number) = cut_last(without_query(href), b'/')?;
+    let (_, last) = cut_last(before, b'/')?;
     match digits(number) {
         Got::Good(action) if last == name => Some(action),
         Got::Good(_) | Got::Absent | Got::Malformed | Got::TooLong => None,

@@ -1,4 +1,7 @@
 //! Judging single values: decimal numbers, short texts, and fields that may be wrong.
+//!
+//! Texts are cut with [`cut`] and [`cut_last`] instead of the methods of `str`: their general
+//! searchers cost a device more than a kilobyte of flash and have paths that can panic.
 
 use crate::json::{Scalar, Text};
 
@@ -59,4 +62,24 @@ pub(crate) fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
         *byte = u8::try_from((high << 4) | low).ok()?;
     }
     Some(bytes)
+}
+
+/// The parts of `text` before and after the first byte that `is_edge` names, which must be ASCII.
+pub(crate) fn cut(text: &str, is_edge: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
+    around(
+        text,
+        text.as_bytes().iter().position(|byte| is_edge(*byte))?,
+    )
+}
+
+/// The parts of `text` before and after the last `edge`, which must be ASCII.
+pub(crate) fn cut_last(text: &str, edge: u8) -> Option<(&str, &str)> {
+    around(
+        text,
+        text.as_bytes().iter().rposition(|byte| *byte == edge)?,
+    )
+}
+
+fn around(text: &str, index: usize) -> Option<(&str, &str)> {
+    Some((text.get(..index)?, text.get(index.checked_add(1)?..)?))
 }

@@ -14,6 +14,8 @@
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::scalar::{cut, cut_last};
+
 /// Bytes the name of a host may have, as DNS has it.
 const HOST_LEN_MAX: usize = 253;
 
@@ -121,21 +123,18 @@ impl<'a> Url<'a> {
     /// [`UrlError`]: the address is not one that a device may use; there is nothing to retry.
     pub fn parse(text: &'a str) -> Result<Self, UrlError> {
         check_characters(text)?;
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
-        let scheme = if scheme.eq_ignore_ascii_case("http") {
-            Scheme::Http
-        } else if scheme.eq_ignore_ascii_case("https") {
-            Scheme::Https
-        } else {
-            return Err(UrlError::Scheme);
-        };
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (scheme, rest) = split_scheme(text)?;
+        let end = rest
+            .as_bytes()
+            .iter()
+            .position(|byte| matches!(byte, b'/' | b'?'));
+        let end = end.unwrap_or(rest.len());
         let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
         let path = if path.is_empty() { "/" } else { path };
         if !path.starts_with('/') {
             return Err(UrlError::Path);
         }
-        if authority.contains('@') {
+        if authority.bytes().any(|byte| byte == b'@') {
             return Err(UrlError::UserInfo);
         }
         let (host, port) = split_authority(authority)?;
@@ -230,6 +229,17 @@ impl fmt::Display for HostHeader<'_> {
     }
 }
 
+fn split_scheme(text: &str) -> Result<(Scheme, &str), UrlError> {
+    for (scheme, prefix) in [(Scheme::Http, "http://"), (Scheme::Https, "https://")] {
+        if let Some((begin, rest)) = text.split_at_checked(prefix.len())
+            && begin.eq_ignore_ascii_case(prefix)
+        {
+            return Ok((scheme, rest));
+        }
+    }
+    Err(UrlError::Scheme)
+}
+
 fn check_characters(text: &str) -> Result<(), UrlError> {
     if !text
         .bytes()
@@ -237,7 +247,7 @@ fn check_characters(text: &str) -> Result<(), UrlError> {
     {
         return Err(UrlError::Character);
     }
-    if text.contains('#') {
+    if text.bytes().any(|byte| byte == b'#') {
         return Err(UrlError::Fragment);
     }
     Ok(())
@@ -245,7 +255,7 @@ fn check_characters(text: &str) -> Result<(), UrlError> {
 
 fn split_authority(authority: &str) -> Result<(Host<'_>, Option<&str>), UrlError> {
     if let Some(rest) = authority.strip_prefix('[') {
-        let (address, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
+        let (address, rest) = cut(rest, |byte| byte == b']').ok_or(UrlError::Host)?;
         let address = address.parse().map_err(|_not_an_address| UrlError::Host)?;
         let port = match rest.strip_prefix(':') {
             Some(port) => Some(port),
@@ -254,7 +264,7 @@ fn split_authority(authority: &str) -> Result<(Host<'_>, Option<&str>), UrlError
         };
         return Ok((Host::V6(address), port));
     }
-    let (name, port) = match authority.split_once(':') {
+    let (name, port) = match cut(authority, |byte| byte == b':') {
         Some((name, port)) => (name, Some(port)),
         None => (authority, None),
     };
@@ -273,9 +283,10 @@ fn is_name(name: &str) -> bool {
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     let labels = name.strip_suffix('.').unwrap_or(name);
-    let whole = labels.split('.').all(|label| !label.is_empty());
+    let edges = labels.is_empty() || labels.starts_with('.') || labels.ends_with('.');
+    let whole = !edges && !labels.as_bytes().windows(2).any(|pair| pair == b"..");
     // `127.1` and `0x7f.1` are addresses to some resolvers: no name ends in a number.
-    let last = labels.rsplit('.').next().unwrap_or_default();
+    let last = cut_last(labels, b'.').map_or(labels, |(_, last)| last);
     let numeric = last.starts_with(|first: char| first.is_ascii_digit())
         && last
             .bytes()

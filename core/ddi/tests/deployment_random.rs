@@ -258,7 +258,7 @@ fn handling(value: &Value) -> Option<Handling> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
     fn any_deployment_is_understood_as_a_plain_reading_understands_it(

@@ -144,6 +144,7 @@ fn malformed_polls_name_the_link_at_fault() {
         "{}",
         r#"{"href":null}"#,
         r#"{"href":5}"#,
+        r#"{"href":"/deploymentBase/5","href":{}}"#,
     ] {
         let document = with(&format!(r#""deploymentBase":{value}"#));
         check(&document, PollError::Malformed(PollLink::Deployment));
