@@ -71,7 +71,7 @@ impl fmt::Display for Label {
 }
 
 /// What header and TLVs say. From [`inspect`] it is a mere claim; from
-/// [`Verified::info`](crate::Verified::info) everything but the key hash is signed.
+/// [`Verified::info`](crate::Verified::info) everything but key hash and signature is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageInfo {
     /// The header.
