@@ -93,6 +93,8 @@ pub struct BoardDefaults {
     pub trials: u32,
     /// Seconds the new firmware has to reach the manager, 1 to 65535.
     pub deadline_s: u32,
+    /// Milliseconds that a firmware may hang before the watchdog resets it; 0 leaves it off.
+    pub watchdog_ms: u32,
 }
 
 /// A kind of device.

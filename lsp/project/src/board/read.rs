@@ -220,10 +220,17 @@ fn read_defaults(table: &mut Reader<'_>) -> Option<BoardDefaults> {
         deadline_s.as_ref(),
         "seconds to reach the manager",
     );
+    let watchdog_ms = table.number("watchdog_ms", 0..=600_000);
+    table.require(
+        "watchdog_ms",
+        watchdog_ms.as_ref(),
+        "milliseconds that a firmware may hang, 0 for ever",
+    );
     Some(BoardDefaults {
         mode: mode?.value,
         trials: trials?.value,
         deadline_s: deadline_s?.value,
+        watchdog_ms: watchdog_ms?.value,
     })
 }
 
