@@ -4,6 +4,7 @@
 //! artifact there is. docs/formats/ddi.md says how each field is understood.
 
 mod fields;
+mod places;
 
 use core::fmt;
 
@@ -11,7 +12,8 @@ use heapless::String;
 
 use crate::codes::Reason;
 use crate::json::{self, Reader};
-use fields::{Draft, Source};
+use fields::Draft;
+use places::Source;
 
 /// Bytes the address of an artifact may have.
 pub const HREF_LEN_MAX: usize = 512;

@@ -5,6 +5,7 @@
 
 use heapless::String;
 
+use super::places::{Node, Source, below};
 use super::{
     DEADLINE_S_DEFAULT, Deployment, DeploymentError, Field, HREF_LEN_MAX, Handling,
     MaintenanceWindow, NAME_LEN_MAX, TRIALS_MAX, VERSION_LEN_MAX,
@@ -15,46 +16,11 @@ use crate::scalar::{Got, hex, string, whole_number};
 /// The file name of an image ends so.
 const IMAGE_SUFFIX: &str = ".img";
 
-/// The two links an artifact may be loaded from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    Download,
-    DownloadHttp,
-}
-
 /// The metadata that mean something to a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Setting {
     DeadlineS,
     Trials,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Node {
-    Root,
-    Id,
-    Deployment,
-    Download,
-    Update,
-    Window,
-    Chunks,
-    Chunk,
-    Name,
-    Version,
-    Encrypted,
-    Artifacts,
-    Artifact,
-    FileName,
-    Size,
-    Hashes,
-    Sha256,
-    Links,
-    Link(Source),
-    Href(Source),
-    Metadata,
-    Entry,
-    EntryKey,
-    EntryValue,
 }
 
 /// Which artifact is held.
@@ -337,30 +303,7 @@ impl Visitor for Draft {
     }
 
     fn member(&mut self, parent: Node, key: &str) -> Option<Node> {
-        let node = match (parent, key) {
-            (Node::Root, "id") => Node::Id,
-            (Node::Root, "deployment") => Node::Deployment,
-            (Node::Deployment, "download") => Node::Download,
-            (Node::Deployment, "update") => Node::Update,
-            (Node::Deployment, "maintenanceWindow") => Node::Window,
-            (Node::Deployment, "chunks") => Node::Chunks,
-            (Node::Chunk, "name") => Node::Name,
-            (Node::Chunk, "version") => Node::Version,
-            (Node::Chunk, "encrypted") => Node::Encrypted,
-            (Node::Chunk, "artifacts") => Node::Artifacts,
-            (Node::Chunk, "metadata") => Node::Metadata,
-            (Node::Artifact, "filename") => Node::FileName,
-            (Node::Artifact, "size") => Node::Size,
-            (Node::Artifact, "hashes") => Node::Hashes,
-            (Node::Hashes, "sha256") => Node::Sha256,
-            (Node::Artifact, "_links") => Node::Links,
-            (Node::Links, "download") => Node::Link(Source::Download),
-            (Node::Links, "download-http") => Node::Link(Source::DownloadHttp),
-            (Node::Link(source), "href") => Node::Href(source),
-            (Node::Entry, "key") => Node::EntryKey,
-            (Node::Entry, "value") => Node::EntryValue,
-            _ => return None,
-        };
+        let node = below(parent, key)?;
         self.forget(node);
         Some(node)
     }
