@@ -6,6 +6,7 @@
 
 pub mod builds;
 pub mod cargo;
+pub mod credentials;
 pub mod device;
 pub mod elf;
 mod event;

@@ -253,9 +253,12 @@ impl ActionStatus {
 pub struct Action {
     /// `act-…`
     pub id: String,
-    /// The device: id or name.
+    /// The device: id.
     #[serde(default)]
     pub device: serde_json::Value,
+    /// The device's name.
+    #[serde(default)]
+    pub device_name: Option<String>,
     /// The label that is installed.
     #[serde(default)]
     pub version: Option<String>,
@@ -279,6 +282,16 @@ pub struct Action {
     /// Each try; only in the complete answer.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
+}
+
+impl Action {
+    /// What to call the device on screens.
+    pub fn device_label(&self) -> &str {
+        self.device_name
+            .as_deref()
+            .or(self.device.as_str())
+            .unwrap_or("the device")
+    }
 }
 
 /// One try of a device at an action.

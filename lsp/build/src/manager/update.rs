@@ -4,6 +4,8 @@ use super::http::{ManagerClient, ManagerError};
 use super::types::{Deployment, Device, Fleet};
 use crate::explain::{ErrorClass, Explain};
 use crate::image::{BuiltImage, hex};
+use otaru_image::board_uuids;
+use otaru_lsp_project::{board, board_names};
 use sha2::{Digest as _, Sha256};
 
 /// Devices of one plan that are looked up, at most.
@@ -363,11 +365,23 @@ async fn describe(client: &ManagerClient, request: &UpdateRequest) -> Result<Des
                 label: found.version,
                 digest: found.digest,
                 size: found.size,
-                board: found.board,
+                board: found.board.and_then(|class| board_of_class(&class)),
                 development_key: false,
             })
         }
     }
+}
+
+/// The name of the board with this class UUID, if it is one of ours.
+fn board_of_class(class: &str) -> Option<String> {
+    board_names()
+        .into_iter()
+        .filter_map(board)
+        .find(|board| {
+            let ids = board_uuids(&board.vid, &board.cid);
+            ids.cid.to_string().eq_ignore_ascii_case(class)
+        })
+        .map(|board| board.name.clone())
 }
 
 fn find_device<'d>(devices: &'d [Device], name: &str) -> Result<&'d Device, PlanError> {

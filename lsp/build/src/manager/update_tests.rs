@@ -164,3 +164,15 @@ fn a_kept_plan_can_be_taken_once() {
     }
     assert_eq!(book.plans.len(), PLANS_MAX);
 }
+
+#[test]
+fn a_version_in_the_manager_names_its_board_by_the_class_of_its_image() {
+    let host = board("host").unwrap();
+    let class = board_uuids(&host.vid, &host.cid).cid.to_string();
+    assert_eq!(board_of_class(&class).as_deref(), Some("host"));
+    assert_eq!(
+        board_of_class(&class.to_uppercase()).as_deref(),
+        Some("host")
+    );
+    assert_eq!(board_of_class("00000000-0000-0000-0000-000000000000"), None);
+}

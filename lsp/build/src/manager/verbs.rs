@@ -7,7 +7,18 @@ use super::types::{
 };
 use super::update::Target;
 use reqwest::Method;
+use serde::Deserialize;
 use serde_json::json;
+
+/// Devices that are asked for at once.
+const PAGE_LEN: usize = 500;
+/// Most devices that are read; a target that needs more is a fleet.
+const DEVICES_MAX: usize = 100_000;
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
+}
 
 impl ManagerClient {
     /// Exchanges the one-time admin token of a new manager for an API key.
@@ -31,7 +42,26 @@ impl ManagerClient {
     /// # Errors
     /// [`ManagerError`]
     pub async fn devices(&self) -> Result<Vec<Device>, ManagerError> {
-        self.list("/devices").await
+        let mut devices: Vec<Device> = Vec::new();
+        loop {
+            let path = format!("/devices?offset={}&limit={PAGE_LEN}", devices.len());
+            let page: Vec<Device> = self.list(&path).await?;
+            let last = page.len() < PAGE_LEN;
+            devices.extend(page);
+            if last || devices.len() >= DEVICES_MAX {
+                return Ok(devices);
+            }
+        }
+    }
+
+    /// A new token for a device; the old one stops working.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn new_device_token(&self, id: &str) -> Result<String, ManagerError> {
+        let path = format!("/devices/{}/token", segment(id));
+        let token: Token = self.post(&path, &json!({})).await?;
+        Ok(token.token)
     }
 
     /// All fleets.

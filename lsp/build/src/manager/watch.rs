@@ -94,10 +94,7 @@ impl Watch<'_> {
             request = request.header("Last-Event-ID", id);
         }
         let mut response = self.client.send(request).await?;
-        for id in self.ids {
-            let action = self.client.action(id).await?;
-            self.take(action);
-        }
+        self.read_all().await?;
         let mut parser = Parser::default();
         while !self.all_ended() {
             let chunk = response
@@ -111,12 +108,25 @@ impl Watch<'_> {
             let Some(chunk) = chunk else { return Ok(()) };
             for event in parser.push(&chunk) {
                 self.last_event = event.id.or(self.last_event.take());
+                // Events were lost on the way to us.
+                if event.name == "resync" {
+                    self.read_all().await?;
+                }
                 if event.name == "action"
                     && let Ok(action) = serde_json::from_str::<Action>(&event.data)
                 {
                     self.take(action);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Reads where the actions stand.
+    async fn read_all(&mut self) -> Result<(), ManagerError> {
+        for id in self.ids {
+            let action = self.client.action(id).await?;
+            self.take(action);
         }
         Ok(())
     }
