@@ -1,0 +1,6 @@
+//! The chip with real CPU processes.
+
+mod cuts;
+mod harness;
+mod outside;
+mod resets;
