@@ -25,10 +25,17 @@ pub(crate) fn run() -> Result<()> {
         cargo(&["fmt", "--all", "--", "--check"])
     });
     steps.run("lints", "cargo clippy --all-targets -- -D warnings", || {
-        cargo(&["clippy", "--all-targets", "--", "-D", "warnings"])
+        cargo(&[
+            "clippy",
+            "--all-targets",
+            "--keep-going",
+            "--",
+            "-D",
+            "warnings",
+        ])
     });
     steps.run("documentation", "cargo doc --no-deps", || {
-        cargo(&["doc", "--no-deps", "--quiet"])
+        cargo(&["doc", "--no-deps", "--quiet", "--keep-going"])
     });
     test::all(&mut steps);
     steps.run("probe", "cargo test -p otaru-probe", || {

@@ -6,6 +6,7 @@
 
 mod cache;
 mod ci;
+mod codegen;
 mod firmware;
 mod process;
 mod report;
@@ -25,7 +26,9 @@ Usage: cargo xtask <command>
                                 --quick: only what needs nothing but cargo
                                 FILTER: only the Rust tests whose name contains it
   ci                            formatting, lints with warnings denied, then `test`
-  tidy                          the house rules that no compiler checks
+  tidy [--quick]                the house rules that no compiler checks
+                                --quick: without compiling what generates files
+  codegen [--check]             write the files that are generated from the code
   setup [--check] [WHAT…]       install what the tests need, once; WHAT is any of:
                                 python swupdate firmware extension editor neovim
                                 --check: only say what is missing
@@ -44,7 +47,8 @@ fn main() -> ExitCode {
         }
         ["test", rest @ ..] => test::run(rest),
         ["ci"] => ci::run(),
-        ["tidy"] => tidy::run(),
+        ["tidy", rest @ ..] => tidy::run(rest),
+        ["codegen", rest @ ..] => codegen::run(rest),
         ["setup", rest @ ..] => setup::run(rest),
         ["firmware", "check", crates @ ..] => firmware::check(crates),
         [other, ..] => Err(anyhow::anyhow!(

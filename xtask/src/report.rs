@@ -109,20 +109,17 @@ impl Steps {
         });
     }
 
-    /// Runs one step unless the step `needs` failed or was skipped because of a failure.
+    /// Runs one step unless one of the steps it `needs` failed.
     pub(crate) fn run_after(
         &mut self,
-        needs: &'static str,
+        needs: &[&'static str],
         name: &'static str,
         repeat: &'static str,
         work: impl FnOnce() -> Result<Outcome>,
     ) {
-        if self
-            .rows
-            .iter()
-            .any(|row| row.name == needs && row.verdict == Verdict::Failed)
-        {
-            let note = format!("not run, because `{needs}` failed");
+        let broken = |row: &&Row| needs.contains(&row.name) && row.verdict == Verdict::Failed;
+        if let Some(need) = self.rows.iter().find(broken) {
+            let note = format!("not run, because `{}` failed", need.name);
             line(&format!("\n==> {name}\n<== {note}"));
             let row = Row {
                 name,
@@ -230,8 +227,8 @@ mod tests {
     fn a_step_whose_need_failed_is_not_run_and_counts_as_failed() {
         let mut steps = Steps::new();
         steps.run("build", "b", || bail!("broken"));
-        steps.run_after("build", "test", "t", || unreachable!("must not run"));
-        steps.run_after("other", "tidy", "y", || {
+        steps.run_after(&["build"], "test", "t", || unreachable!("must not run"));
+        steps.run_after(&["other"], "tidy", "y", || {
             Ok(Outcome::Skipped("nothing".to_owned()))
         });
         let table = steps.table();

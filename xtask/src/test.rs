@@ -31,7 +31,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         [filter] if !filter.starts_with('-') => {
             let mut environment = Environment::new();
             steps.run("setup", "cargo xtask setup", || set_up(&mut environment));
-            steps.run_after("setup", "rust tests", "cargo xtask test FILTER", || {
+            steps.run_after(&["setup"], "rust tests", "cargo xtask test FILTER", || {
                 rust_tests(&environment, Ignored::Run, Some(filter))
             });
         }
@@ -46,7 +46,7 @@ pub(crate) fn all(steps: &mut Steps) {
     steps.run("tidy", "cargo xtask tidy", tidied);
     steps.run("setup", "cargo xtask setup", || set_up(&mut environment));
     steps.run("build", "cargo build --bins --tests", build);
-    steps.run_after("build", "rust tests", "cargo xtask test", || {
+    steps.run_after(&["build"], "rust tests", "cargo xtask test", || {
         // Without the third-party programs the other tests still tell something.
         let ignored = if environment.is_empty() {
             Ignored::Leave
@@ -55,14 +55,14 @@ pub(crate) fn all(steps: &mut Steps) {
         };
         rust_tests(&environment, ignored, None)
     });
-    steps.run_after("build", "doc examples", "cargo test --doc", doc_examples);
+    steps.run_after(&["build"], "doc examples", "cargo test --doc", doc_examples);
     steps.run_after(
-        "setup",
+        &["setup"],
         "firmware check",
         "cargo xtask firmware check",
         || firmware::check_installed(&[]),
     );
-    steps.run_after("setup", "interop peers", "cargo xtask test", || {
+    steps.run_after(&["setup"], "interop peers", "cargo xtask test", || {
         interop(&environment)
     });
     let root = workspace::root();
@@ -93,7 +93,9 @@ pub(crate) fn all(steps: &mut Steps) {
         ),
     ] {
         if has(script) {
-            steps.run_after("setup", name, repeat, || npm(&root, script, &environment));
+            steps.run_after(&["setup", "build"], name, repeat, || {
+                npm(&root, script, &environment)
+            });
         }
     }
 }
@@ -102,10 +104,10 @@ pub(crate) fn all(steps: &mut Steps) {
 fn quick(steps: &mut Steps) {
     steps.run("tidy", "cargo xtask tidy", tidied);
     steps.run("build", "cargo build --bins --tests", build);
-    steps.run_after("build", "rust tests", "cargo xtask test --quick", || {
+    steps.run_after(&["build"], "rust tests", "cargo xtask test --quick", || {
         rust_tests(&Vec::new(), Ignored::Leave, None)
     });
-    steps.run_after("build", "doc examples", "cargo test --doc", doc_examples);
+    steps.run_after(&["build"], "doc examples", "cargo test --doc", doc_examples);
 }
 
 fn tidied() -> Result<Outcome> {
@@ -201,6 +203,12 @@ fn npm(root: &Path, script: &str, environment: &Environment) -> Result<Outcome> 
     for (name, path) in environment {
         npm = npm.env(name, path);
     }
+    // The extension is tested with the server that was just built.
+    let server = format!("otaru{}", std::env::consts::EXE_SUFFIX);
+    npm = npm.env(
+        "OTARU_SERVER",
+        workspace::target_folder(root).join("debug").join(server),
+    );
     npm.folder(&root.join("vscode-extension")).run()?;
     Ok(Outcome::done())
 }

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{report, workspace};
+use crate::{codegen, report, workspace};
 
 /// One violation of a house rule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,17 +55,25 @@ pub(crate) struct Text {
     content: String,
 }
 
-/// The command `tidy`.
+/// The command `tidy [--quick]`.
 ///
 /// # Errors
 /// If a rule is broken.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(args: &[&str]) -> Result<()> {
+    if !matches!(args, [] | ["--quick"]) {
+        bail!("usage: cargo xtask tidy [--quick]");
+    }
     let note = check()?;
     report::line(&format!("tidy: {note}"));
+    if args.is_empty() {
+        codegen::check()?;
+        report::line("tidy: generated files are current");
+    }
     Ok(())
 }
 
-/// Checks every rule.
+/// Checks every rule that needs no compiler. That generated files are current is checked by the
+/// command above and by the generators themselves, which are tests.
 ///
 /// # Errors
 /// If a rule is broken; all findings have been printed.

@@ -56,9 +56,16 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
         ],
     ),
+    // The board is here for the client of its control socket: console and buttons of a device that
+    // runs on this machine.
     (
         "otaru-lsp",
-        &["otaru-lsp-project", "otaru-lsp-ide", "otaru-lsp-build"],
+        &[
+            "otaru-lsp-project",
+            "otaru-lsp-ide",
+            "otaru-lsp-build",
+            "otaru-board-host",
+        ],
     ),
     ("otaru-manager-rollout", &["otaru-ddi"]),
     (

@@ -1,0 +1,112 @@
+//! `cargo xtask codegen`: writes the files that are generated from the code, or says which are stale.
+//!
+//! A generator is an ordinary test of the crate that owns the source: it compares, and with
+//! `OTARU_WRITE_GENERATED` in its environment it writes first. So a plain `cargo test` finds a stale
+//! file too.
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::Program;
+use crate::{report, workspace};
+
+const WRITE: &str = "OTARU_WRITE_GENERATED";
+
+/// A test that generates, and the file it keeps current.
+struct Generator {
+    package: &'static str,
+    test: &'static str,
+    file: &'static str,
+}
+
+const GENERATORS: &[Generator] = &[
+    // The messages between the language server and the editor extension.
+    Generator {
+        package: "otaru-lsp",
+        test: "generated_types_are_current",
+        file: "vscode-extension/src/protocol.gen.ts",
+    },
+];
+
+/// The command `codegen [--check]`.
+///
+/// # Errors
+/// If a generator does not compile or, with `--check`, if a file is stale.
+pub(crate) fn run(args: &[&str]) -> Result<()> {
+    match args {
+        [] => GENERATORS.iter().try_for_each(|generator| {
+            call(generator, true)?;
+            report::line(&format!("    {} is current", generator.file));
+            Ok(())
+        }),
+        ["--check"] => check(),
+        _ => bail!("usage: cargo xtask codegen [--check]"),
+    }
+}
+
+/// Checks every generated file.
+///
+/// # Errors
+/// If a generator does not compile, or a file is stale.
+pub(crate) fn check() -> Result<()> {
+    GENERATORS.iter().try_for_each(|generator| {
+        call(generator, false).with_context(|| {
+            format!(
+                "{} is stale; `cargo xtask codegen` renews it",
+                generator.file
+            )
+        })
+    })
+}
+
+fn call(generator: &Generator, write: bool) -> Result<()> {
+    let mut cargo = Program::cargo()
+        .args([
+            "test",
+            "--quiet",
+            "-p",
+            generator.package,
+            "--lib",
+            generator.test,
+        ])
+        .folder(&workspace::root());
+    if write {
+        cargo = cargo.env(WRITE, "1");
+    }
+    let printed = cargo.output()?;
+    // A test that was renamed would otherwise pass by not existing.
+    if printed.contains(" 0 passed") {
+        bail!(
+            "`{}` has no test `{}`; correct the list of generators",
+            generator.package,
+            generator.test
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_generator_names_a_test_and_a_file_of_the_project() {
+        let root = workspace::root();
+        let packages = workspace::packages(&root).unwrap();
+        for generator in GENERATORS {
+            let owner = packages
+                .iter()
+                .find(|p| p.name == generator.package)
+                .unwrap();
+            let sources = workspace::files(&root).unwrap();
+            let named = sources
+                .iter()
+                .filter(|f| f.starts_with(&owner.folder))
+                .any(|file| {
+                    std::fs::read_to_string(root.join(file))
+                        .is_ok_and(|text| text.contains(&format!("fn {}()", generator.test)))
+                });
+            assert!(named, "no test {} in {}", generator.test, owner.folder);
+            assert!(root.join(generator.file).exists(), "{}", generator.file);
+        }
+    }
+}
