@@ -1,0 +1,576 @@
+//! The messages that Otaru adds to LSP: `otaru/…` requests and notifications, and the arguments of
+//! the `workspace/executeCommand` verbs. They are plain data; the extension's TypeScript types are
+//! generated from them (the test `generated_types_are_current`).
+//!
+//! | client → server | answer |
+//! |---|---|
+//! | `otaru/projects` | [`ProjectInfo`] list |
+//! | `otaru/status` [`ProjectParams`] | [`Status`] |
+//! | `otaru/build`, `otaru/upload`, `otaru/plan` [`VerbParams`] | [`JobStarted`] at once |
+//! | `otaru/run` [`RunParams`] | [`JobStarted`] at once |
+//! | `otaru/cancel` [`CancelParams`] | whether there was something to cancel |
+//! | `otaru/devices` [`ProjectParams`] | [`Devices`] |
+//! | `otaru/console` [`ConsoleParams`] | [`ConsoleState`] |
+//! | `otaru/board` [`BoardParams`] | nothing |
+//!
+//! | server → client | |
+//! |---|---|
+//! | `otaru/statusChanged` | [`Status`], at most 20 a second for each project |
+//! | `otaru/jobEvent` | [`JobEvent`] |
+//! | `otaru/consoleOutput` | [`ConsoleOutput`], at most 20 a second and 64 KiB each |
+
+#[cfg(test)]
+mod codegen;
+
+use serde::{Deserialize, Serialize};
+
+/// Which project a request is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProjectParams {
+    /// The folder that holds `Otaru.toml`; without it, the only project of the workspace.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// Asks for a build, an upload or a plan.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct VerbParams {
+    /// As in [`ProjectParams`].
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The version to give the image, instead of the one that would be proposed.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Starts the update of a plan that a person has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct RunParams {
+    /// From [`Plan::plan_id`].
+    pub plan_id: String,
+    /// The version the person agreed to. Refused if it is not the plan's: another version is
+    /// another image, which needs its own plan.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// Cancels a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct CancelParams {
+    /// Without it, every job of the project.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<u32>,
+    /// As in [`ProjectParams`].
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+}
+
+/// Turns the console of a device on or off for this client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleParams {
+    /// As in [`ProjectParams`].
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The device; without it, the project's own.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// On or off.
+    pub on: bool,
+}
+
+/// Presses a button of a device on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct BoardParams {
+    /// As in [`ProjectParams`].
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The device; without it, the project's own.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Which button.
+    pub button: BoardButton,
+}
+
+/// The buttons of a device on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum BoardButton {
+    /// The reset button.
+    Reset,
+    /// Cuts the power and brings it back.
+    PowerCut,
+    /// Takes the network away.
+    Offline,
+    /// Gives the network back.
+    Online,
+}
+
+/// The answer to a verb: it has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct JobStarted {
+    /// Its number, in every [`JobEvent`].
+    pub job: u32,
+}
+
+/// One project of the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ProjectInfo {
+    /// The folder that holds `Otaru.toml`.
+    pub folder: String,
+    /// Its name in the manifest, or the folder's name.
+    pub name: String,
+}
+
+/// What a client needs to show a project: all of it, every time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The folder that holds `Otaru.toml`.
+    pub folder: String,
+    /// The project's name.
+    pub name: String,
+    /// Board, if the manifest names one.
+    pub board: Option<String>,
+    /// Install mode, if the manifest or the board names one.
+    pub mode: Option<String>,
+    /// What the manifest says about the target of an update: `device lamp`, `fleet all`.
+    pub target: Option<String>,
+    /// The device the project updates, as far as the manager told.
+    pub device: Option<Device>,
+    /// The manager.
+    pub manager: Manager,
+    /// What was built last.
+    pub built: Option<Built>,
+    /// Which verbs can be used now, and why the others cannot.
+    pub verbs: Verbs,
+    /// The job that is running.
+    pub job: Option<JobInfo>,
+    /// The running update, or else the last one since the server started.
+    pub update: Option<Update>,
+}
+
+/// The manager as the project sees it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Manager {
+    /// Its address, if one is configured.
+    pub url: Option<String>,
+    /// Whether it answered.
+    pub state: ManagerState,
+    /// Why it did not.
+    pub problem: Option<String>,
+}
+
+/// Whether the manager answered when it was last asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ManagerState {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// It answered.
+    Reachable,
+    /// It did not, or refused.
+    Unreachable,
+}
+
+/// A verb of the panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct VerbState {
+    /// Whether it can be used now.
+    pub enabled: bool,
+    /// If not, why.
+    pub reason: Option<String>,
+}
+
+/// The verbs of the panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Verbs {
+    /// Compile, pack and sign.
+    pub build: VerbState,
+    /// Build and hand the image to the manager. Updates no device.
+    pub upload: VerbState,
+    /// Build, upload and update the device.
+    pub fota: VerbState,
+    /// Stop what is running.
+    pub cancel: VerbState,
+    /// The device's console.
+    pub console: VerbState,
+}
+
+/// What the last build made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Built {
+    /// Label of the version.
+    pub version: String,
+    /// SHA-256 of the image, 64 hex digits.
+    pub digest: String,
+    /// Length of the image in bytes.
+    pub size: u32,
+}
+
+/// A device as the manager knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Device {
+    /// `dev-…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its fleet.
+    pub fleet: Option<String>,
+    /// Whether it is connected now.
+    pub online: bool,
+    /// Whether it ever was.
+    pub ever_connected: bool,
+    /// What it runs.
+    pub version: Option<String>,
+    /// Board, as the device reported it.
+    pub board: Option<String>,
+    /// When it last spoke, RFC 3339.
+    pub last_seen: Option<String>,
+    /// Where its current update stands.
+    pub update: Option<String>,
+    /// Its page in the manager's web app.
+    pub page: Option<String>,
+    /// Whether it is the one this project updates.
+    pub target: bool,
+}
+
+/// The answer to `otaru/devices`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Devices {
+    /// In the manager's order.
+    pub devices: Vec<Device>,
+    /// Why the list could not be fetched.
+    pub problem: Option<String>,
+}
+
+/// The verbs that run as jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Compile, pack, sign.
+    Build,
+    /// And upload.
+    Upload,
+    /// Build and find out what an update would do.
+    Plan,
+    /// Update the device as planned.
+    Run,
+}
+
+/// A running job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct JobInfo {
+    /// Its number.
+    pub job: u32,
+    /// What it does.
+    pub verb: Verb,
+    /// The step it is at.
+    pub step: String,
+    /// How much of the step is done, if that is known.
+    pub percent: Option<u8>,
+    /// Whether somebody has asked it to stop.
+    pub canceling: bool,
+}
+
+/// Something that happened to a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct JobEvent {
+    /// Which job.
+    pub job: u32,
+    /// What it does.
+    pub verb: Verb,
+    /// The project's folder.
+    pub project: String,
+    /// What happened.
+    pub event: JobEventKind,
+}
+
+/// What can happen to a job. `Finished` comes exactly once and last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum JobEventKind {
+    /// It begins.
+    Started,
+    /// A step begins.
+    Step {
+        /// Its name.
+        step: String,
+    },
+    /// How far the step is.
+    Progress {
+        /// The step.
+        step: String,
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// A line for the output channel.
+    Output {
+        /// Without line end.
+        line: String,
+    },
+    /// What an update would do.
+    Planned {
+        /// The plan to show.
+        plan: Plan,
+    },
+    /// It is over.
+    Finished {
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// What an update would do: everything a person has to know before agreeing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// For `otaru/run`; good for one use, and only while nothing has changed.
+    pub plan_id: String,
+    /// The device or fleet, as people call it.
+    pub device: String,
+    /// What runs there now, if that is known.
+    pub from_version: Option<String>,
+    /// What would run there.
+    pub to_version: String,
+    /// SHA-256 of the image, 64 hex digits.
+    pub digest: String,
+    /// Length of the image in bytes.
+    pub size: u32,
+    /// What a person should know before agreeing.
+    pub warnings: Vec<String>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+pub enum Outcome {
+    /// It did what it was asked. Of an update: the device itself has confirmed.
+    Done {
+        /// A sentence for people.
+        message: String,
+    },
+    /// It did not.
+    Failed {
+        /// Stable name of the reason.
+        code: String,
+        /// A sentence for people.
+        message: String,
+        /// What to do next.
+        hint: Option<String>,
+    },
+    /// It was stopped on request.
+    Canceled {
+        /// A sentence for people.
+        message: String,
+    },
+}
+
+/// A running or finished update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Update {
+    /// The device's name.
+    pub device: String,
+    /// Version it started from.
+    pub from_version: Option<String>,
+    /// Version it goes to.
+    pub to_version: String,
+    /// The phases, in order, those to come included.
+    pub phases: Vec<PhaseState>,
+    /// When it began, milliseconds since 1970.
+    pub started_ms: f64,
+    /// How it ended, once it has.
+    pub verdict: Option<Verdict>,
+}
+
+/// One phase of an update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseState {
+    /// Which phase.
+    pub phase: PhaseName,
+    /// Whether it is ahead, running, over or where the update failed.
+    pub state: PhaseProgress,
+    /// When it began, milliseconds since 1970.
+    pub started_ms: Option<f64>,
+    /// How long it took, in milliseconds, once it is over.
+    pub took_ms: Option<f64>,
+    /// How far it is.
+    pub percent: Option<u8>,
+}
+
+/// The phases that a person watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseName {
+    /// The image goes to the manager.
+    Uploading,
+    /// The manager waits for the device.
+    Pending,
+    /// The device receives the image.
+    Downloading,
+    /// It reads back what it stored.
+    Verifying,
+    /// It waits for the application's permission.
+    Parked,
+    /// The bootloader installs.
+    Installing,
+    /// The new firmware runs, unconfirmed.
+    Trial,
+    /// The new firmware has made itself permanent.
+    Confirmed,
+}
+
+/// Where a phase stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseProgress {
+    /// Still ahead.
+    Ahead,
+    /// Running.
+    Running,
+    /// Over.
+    Done,
+    /// The update ended here without success.
+    Failed,
+}
+
+/// How an update ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    /// True only if the device itself reported the new image as confirmed.
+    pub confirmed: bool,
+    /// The manager's word for it: `succeeded`, `failed`, `reverted`, `canceled`, `timed-out`.
+    pub status: String,
+    /// Reason code, if it did not succeed.
+    pub reason: Option<String>,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// The answer to `otaru/console`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleState {
+    /// The device whose console it is.
+    pub device: String,
+}
+
+/// Lines of a device's console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleOutput {
+    /// The project's folder.
+    pub project: String,
+    /// The device.
+    pub device: String,
+    /// What it printed, in order.
+    pub lines: Vec<ConsoleLine>,
+    /// Lines that were left out before these, because more came than can be shown.
+    pub dropped: u32,
+}
+
+/// One line of a console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleLine {
+    /// Who said it.
+    pub source: ConsoleSource,
+    /// Without line end.
+    pub text: String,
+}
+
+/// Who printed a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsoleSource {
+    /// The application.
+    Application,
+    /// The update agent inside it.
+    Agent,
+    /// The bootloader.
+    Bootloader,
+    /// The server itself: connected, gone, waiting.
+    Server,
+}
+
+impl ConsoleSource {
+    /// Tells from a line who printed it.
+    pub fn of(line: &str) -> Self {
+        if line.starts_with("::") {
+            Self::Bootloader
+        } else if line.starts_with("ota: ") {
+            Self::Agent
+        } else {
+            Self::Application
+        }
+    }
+}

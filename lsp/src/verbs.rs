@@ -1,0 +1,443 @@
+//! The one place where the server gives orders to the build backend. The command line gives the
+//! same orders to the same functions.
+
+mod devices;
+mod local;
+mod teller;
+
+pub(crate) use devices::{DevicesFound, devices};
+pub(crate) use local::{LocalDevice, console, press};
+
+use crate::protocol::{Built, Outcome, Plan};
+use crate::update::ActionNews;
+use otaru_lsp_build::image::{BuildOptions, BuiltImage, build};
+use otaru_lsp_build::manager::{
+    self, Action, ActionStatus, ManagerClient, StoredVersion, Target, UpdateRequest, upload, watch,
+};
+use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::{ErrorClass, Explain, Job, JobEvent};
+use otaru_lsp_project::{Label, UpdateTarget};
+use std::path::{Path, PathBuf};
+use teller::Teller;
+use tokio::sync::mpsc;
+use tower_lsp::ls_types::Diagnostic;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Compile, pack, sign.
+    Build { version: Option<String> },
+    /// And hand over to the manager.
+    Upload { version: Option<String> },
+    /// Build, and find out what an update would do.
+    Plan { version: Option<String> },
+    /// Update as planned.
+    Run(Box<FotaPlan>),
+}
+
+/// What an order tells while it is carried out.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// A step begins.
+    Step(String),
+    /// How far the step is.
+    Progress { step: String, percent: u8 },
+    /// A line for people.
+    Output(String),
+    /// The compiler found an error.
+    Finding {
+        file: PathBuf,
+        diagnostic: Box<Diagnostic>,
+    },
+    /// The image is made.
+    Built(Built),
+    /// How much of the image the manager has.
+    Uploading(u8),
+    /// The manager told about the action.
+    Action(ActionNews),
+    /// What an update would do.
+    Planned(Box<FotaPlan>),
+}
+
+/// A plan as the backend needs it again.
+#[derive(Debug)]
+pub(crate) struct FotaPlan {
+    plan: manager::Plan,
+    image: BuiltImage,
+    client: ManagerClient,
+}
+
+impl FotaPlan {
+    pub(crate) fn device_name(&self) -> String {
+        target_name(&self.plan)
+    }
+
+    /// What runs there now, if all devices run the same.
+    pub(crate) fn from_version(&self) -> Option<String> {
+        let (first, others) = self.plan.devices.split_first()?;
+        others
+            .iter()
+            .all(|other| other.from == first.from)
+            .then(|| first.from.clone())
+    }
+
+    pub(crate) fn to_version(&self) -> String {
+        self.plan.version.clone()
+    }
+
+    /// As clients see it, without a name yet.
+    pub(crate) fn to_protocol(&self) -> Plan {
+        Plan {
+            plan_id: String::new(),
+            device: self.device_name(),
+            from_version: self.from_version(),
+            to_version: self.to_version(),
+            digest: self.plan.digest.clone(),
+            size: u32::try_from(self.plan.size).unwrap_or(u32::MAX),
+            warnings: self.plan.warnings.clone(),
+        }
+    }
+}
+
+/// The text of the question before an update, for editors without a dialog of their own.
+pub(crate) fn question(plan: &Plan) -> String {
+    let from = plan.from_version.as_deref().unwrap_or("an unknown version");
+    let digest: String = plan.digest.chars().take(12).collect();
+    let mut text = format!(
+        "Update {} over the air from {from} to {} (digest {digest}, {} KiB)? The firmware that runs \
+         there now is replaced, and comes back if the new one does not confirm itself.",
+        plan.device,
+        plan.to_version,
+        plan.size.div_ceil(1024),
+    );
+    for warning in &plan.warnings {
+        text.push_str(" Note: ");
+        text.push_str(warning);
+        text.push('.');
+    }
+    text
+}
+
+/// What an outcome that is no success means for the update on the screen.
+pub(crate) fn as_news(outcome: &Outcome) -> Option<ActionNews> {
+    let (status, reason, message) = match outcome {
+        Outcome::Done { .. } => return None,
+        Outcome::Failed { code, message, .. } => ("failed", Some(code.clone()), message.clone()),
+        Outcome::Canceled { message } => ("canceled", None, message.clone()),
+    };
+    Some(ActionNews {
+        status: status.to_owned(),
+        reason,
+        message: Some(message),
+        ..ActionNews::default()
+    })
+}
+
+/// Carries out an order. What happens on the way goes to `tell`, in order.
+pub(crate) async fn carry_out(
+    folder: &Path,
+    order: Order,
+    job: Job,
+    mut events: mpsc::UnboundedReceiver<JobEvent>,
+    tell: &(dyn Fn(News) + Send + Sync),
+) -> Outcome {
+    let teller = Teller::new(tell);
+    let work = perform(folder, order, &job, &teller);
+    tokio::pin!(work);
+    let ended = loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => teller.event(event),
+            ended = &mut work => break ended,
+        }
+    };
+    while let Ok(event) = events.try_recv() {
+        teller.event(event);
+    }
+    ended.unwrap_or_else(|failure| failure.outcome())
+}
+
+async fn perform(
+    folder: &Path,
+    order: Order,
+    job: &Job,
+    teller: &Teller<'_>,
+) -> Result<Outcome, Failure> {
+    match order {
+        Order::Build { version } => {
+            let project = OpenProject::open(folder)?;
+            let image = build_image(&project, version, job, teller).await?;
+            Ok(Outcome::Done {
+                message: format!("built {}", image.label),
+            })
+        }
+        Order::Upload { version } => {
+            let project = OpenProject::open(folder)?;
+            let image = build_image(&project, version, job, teller).await?;
+            let client = client(&project)?;
+            let uploaded = upload(&client, &project.settings.firmware, &image, job).await?;
+            let message = match uploaded.already_there {
+                true => format!("{} was uploaded before", image.label),
+                false => format!("uploaded {}", image.label),
+            };
+            Ok(Outcome::Done { message })
+        }
+        Order::Plan { version } => plan(folder, version, job, teller).await,
+        Order::Run(plan) => run(*plan, job, teller).await,
+    }
+}
+
+async fn build_image(
+    project: &OpenProject,
+    version: Option<String>,
+    job: &Job,
+    teller: &Teller<'_>,
+) -> Result<BuiltImage, Failure> {
+    let label = version
+        .map(|text| Label::new(&text))
+        .transpose()
+        .map_err(|error| {
+            Failure::new(
+                "label-unusable",
+                &error,
+                Some("choose another version".to_owned()),
+            )
+        })?;
+    let options = BuildOptions {
+        label,
+        ..BuildOptions::default()
+    };
+    let image = build(project, &options, job).await?;
+    (teller.tell)(News::Built(Built {
+        version: image.label.clone(),
+        digest: image.digest.clone(),
+        size: u32::try_from(image.size).unwrap_or(u32::MAX),
+    }));
+    Ok(image)
+}
+
+async fn plan(
+    folder: &Path,
+    version: Option<String>,
+    job: &Job,
+    teller: &Teller<'_>,
+) -> Result<Outcome, Failure> {
+    let project = OpenProject::open(folder)?;
+    let target = match &project.settings.target {
+        Some(UpdateTarget::Device(device)) => Target::Devices(vec![device.clone()]),
+        Some(UpdateTarget::Fleet(fleet)) => Target::Fleets(vec![fleet.clone()]),
+        None => return Err(Failure::no_target()),
+    };
+    let client = client(&project)?;
+    let image = build_image(&project, version, job, teller).await?;
+    let request = UpdateRequest {
+        firmware: project.settings.firmware.clone(),
+        version: StoredVersion::New((&image).into()),
+        target,
+        deadline_s: None,
+    };
+    let plan = tokio::select! {
+        plan = manager::Plan::make(&client, request) => plan?,
+        () = job.cancelled() => return Ok(canceled()),
+    };
+    let message = format!("{} is ready for {}", plan.version, target_name(&plan));
+    (teller.tell)(News::Planned(Box::new(FotaPlan {
+        plan,
+        image,
+        client,
+    })));
+    Ok(Outcome::Done { message })
+}
+
+async fn run(plan: FotaPlan, job: &Job, teller: &Teller<'_>) -> Result<Outcome, Failure> {
+    let FotaPlan {
+        plan,
+        image,
+        client,
+    } = plan;
+    upload(&client, &plan.request.firmware, &image, job).await?;
+    let device = target_name(&plan);
+    let version = plan.version.clone();
+    let deployment = plan.run(&client).await?;
+    let ids: Vec<String> = deployment
+        .actions
+        .into_iter()
+        .map(|action| action.id)
+        .collect();
+    let actions = follow(&client, &ids, job, teller).await?;
+    Ok(verdict(&device, &version, &actions))
+}
+
+/// Follows the actions to their end. Cancel asks the manager to cancel them, and the watch goes on:
+/// what counts is what the devices do, and an install that has begun is not stopped any more.
+async fn follow(
+    client: &ManagerClient,
+    ids: &[String],
+    job: &Job,
+    teller: &Teller<'_>,
+) -> Result<Vec<Action>, Failure> {
+    let (watching, mut events) = Job::new();
+    let watched = watch(client, ids, &watching);
+    tokio::pin!(watched);
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            biased;
+            Some(event) = events.recv() => teller.event(event),
+            actions = &mut watched => {
+                while let Ok(event) = events.try_recv() {
+                    teller.event(event);
+                }
+                return Ok(actions?);
+            }
+            () = job.cancelled(), if !asked => {
+                asked = true;
+                for id in ids {
+                    if let Err(error) = client.cancel_action(id).await {
+                        (teller.tell)(News::Output(format!("cannot cancel {id}: {error}")));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The one sentence about how an update ended. Only the devices' own confirmation is a success.
+fn verdict(device: &str, version: &str, actions: &[Action]) -> Outcome {
+    let Some(worst) = actions
+        .iter()
+        .find(|action| action.status != ActionStatus::Succeeded)
+    else {
+        return match actions.is_empty() {
+            true => Outcome::Failed {
+                code: "no-devices".to_owned(),
+                message: "no device was addressed".to_owned(),
+                hint: None,
+            },
+            false => Outcome::Done {
+                message: format!("{device} confirmed {version}"),
+            },
+        };
+    };
+    let ended = match worst.status {
+        ActionStatus::Canceled => {
+            return Outcome::Canceled {
+                message: format!("the update of {device} was canceled"),
+            };
+        }
+        ActionStatus::Reverted => format!("{device} went back to what it ran before"),
+        ActionStatus::TimedOut => format!("{device} did not answer in time"),
+        ActionStatus::Succeeded
+        | ActionStatus::Failed
+        | ActionStatus::Pending
+        | ActionStatus::Downloading
+        | ActionStatus::Verifying
+        | ActionStatus::Parked
+        | ActionStatus::Installing
+        | ActionStatus::Trial
+        | ActionStatus::Canceling
+        | ActionStatus::Unknown => format!("the update of {device} failed"),
+    };
+    let why = worst.message.clone().or_else(|| worst.reason.clone());
+    Outcome::Failed {
+        code: worst
+            .reason
+            .clone()
+            .unwrap_or_else(|| worst.status.as_str().to_owned()),
+        message: why.map_or_else(|| ended.clone(), |why| format!("{ended}: {why}")),
+        hint: None,
+    }
+}
+
+/// The manager of a project, with the key that is known for it.
+fn client(project: &OpenProject) -> Result<ManagerClient, Failure> {
+    let url = project
+        .settings
+        .manager_url
+        .clone()
+        .ok_or_else(|| Failure {
+            code: "no-manager".to_owned(),
+            message: "Otaru.toml names no manager".to_owned(),
+            hint: Some("add `url` to [manager]".to_owned()),
+            is_stop: false,
+        })?;
+    let key = std::env::var("OTARU_API_KEY").ok();
+    Ok(ManagerClient::new(url, key.as_deref())?)
+}
+
+fn canceled() -> Outcome {
+    Outcome::Canceled {
+        message: "stopped; nothing was changed".to_owned(),
+    }
+}
+
+fn target_name(plan: &manager::Plan) -> String {
+    match (plan.devices.as_slice(), &plan.request.target) {
+        ([only], _) => only.name.clone(),
+        (several, Target::Fleets(names)) => {
+            format!("fleet {} ({} devices)", names.join(", "), several.len())
+        }
+        (several, Target::Devices(_)) => format!("{} devices", several.len()),
+    }
+}
+
+/// Why an order was not carried out, for people.
+#[derive(Debug)]
+struct Failure {
+    code: String,
+    message: String,
+    hint: Option<String>,
+    is_stop: bool,
+}
+
+impl Failure {
+    fn new(code: &str, error: &dyn std::error::Error, hint: Option<String>) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            let cause_text = cause.to_string();
+            // Transparent errors say the same as their causes.
+            if !message.contains(&cause_text) {
+                message.push_str(": ");
+                message.push_str(&cause_text);
+            }
+            source = cause.source();
+        }
+        Self {
+            code: code.to_owned(),
+            message,
+            hint,
+            is_stop: false,
+        }
+    }
+
+    fn no_target() -> Self {
+        Self {
+            code: "no-target".to_owned(),
+            message: "Otaru.toml names no device or fleet".to_owned(),
+            hint: Some("add `device` to [manager]".to_owned()),
+            is_stop: false,
+        }
+    }
+
+    fn outcome(self) -> Outcome {
+        if self.is_stop {
+            return canceled();
+        }
+        Outcome::Failed {
+            code: self.code,
+            message: self.message,
+            hint: self.hint,
+        }
+    }
+}
+
+impl<E: Explain> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let is_stop = error.class() == ErrorClass::Refused;
+        Self {
+            is_stop,
+            ..Self::new(error.code(), &error, error.hint())
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Devices on this machine: their console and their buttons.
+
+use crate::protocol::{BoardButton, ConsoleLine, ConsoleSource};
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+
+/// A device on this machine, by name.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalDevice {
+    /// Its name, which is also that of its folder.
+    pub(crate) name: String,
+}
+
+fn note(text: impl Into<String>) -> ConsoleLine {
+    ConsoleLine {
+        source: ConsoleSource::Server,
+        text: text.into(),
+    }
+}
+
+#[cfg(unix)]
+mod sockets {
+    use super::{BoardButton, ConsoleLine, ConsoleSource, LocalDevice, PathBuf, mpsc, note};
+    use otaru_board_host::control::{Client, ControlError, Moment, device_dir, devices_root};
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixStream;
+
+    /// How often a device that does not run is looked for while somebody watches its console.
+    const LOOK_AGAIN: Duration = Duration::from_millis(500);
+    /// Longest line that is taken as one, in bytes.
+    const LINE_LEN_MAX: usize = 16 * 1024;
+    /// How long the power stays off after a cut, in milliseconds.
+    const OFF_MS: u64 = 500;
+
+    fn folder(device: &LocalDevice) -> Result<PathBuf, String> {
+        let root = devices_root().ok_or("there is no home folder that could hold devices")?;
+        let dir = device_dir(&root, &device.name).map_err(|error| error.to_string())?;
+        match dir.is_dir() {
+            true => Ok(dir),
+            false => Err(format!(
+                "{} is not a device on this machine; `otaru device list` shows what is",
+                device.name
+            )),
+        }
+    }
+
+    /// Presses a button.
+    pub(crate) async fn press(device: &LocalDevice, button: BoardButton) -> Result<(), String> {
+        let dir = folder(device)?;
+        let pressed = tokio::task::spawn_blocking(move || {
+            let mut client = Client::connect(&dir)?;
+            match button {
+                BoardButton::Reset => client.reset(Moment::default()),
+                BoardButton::PowerCut => client.power_cut(Moment {
+                    off_ms: Some(OFF_MS),
+                    ..Moment::default()
+                }),
+                BoardButton::Offline => client.set_online(false),
+                BoardButton::Online => client.set_online(true),
+            }
+        });
+        match pressed.await {
+            Ok(answer) => answer.map_err(|error: ControlError| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Reads the console of a device, through resets and restarts, until nobody listens.
+    pub(crate) async fn console(device: &LocalDevice, lines: mpsc::Sender<ConsoleLine>) {
+        let mut told = String::new();
+        while !lines.is_closed() {
+            let why = match connect(device).await {
+                Ok(stream) => {
+                    told.clear();
+                    follow(stream, &lines).await;
+                    format!("{} was switched off; waiting for it", device.name)
+                }
+                Err(why) => why,
+            };
+            if why != told {
+                if lines.send(note(why.clone())).await.is_err() {
+                    return;
+                }
+                told = why;
+            }
+            tokio::select! {
+                () = lines.closed() => return,
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+            }
+        }
+    }
+
+    async fn connect(device: &LocalDevice) -> Result<UnixStream, String> {
+        let dir = folder(device)?;
+        let opened = tokio::task::spawn_blocking(move || Client::console(&dir)).await;
+        let stream = opened
+            .map_err(|error| error.to_string())?
+            .map_err(|error| match error {
+                ControlError::NotRunning { .. } => format!(
+                    "{} is switched off; `otaru device run {}` starts it",
+                    device.name, device.name
+                ),
+                other => other.to_string(),
+            })?;
+        stream
+            .set_nonblocking(true)
+            .and_then(|()| UnixStream::from_std(stream))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Passes on lines until the device's process ends. Bytes that are no UTF-8 are replaced, an
+    /// endless line is cut.
+    async fn follow(mut stream: UnixStream, lines: &mpsc::Sender<ConsoleLine>) {
+        let mut kept: Vec<u8> = Vec::new();
+        let mut piece = vec![0; 8 * 1024];
+        loop {
+            let read = tokio::select! {
+                () = lines.closed() => return,
+                read = stream.read(&mut piece) => read,
+            };
+            let count = match read {
+                Ok(0) | Err(_) => return,
+                Ok(count) => count,
+            };
+            kept.extend(piece.iter().take(count));
+            while let Some(line) = cut_line(&mut kept) {
+                let text = String::from_utf8_lossy(&line).into_owned();
+                let line = ConsoleLine {
+                    source: ConsoleSource::of(&text),
+                    text,
+                };
+                if lines.send(line).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes the first complete line off, without its end.
+    fn cut_line(kept: &mut Vec<u8>) -> Option<Vec<u8>> {
+        let end = kept.iter().position(|byte| *byte == b'\n');
+        let taken = match end {
+            Some(end) => end + 1,
+            None if kept.len() > LINE_LEN_MAX => LINE_LEN_MAX,
+            None => return None,
+        };
+        let mut line: Vec<u8> = kept.drain(..taken).collect();
+        while line
+            .last()
+            .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
+        {
+            line.pop();
+        }
+        Some(line)
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn lines_are_cut_at_their_ends() {
+            let mut kept = b":: boot\r\nota: online\nhal".to_vec();
+            assert_eq!(cut_line(&mut kept).as_deref(), Some(b":: boot".as_slice()));
+            assert_eq!(
+                cut_line(&mut kept).as_deref(),
+                Some(b"ota: online".as_slice())
+            );
+            assert_eq!(cut_line(&mut kept), None);
+            assert_eq!(kept, b"hal");
+            let mut endless = vec![b'x'; LINE_LEN_MAX + 1];
+            assert_eq!(
+                cut_line(&mut endless).map(|line| line.len()),
+                Some(LINE_LEN_MAX)
+            );
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(crate) use sockets::{console, press};
+
+/// Devices on this machine need Unix sockets.
+#[cfg(not(unix))]
+pub(crate) async fn press(device: &LocalDevice, _button: BoardButton) -> Result<(), String> {
+    Err(format!(
+        "{} cannot run on this operating system",
+        device.name
+    ))
+}
+
+/// Devices on this machine need Unix sockets.
+#[cfg(not(unix))]
+pub(crate) async fn console(device: &LocalDevice, lines: mpsc::Sender<ConsoleLine>) {
+    let text = format!("{} cannot run on this operating system", device.name);
+    if lines.send(note(text)).await.is_err() {
+        tracing::debug!("nobody listens");
+    }
+}

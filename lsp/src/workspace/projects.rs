@@ -1,0 +1,471 @@
+//! The projects of the workspace: what their manifests say, what is known beside that, and what the
+//! client shows of them.
+
+use super::{Workspace, refused};
+use crate::outbox::Out;
+use crate::paths;
+use crate::protocol::{
+    Built, Device, JobInfo, Manager, ProjectInfo, ProjectParams, Status, Update, VerbState, Verbs,
+};
+use crate::verbs;
+use otaru_lsp_ide::{Analysis, Facts, KeyFile};
+use otaru_lsp_project::MANIFEST_FILE_NAME;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tower_lsp::jsonrpc::Error;
+use tower_lsp::ls_types::{Diagnostic, Uri};
+
+/// Shortest time between two statuses of one project.
+const STATUS_PAUSE: Duration = Duration::from_millis(50);
+
+/// Why nothing can be done with "the device".
+pub(super) const NO_DEVICE: &str = "Otaru.toml names no device: add `device` to [manager]";
+
+/// One project.
+#[derive(Debug)]
+pub(crate) struct ProjectState {
+    pub(super) folder: PathBuf,
+    /// Of the open text, or else of the file.
+    pub(super) analysis: Analysis,
+    pub(super) facts: Facts,
+    pub(super) manager: Manager,
+    pub(super) device: Option<Device>,
+    pub(super) built: Option<Built>,
+    pub(super) update: Option<Update>,
+    /// The job that runs, and where it stands.
+    pub(super) job: Option<JobInfo>,
+    /// What the compiler found in the last build, by file.
+    pub(super) findings: BTreeMap<PathBuf, Vec<Diagnostic>>,
+    /// What the client knows of the manifest's problems, and for which version of the text.
+    pub(super) told_diagnostics: Option<(Option<i32>, Vec<Diagnostic>)>,
+    /// A status was told a moment ago, the next one waits.
+    status_pause: bool,
+}
+
+impl ProjectState {
+    fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            analysis: Analysis::new(String::new()),
+            facts: Facts::default(),
+            manager: Manager::default(),
+            device: None,
+            built: None,
+            update: None,
+            job: None,
+            findings: BTreeMap::new(),
+            told_diagnostics: None,
+            status_pause: false,
+        }
+    }
+
+    /// Where a project's manifest is.
+    pub(super) fn manifest_path(folder: &Path) -> PathBuf {
+        folder.join(MANIFEST_FILE_NAME)
+    }
+
+    /// What the compiler found in a file.
+    pub(super) fn findings_in(&self, file: &Path) -> Vec<Diagnostic> {
+        self.findings.get(file).cloned().unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        let written = self
+            .analysis
+            .manifest()
+            .project
+            .name
+            .as_ref()
+            .map(|name| name.value.clone());
+        let folder = || {
+            self.folder
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        };
+        written
+            .or_else(folder)
+            .unwrap_or_else(|| "project".to_owned())
+    }
+
+    /// What an update addresses, in words; `None` if the manifest does not say.
+    fn target(&self) -> Option<String> {
+        let manager = &self.analysis.manifest().manager;
+        let device = manager.device.as_ref().map(|device| device.value.clone());
+        device.or_else(|| {
+            manager
+                .fleet
+                .as_ref()
+                .map(|fleet| format!("fleet {}", fleet.value))
+        })
+    }
+
+    /// The device of the manifest, by name or id.
+    pub(super) fn device_name(&self) -> Option<String> {
+        self.analysis
+            .manifest()
+            .manager
+            .device
+            .as_ref()
+            .map(|device| device.value.clone())
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let manifest = self.analysis.manifest();
+        let settings = manifest.settings();
+        Status {
+            folder: self.folder.to_string_lossy().into_owned(),
+            name: self.name(),
+            board: manifest
+                .project
+                .board
+                .as_ref()
+                .map(|board| board.value.clone()),
+            mode: settings.map(|settings| settings.mode.as_str().to_owned()),
+            target: self.target(),
+            device: self.device.clone(),
+            manager: Manager {
+                url: manifest
+                    .manager
+                    .url
+                    .as_ref()
+                    .map(|url| url.value.to_string()),
+                ..self.manager.clone()
+            },
+            built: self.built.clone(),
+            verbs: self.verbs(),
+            job: self.job.clone(),
+            update: self.update.clone(),
+        }
+    }
+
+    /// Which verbs can be used, and why the others cannot.
+    fn verbs(&self) -> Verbs {
+        let build = self.obstacle_to_build();
+        let fota = build.clone().or_else(|| self.obstacle_to_fota());
+        let cancel = match &self.job {
+            None => Some("nothing is running".to_owned()),
+            Some(job) if job.canceling => Some("it is being canceled".to_owned()),
+            Some(_) => None,
+        };
+        let console = match self.device_name() {
+            Some(_) => None,
+            None => Some(NO_DEVICE.to_owned()),
+        };
+        let state = |reason: Option<String>| VerbState {
+            enabled: reason.is_none(),
+            reason,
+        };
+        Verbs {
+            build: state(build.clone()),
+            upload: state(build),
+            fota: state(fota),
+            cancel: state(cancel),
+            console: state(console),
+        }
+    }
+
+    pub(super) fn obstacle_to_build(&self) -> Option<String> {
+        if let Some(job) = &self.job {
+            return Some(format!("busy: {}", job.step));
+        }
+        if !self.analysis.is_usable() {
+            return Some("Otaru.toml has problems: see the Problems view".to_owned());
+        }
+        if self.facts.key_file == KeyFile::Missing {
+            return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
+        }
+        None
+    }
+
+    pub(super) fn obstacle_to_fota(&self) -> Option<String> {
+        if self.target().is_none() {
+            return Some(
+                "Otaru.toml names no device or fleet: add `device` to [manager]".to_owned(),
+            );
+        }
+        match &self.device {
+            Some(device) if !device.ever_connected => Some(format!(
+                "{} has never connected to the manager: start it once",
+                device.name
+            )),
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl Workspace {
+    /// Looks for projects below the workspace folders, in the background.
+    pub(crate) fn look_for_projects(&self, roots: Vec<PathBuf>) {
+        let queue = self.queue.clone();
+        tokio::task::spawn_blocking(move || {
+            let found = paths::find_projects(&roots);
+            queue.tell(move |workspace| {
+                for folder in found {
+                    workspace.read_manifest(folder);
+                }
+            });
+        });
+    }
+
+    /// Files changed outside the editor.
+    pub(crate) fn files_changed(&mut self, uris: &[Uri]) {
+        for uri in uris {
+            match paths::project_of(uri) {
+                Some(folder) => self.read_manifest(folder),
+                // A key, most likely: it is cheap to look at all of them.
+                None => {
+                    let folders: Vec<PathBuf> = self.projects.keys().cloned().collect();
+                    folders.iter().for_each(|folder| self.look_at_key(folder));
+                }
+            }
+        }
+    }
+
+    /// Reads a manifest that is not open, in the background. One that is gone takes its project
+    /// with it.
+    pub(super) fn read_manifest(&self, folder: PathBuf) {
+        let queue = self.queue.clone();
+        tokio::task::spawn_blocking(move || {
+            let path = ProjectState::manifest_path(&folder);
+            let read = std::fs::read(&path);
+            queue.tell(move |workspace| {
+                if workspace.open_manifest(&folder).is_some() {
+                    return;
+                }
+                match read {
+                    Ok(bytes) => {
+                        let text = String::from_utf8_lossy(&bytes).into_owned();
+                        workspace.set_analysis(folder, Analysis::new(text));
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                        workspace.forget_project(&folder);
+                    }
+                    Err(error) => tracing::warn!("cannot read {}: {error}", path.display()),
+                }
+            });
+        });
+    }
+
+    fn forget_project(&mut self, folder: &Path) {
+        if let Some(project) = self.projects.remove(folder) {
+            let manifest = ProjectState::manifest_path(folder);
+            for file in project
+                .findings
+                .keys()
+                .map(PathBuf::as_path)
+                .chain([manifest.as_path()])
+            {
+                if let Some(uri) = paths::uri_of(file) {
+                    self.outbox.push(Out::Diagnostics {
+                        uri,
+                        diagnostics: Vec::new(),
+                        version: None,
+                    });
+                }
+            }
+            if let Some(job) = project.job {
+                self.cancel_job(job.job);
+            }
+        }
+    }
+
+    /// Takes over a new state of a manifest.
+    pub(super) fn set_analysis(&mut self, folder: PathBuf, analysis: Analysis) {
+        let is_new = !self.projects.contains_key(&folder);
+        let project = self
+            .projects
+            .entry(folder.clone())
+            .or_insert_with(|| ProjectState::new(folder.clone()));
+        let key_of = |analysis: &Analysis| {
+            analysis
+                .manifest()
+                .signing
+                .key
+                .as_ref()
+                .map(|key| key.value.clone())
+        };
+        let is_other_key = key_of(&project.analysis) != key_of(&analysis);
+        let is_other_manager = project.analysis.manifest().manager != analysis.manifest().manager;
+        project.analysis = analysis;
+        if is_other_key {
+            project.facts.key_file = KeyFile::Unknown;
+        }
+        self.stale_diagnostics.insert(folder.clone());
+        self.stale_status.insert(folder.clone());
+        if is_new || is_other_key {
+            self.look_at_key(&folder);
+        }
+        // While somebody types an address, the manager is left in peace: what counts is the file.
+        if is_new || (is_other_manager && self.open_manifest(&folder).is_none()) {
+            self.refresh_device(&folder);
+        }
+    }
+
+    /// Looks whether the signing key is there, in the background.
+    fn look_at_key(&self, folder: &Path) {
+        let Some(project) = self.projects.get(folder) else {
+            return;
+        };
+        let Some(key) = project.analysis.manifest().signing.key.as_ref() else {
+            return;
+        };
+        let (name, path) = (key.value.clone(), folder.join(&key.value));
+        let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
+        tokio::task::spawn_blocking(move || {
+            let state = key_file(&path);
+            queue.tell(move |workspace| {
+                let Some(project) = workspace.projects.get_mut(&folder) else {
+                    return;
+                };
+                let current = project.analysis.manifest().signing.key.as_ref();
+                let is_current = current.is_some_and(|key| key.value == name);
+                if is_current && project.facts.key_file != state {
+                    project.facts.key_file = state;
+                    workspace.stale_diagnostics.insert(folder.clone());
+                    workspace.stale_status.insert(folder);
+                }
+            });
+        });
+    }
+
+    /// The project a request is about.
+    pub(super) fn project(&self, named: Option<&str>) -> Result<&ProjectState, Error> {
+        let Some(named) = named else {
+            return match self.projects.len() {
+                1 => self
+                    .projects
+                    .values()
+                    .next()
+                    .ok_or_else(Error::internal_error),
+                0 => Err(refused(
+                    "there is no Otaru.toml in this workspace: `otaru new` makes a project",
+                )),
+                _ => Err(refused("several projects are open: say which one")),
+            };
+        };
+        self.projects
+            .get(Path::new(named))
+            .ok_or_else(|| refused(format!("there is no Otaru.toml in {named}")))
+    }
+
+    /// `otaru/projects`
+    pub(crate) fn project_list(&self) -> Vec<ProjectInfo> {
+        let info = |project: &ProjectState| ProjectInfo {
+            folder: project.folder.to_string_lossy().into_owned(),
+            name: project.name(),
+        };
+        self.projects.values().map(info).collect()
+    }
+
+    /// `otaru/status`; also asks the manager anew, whose answer comes as a notification.
+    pub(crate) fn status_of(&self, named: Option<&str>) -> Result<Status, Error> {
+        let project = self.project(named)?;
+        let (folder, status) = (project.folder.clone(), project.status());
+        self.refresh_device(&folder);
+        Ok(status)
+    }
+
+    /// The folder of the project a request is about.
+    pub(crate) fn folder_of(&self, named: Option<&str>) -> Result<PathBuf, Error> {
+        self.project(named).map(|project| project.folder.clone())
+    }
+
+    /// The device on this machine that a request is about.
+    pub(crate) fn local_device(
+        &self,
+        params: &ProjectParams,
+        device: Option<String>,
+    ) -> Result<verbs::LocalDevice, Error> {
+        let project = self.project(params.project.as_deref())?;
+        let device = device.or_else(|| project.device_name());
+        let device = device.ok_or_else(|| refused(NO_DEVICE))?;
+        Ok(verbs::LocalDevice {
+            name: local_name(project, device),
+        })
+    }
+
+    /// Asks the manager for the device of a project, in the background.
+    pub(super) fn refresh_device(&self, folder: &Path) {
+        let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
+        tokio::spawn(async move {
+            let found = verbs::devices(&folder).await;
+            queue.tell(move |workspace| workspace.set_devices(&folder, &found));
+        });
+    }
+
+    /// Takes over what the manager said about the devices.
+    pub(crate) fn set_devices(&mut self, folder: &Path, found: &verbs::DevicesFound) {
+        let Some(project) = self.projects.get_mut(folder) else {
+            return;
+        };
+        let device = found
+            .devices
+            .devices
+            .iter()
+            .find(|device| device.target)
+            .cloned();
+        if project.manager == found.manager && project.device == device {
+            return;
+        }
+        project.manager = found.manager.clone();
+        if found.devices.problem.is_none() {
+            project.device = device;
+        }
+        self.stale_status.insert(folder.to_path_buf());
+    }
+
+    /// Tells the client the status, at most 20 times a second.
+    pub(super) fn publish_status(&mut self, folder: &Path) {
+        let Some(project) = self.projects.get_mut(folder) else {
+            return;
+        };
+        if project.status_pause {
+            return;
+        }
+        project.status_pause = true;
+        self.outbox.push(Out::Status(Box::new(project.status())));
+        let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
+        let told = project.status();
+        tokio::spawn(async move {
+            tokio::time::sleep(STATUS_PAUSE).await;
+            queue.tell(move |workspace| {
+                let Some(project) = workspace.projects.get_mut(&folder) else {
+                    return;
+                };
+                project.status_pause = false;
+                if project.status() != told {
+                    workspace.stale_status.insert(folder);
+                }
+            });
+        });
+    }
+}
+
+/// Devices on this machine are known by name; the manifest may give the id.
+pub(super) fn local_name(project: &ProjectState, device: String) -> String {
+    match &project.device {
+        Some(known) if known.id == device => known.name.clone(),
+        Some(_) | None => device,
+    }
+}
+
+#[cfg(unix)]
+fn key_file(path: &Path) -> KeyFile {
+    use std::os::unix::fs::PermissionsExt as _;
+    match std::fs::metadata(path) {
+        Ok(found) if !found.is_file() => KeyFile::Missing,
+        Ok(found) if found.permissions().mode() & 0o004 != 0 => KeyFile::WorldReadable,
+        Ok(_) => KeyFile::Present,
+        Err(_absent) => KeyFile::Missing,
+    }
+}
+
+#[cfg(not(unix))]
+fn key_file(path: &Path) -> KeyFile {
+    if path.is_file() {
+        KeyFile::Present
+    } else {
+        KeyFile::Missing
+    }
+}
