@@ -1,0 +1,571 @@
+// Generated from lsp/src/protocol.rs: change it there, then run
+//   OTARU_WRITE_GENERATED=1 cargo test -p otaru-lsp --lib generated_types_are_current
+
+/**
+ * Which project a request is about.
+ */
+export type ProjectParams = { 
+/**
+ * The folder that holds `Otaru.toml`; without it, the only project of the workspace.
+ */
+project?: string, };
+
+/**
+ * Asks for a build, an upload or a plan.
+ */
+export type VerbParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The version to give the image, instead of the one that would be proposed.
+ */
+version?: string, };
+
+/**
+ * Starts the update of a plan that a person has seen.
+ */
+export type RunParams = { 
+/**
+ * From [`Plan::plan_id`].
+ */
+planId: string, 
+/**
+ * The version the person agreed to. Refused if it is not the plan's: another version is
+ * another image, which needs its own plan.
+ */
+version?: string, };
+
+/**
+ * Cancels a job.
+ */
+export type CancelParams = { 
+/**
+ * Without it, every job of the project.
+ */
+job?: number, 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, };
+
+/**
+ * Turns the console of a device on or off for this client.
+ */
+export type ConsoleParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * On or off.
+ */
+on: boolean, };
+
+/**
+ * Presses a button of a device on this machine.
+ */
+export type BoardParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * Which button.
+ */
+button: BoardButton, };
+
+/**
+ * The buttons of a device on this machine.
+ */
+export type BoardButton = "reset" | "power-cut" | "offline" | "online";
+
+/**
+ * The answer to a verb: it has begun.
+ */
+export type JobStarted = { 
+/**
+ * Its number, in every [`JobEvent`].
+ */
+job: number, };
+
+/**
+ * One project of the workspace.
+ */
+export type ProjectInfo = { 
+/**
+ * The folder that holds `Otaru.toml`.
+ */
+folder: string, 
+/**
+ * Its name in the manifest, or the folder's name.
+ */
+name: string, };
+
+/**
+ * What a client needs to show a project: all of it, every time.
+ */
+export type Status = { 
+/**
+ * The folder that holds `Otaru.toml`.
+ */
+folder: string, 
+/**
+ * The project's name.
+ */
+name: string, 
+/**
+ * Board, if the manifest names one.
+ */
+board: string | null, 
+/**
+ * Install mode, if the manifest or the board names one.
+ */
+mode: string | null, 
+/**
+ * What the manifest says about the target of an update: `device lamp`, `fleet all`.
+ */
+target: string | null, 
+/**
+ * The device the project updates, as far as the manager told.
+ */
+device: Device | null, 
+/**
+ * The manager.
+ */
+manager: Manager, 
+/**
+ * What was built last.
+ */
+built: Built | null, 
+/**
+ * Which verbs can be used now, and why the others cannot.
+ */
+verbs: Verbs, 
+/**
+ * The job that is running.
+ */
+job: JobInfo | null, 
+/**
+ * The running update, or else the last one since the server started.
+ */
+update: Update | null, };
+
+/**
+ * The manager as the project sees it.
+ */
+export type Manager = { 
+/**
+ * Its address, if one is configured.
+ */
+url: string | null, 
+/**
+ * Whether it answered.
+ */
+state: ManagerState, 
+/**
+ * Why it did not.
+ */
+problem: string | null, };
+
+/**
+ * Whether the manager answered when it was last asked.
+ */
+export type ManagerState = "unknown" | "reachable" | "unreachable";
+
+/**
+ * A verb of the panel.
+ */
+export type VerbState = { 
+/**
+ * Whether it can be used now.
+ */
+enabled: boolean, 
+/**
+ * If not, why.
+ */
+reason: string | null, };
+
+/**
+ * The verbs of the panel.
+ */
+export type Verbs = { 
+/**
+ * Compile, pack and sign.
+ */
+build: VerbState, 
+/**
+ * Build and hand the image to the manager. Updates no device.
+ */
+upload: VerbState, 
+/**
+ * Build, upload and update the device.
+ */
+fota: VerbState, 
+/**
+ * Stop what is running.
+ */
+cancel: VerbState, 
+/**
+ * The device's console.
+ */
+console: VerbState, };
+
+/**
+ * What the last build made.
+ */
+export type Built = { 
+/**
+ * Label of the version.
+ */
+version: string, 
+/**
+ * SHA-256 of the image, 64 hex digits.
+ */
+digest: string, 
+/**
+ * Length of the image in bytes.
+ */
+size: number, };
+
+/**
+ * A device as the manager knows it.
+ */
+export type Device = { 
+/**
+ * `dev-…`.
+ */
+id: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its fleet.
+ */
+fleet: string | null, 
+/**
+ * Whether it is connected now.
+ */
+online: boolean, 
+/**
+ * Whether it ever was.
+ */
+everConnected: boolean, 
+/**
+ * What it runs.
+ */
+version: string | null, 
+/**
+ * Board, as the device reported it.
+ */
+board: string | null, 
+/**
+ * When it last spoke, RFC 3339.
+ */
+lastSeen: string | null, 
+/**
+ * Where its current update stands.
+ */
+update: string | null, 
+/**
+ * Its page in the manager's web app.
+ */
+page: string | null, 
+/**
+ * Whether it is the one this project updates.
+ */
+target: boolean, };
+
+/**
+ * The answer to `otaru/devices`.
+ */
+export type Devices = { 
+/**
+ * In the manager's order.
+ */
+devices: Array<Device>, 
+/**
+ * Why the list could not be fetched.
+ */
+problem: string | null, };
+
+/**
+ * The verbs that run as jobs.
+ */
+export type Verb = "build" | "upload" | "plan" | "run";
+
+/**
+ * A running job.
+ */
+export type JobInfo = { 
+/**
+ * Its number.
+ */
+job: number, 
+/**
+ * What it does.
+ */
+verb: Verb, 
+/**
+ * The step it is at.
+ */
+step: string, 
+/**
+ * How much of the step is done, if that is known.
+ */
+percent: number | null, 
+/**
+ * Whether somebody has asked it to stop.
+ */
+canceling: boolean, };
+
+/**
+ * Something that happened to a job.
+ */
+export type JobEvent = { 
+/**
+ * Which job.
+ */
+job: number, 
+/**
+ * What it does.
+ */
+verb: Verb, 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * What happened.
+ */
+event: JobEventKind, };
+
+/**
+ * What can happen to a job. `Finished` comes exactly once and last.
+ */
+export type JobEventKind = { "kind": "started" } | { "kind": "step", 
+/**
+ * Its name.
+ */
+step: string, } | { "kind": "progress", 
+/**
+ * The step.
+ */
+step: string, 
+/**
+ * 0 to 100.
+ */
+percent: number, } | { "kind": "output", 
+/**
+ * Without line end.
+ */
+line: string, } | { "kind": "planned", 
+/**
+ * The plan to show.
+ */
+plan: Plan, } | { "kind": "finished", 
+/**
+ * How it ended.
+ */
+outcome: Outcome, };
+
+/**
+ * What an update would do: everything a person has to know before agreeing.
+ */
+export type Plan = { 
+/**
+ * For `otaru/run`; good for one use, and only while nothing has changed.
+ */
+planId: string, 
+/**
+ * The device or fleet, as people call it.
+ */
+device: string, 
+/**
+ * What runs there now, if that is known.
+ */
+fromVersion: string | null, 
+/**
+ * What would run there.
+ */
+toVersion: string, 
+/**
+ * SHA-256 of the image, 64 hex digits.
+ */
+digest: string, 
+/**
+ * Length of the image in bytes.
+ */
+size: number, 
+/**
+ * What a person should know before agreeing.
+ */
+warnings: Array<string>, };
+
+/**
+ * How a job ended.
+ */
+export type Outcome = { "kind": "done", 
+/**
+ * A sentence for people.
+ */
+message: string, } | { "kind": "failed", 
+/**
+ * Stable name of the reason.
+ */
+code: string, 
+/**
+ * A sentence for people.
+ */
+message: string, 
+/**
+ * What to do next.
+ */
+hint: string | null, } | { "kind": "canceled", 
+/**
+ * A sentence for people.
+ */
+message: string, };
+
+/**
+ * A running or finished update.
+ */
+export type Update = { 
+/**
+ * The device's name.
+ */
+device: string, 
+/**
+ * Version it started from.
+ */
+fromVersion: string | null, 
+/**
+ * Version it goes to.
+ */
+toVersion: string, 
+/**
+ * The phases, in order, those to come included.
+ */
+phases: Array<PhaseState>, 
+/**
+ * When it began, milliseconds since 1970.
+ */
+startedMs: number, 
+/**
+ * How it ended, once it has.
+ */
+verdict: Verdict | null, };
+
+/**
+ * One phase of an update.
+ */
+export type PhaseState = { 
+/**
+ * Which phase.
+ */
+phase: PhaseName, 
+/**
+ * Whether it is ahead, running, over or where the update failed.
+ */
+state: PhaseProgress, 
+/**
+ * When it began, milliseconds since 1970.
+ */
+startedMs: number | null, 
+/**
+ * How long it took, in milliseconds, once it is over.
+ */
+tookMs: number | null, 
+/**
+ * How far it is.
+ */
+percent: number | null, };
+
+/**
+ * The phases that a person watches.
+ */
+export type PhaseName = "uploading" | "pending" | "downloading" | "verifying" | "parked" | "installing" | "trial" | "confirmed";
+
+/**
+ * Where a phase stands.
+ */
+export type PhaseProgress = "ahead" | "running" | "done" | "failed";
+
+/**
+ * How an update ended.
+ */
+export type Verdict = { 
+/**
+ * True only if the device itself reported the new image as confirmed.
+ */
+confirmed: boolean, 
+/**
+ * The manager's word for it: `succeeded`, `failed`, `reverted`, `canceled`, `timed-out`.
+ */
+status: string, 
+/**
+ * Reason code, if it did not succeed.
+ */
+reason: string | null, 
+/**
+ * A sentence for people.
+ */
+message: string, };
+
+/**
+ * The answer to `otaru/console`.
+ */
+export type ConsoleState = { 
+/**
+ * The device whose console it is.
+ */
+device: string, };
+
+/**
+ * Lines of a device's console.
+ */
+export type ConsoleOutput = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * What it printed, in order.
+ */
+lines: Array<ConsoleLine>, 
+/**
+ * Lines that were left out before these, because more came than can be shown.
+ */
+dropped: number, };
+
+/**
+ * One line of a console.
+ */
+export type ConsoleLine = { 
+/**
+ * Who said it.
+ */
+source: ConsoleSource, 
+/**
+ * Without line end.
+ */
+text: string, };
+
+/**
+ * Who printed a line.
+ */
+export type ConsoleSource = "application" | "agent" | "bootloader" | "server";

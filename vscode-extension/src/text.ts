@@ -1,0 +1,179 @@
+// Everything the extension says to people, as pure functions of what the server told. No VS Code
+// here, so that all of it is unit-tested.
+import type {
+  ConsoleLine,
+  ConsoleOutput,
+  ConsoleSource,
+  Device,
+  Outcome,
+  PhaseName,
+  Plan,
+  Status,
+} from "./protocol.gen";
+
+/** Longest version in bytes: the label field of the image. */
+const VERSION_BYTES_MAX = 32;
+
+/** `312 KiB`, `1.4 MiB` */
+export function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const kib = bytes / 1024;
+  if (kib < 1024) return `${Math.ceil(kib)} KiB`;
+  return `${(kib / 1024).toFixed(1)} MiB`;
+}
+
+/** `0.4 s`, `12 s`, `2 min 5 s` */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, ms) / 1000;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** The first digits of a digest, enough to compare by eye. */
+export const digest = (full: string): string => full.slice(0, 12);
+
+/** `just now`, `5 min ago`, … */
+export function ago(then: string | null, now: number): string {
+  const at = then === null ? Number.NaN : Date.parse(then);
+  if (Number.isNaN(at)) return "never";
+  const minutes = Math.floor((now - at) / 60_000);
+  if (minutes < 1) return "just now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ago`;
+  return `${Math.floor(minutes / (24 * 60))} days ago`;
+}
+
+const PHASES: Record<PhaseName, string> = {
+  uploading: "Upload",
+  pending: "Wait for device",
+  downloading: "Download",
+  verifying: "Verify",
+  parked: "Park",
+  installing: "Install",
+  trial: "Trial",
+  confirmed: "Confirmed",
+};
+
+/** A phase as the panel names it. */
+export const phase = (name: PhaseName): string => PHASES[name];
+
+/** What the modal before an update says. */
+export function planQuestion(plan: Plan): { message: string; detail: string } {
+  const from = plan.fromVersion ?? "unknown";
+  const lines = [
+    `Device:   ${plan.device}`,
+    `Version:  ${from}  →  ${plan.toVersion}`,
+    `Digest:   ${digest(plan.digest)}…`,
+    `Size:     ${size(plan.size)}`,
+    "",
+    "The firmware that runs there now is replaced. It comes back by itself if the new one does not confirm itself.",
+  ];
+  for (const warning of plan.warnings) lines.push("", `Note: ${warning}.`);
+  return { message: `Update ${plan.device} over the air?`, detail: lines.join("\n") };
+}
+
+/** Why a text cannot be a version; `undefined` if it can. */
+export function versionProblem(text: string): string | undefined {
+  if (text.length === 0) return "A version needs at least one character.";
+  if (!/^[\x21-\x7e]+$/.test(text) || /[\\/]/.test(text)) {
+    return "Letters, digits and punctuation without spaces and slashes.";
+  }
+  if (text.length > VERSION_BYTES_MAX) {
+    return `At most ${VERSION_BYTES_MAX} characters; these are ${text.length}.`;
+  }
+  if (text === "Factory" || text.startsWith("testing-")) {
+    return "Devices say this themselves; choose another.";
+  }
+  return undefined;
+}
+
+/** What a person reads when a job has failed. */
+export function failure(outcome: Extract<Outcome, { kind: "failed" }>): string {
+  const sentence = outcome.message.charAt(0).toUpperCase() + outcome.message.slice(1);
+  return outcome.hint === null ? `${sentence}.` : `${sentence}. Next: ${outcome.hint}.`;
+}
+
+/** The status bar item. */
+export function statusBar(status: Status | undefined): {
+  text: string;
+  tooltip: string;
+  kind: "plain" | "error";
+} {
+  if (status === undefined) {
+    return { text: "$(rocket) Otaru", tooltip: "Otaru: open the control panel", kind: "plain" };
+  }
+  const { job, update, device } = status;
+  if (job !== null) {
+    const percent = job.percent === null ? "" : ` ${job.percent} %`;
+    const what = job.canceling ? "canceling" : `${job.step}${percent}`;
+    return { text: `$(sync~spin) ${what}`, tooltip: `Otaru: ${status.name}`, kind: "plain" };
+  }
+  if (update?.verdict && !update.verdict.confirmed && update.verdict.status !== "canceled") {
+    const tooltip = `Otaru: ${update.verdict.message}`;
+    return { text: `$(error) ${update.device}: ${update.verdict.status}`, tooltip, kind: "error" };
+  }
+  const runs = device?.version ?? undefined;
+  const text = runs === undefined ? status.name : `${device?.name}: ${runs}`;
+  return { text: `$(rocket) ${text}`, tooltip: `Otaru: ${status.name}`, kind: "plain" };
+}
+
+/** What a device's row in the tree shows. */
+export function deviceRow(
+  device: Device,
+  now: number,
+): { description: string; icon: string; color?: string; tooltip: string; context: string } {
+  const words = ["device"];
+  if (device.target) words.push("target");
+  if (device.page !== null) words.push("page");
+  const context = words.join(" ");
+  const version = device.version ?? "no version yet";
+  const seen = device.everConnected ? `seen ${ago(device.lastSeen, now)}` : "never connected";
+  const state = device.online ? "online" : seen;
+  const tooltip = [
+    `**${device.name}** (${device.id})`,
+    `runs ${version}`,
+    state,
+    ...(device.fleet === null ? [] : [`fleet ${device.fleet}`]),
+    ...(device.board === null ? [] : [`board ${device.board}`]),
+    ...(device.target ? ["addressed by this project"] : []),
+  ].join("  \n");
+  const base = { description: `${version} · ${state}`, tooltip, context };
+  if (device.update !== null) return { ...base, icon: "sync~spin" };
+  if (!device.everConnected) return { ...base, icon: "circle-slash" };
+  return device.online
+    ? { ...base, icon: "circle-filled", color: "testing.iconPassed" }
+    : { ...base, icon: "circle-outline", color: "disabledForeground" };
+}
+
+const COLORS: Record<ConsoleSource, [on: string, off: string]> = {
+  application: ["", ""],
+  agent: ["\x1b[36m", "\x1b[39m"],
+  bootloader: ["\x1b[33m", "\x1b[39m"],
+  server: ["\x1b[2;3m", "\x1b[22;23m"],
+};
+
+/**
+ * A line as the terminal shows it. Escape sequences that change colours and weight are left to the
+ * device; every other control character is shown as a picture, so that a device cannot move the
+ * cursor, rename the window or answer for the person.
+ */
+export function consoleLine(line: ConsoleLine): string {
+  const [on, off] = COLORS[line.source];
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the point
+  const text = line.text.replace(/\x1b\[[0-9;]{0,20}m|[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, (found) => {
+    if (found.length > 1) return found;
+    const code = found.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\u2421";
+  });
+  return `${on}${text}${off}\x1b[0m\r\n`;
+}
+
+/** A batch of lines as the terminal shows it. */
+export function consoleText(output: ConsoleOutput): string {
+  const lines = output.lines.map(consoleLine).join("");
+  if (output.dropped === 0) return lines;
+  const left = `${output.dropped} lines were left out: more came than can be shown`;
+  return consoleLine({ source: "server", text: left }) + lines;
+}

@@ -1,0 +1,128 @@
+// The verbs as a person uses them: what is saved, asked and told around the server's jobs.
+import * as vscode from "vscode";
+import type { Consoles } from "./console";
+import type { Ended, Jobs } from "./jobs";
+import type { BoardButton, JobStarted, Outcome, Plan } from "./protocol.gen";
+import type { Server } from "./server";
+import { failure, planQuestion, versionProblem } from "./text";
+
+const START = "Start FOTA";
+const CHANGE = "Change Version…";
+
+/** What the verbs work on. */
+export interface Target {
+  project: string;
+  device: string | undefined;
+}
+
+export class Verbs {
+  readonly #server: Server;
+  readonly #jobs: Jobs;
+  readonly #consoles: Consoles;
+  readonly #log: vscode.LogOutputChannel;
+
+  constructor(server: Server, jobs: Jobs, consoles: Consoles, log: vscode.LogOutputChannel) {
+    this.#server = server;
+    this.#jobs = jobs;
+    this.#consoles = consoles;
+    this.#log = log;
+  }
+
+  /** Compile, pack, sign. */
+  async build({ project }: Target): Promise<void> {
+    await this.#tell(await this.#job(() => this.#server.request("otaru/build", { project })));
+  }
+
+  /** And hand over to the manager. */
+  async upload({ project }: Target): Promise<void> {
+    await this.#tell(await this.#job(() => this.#server.request("otaru/upload", { project })));
+  }
+
+  /** Build, ask, upload, update, and wait for the device's own word. */
+  async fota({ project, device }: Target): Promise<void> {
+    const plan = await this.#plan(project);
+    if (plan === undefined) return;
+    const open = vscode.workspace.getConfiguration("otaru").get("console.openOnFota", true);
+    if (open && device !== undefined) await this.#consoles.show(project, device, false);
+    const { planId, toVersion } = plan;
+    const run = () => this.#server.request("otaru/run", { planId, version: toVersion });
+    await this.#tell(await this.#job(run));
+  }
+
+  /** Plans until the person has said yes to one plan, or no. */
+  async #plan(project: string): Promise<Plan | undefined> {
+    let version: string | undefined;
+    for (;;) {
+      const wanted = version === undefined ? { project } : { project, version };
+      const ended = await this.#job(() => this.#server.request("otaru/plan", wanted));
+      if (ended?.plan === undefined) {
+        await this.#tell(ended);
+        return undefined;
+      }
+      const { message, detail } = planQuestion(ended.plan);
+      // Closing the question is a no, and so is everything but the one answer.
+      const options = { modal: true, detail };
+      const answer = await vscode.window.showWarningMessage(message, options, START, CHANGE);
+      if (answer === START) return ended.plan;
+      if (answer !== CHANGE) return undefined;
+      version = await vscode.window.showInputBox({
+        title: "Version of this update",
+        prompt: "The version as people read it. The image is signed again with it.",
+        value: ended.plan.toVersion,
+        validateInput: versionProblem,
+      });
+      if (version === undefined) return undefined;
+    }
+  }
+
+  /** Runs a job to its end; `undefined` if it was refused, which has been told by then. */
+  async #job(start: () => Promise<JobStarted>): Promise<Ended | undefined> {
+    await vscode.workspace.saveAll(false);
+    try {
+      return await this.#jobs.end(await start());
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      void vscode.window.showErrorMessage(`Otaru: ${why}`);
+      return undefined;
+    }
+  }
+
+  async #tell(ended: Ended | undefined): Promise<void> {
+    const outcome: Outcome | undefined = ended?.outcome;
+    if (outcome === undefined) return;
+    if (outcome.kind !== "failed") {
+      this.#log.info(outcome.message);
+      const icon = outcome.kind === "done" ? "$(check)" : "$(circle-slash)";
+      vscode.window.setStatusBarMessage(`${icon} ${outcome.message}`, 8_000);
+      return;
+    }
+    this.#log.error(`${outcome.code}: ${outcome.message}`);
+    const action = outcome.code === "compile-failed" ? "Show Problems" : "Show Log";
+    const chosen = await vscode.window.showErrorMessage(failure(outcome), action);
+    if (chosen === "Show Problems") {
+      await vscode.commands.executeCommand("workbench.actions.view.problems");
+    } else if (chosen === "Show Log") {
+      this.#log.show();
+    }
+  }
+
+  /** Stops what runs. */
+  async cancel({ project }: Target): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/cancel", { project }));
+  }
+
+  /** Presses a button of a device on this machine. */
+  async press({ project, device }: Target, button: BoardButton): Promise<void> {
+    const named = device === undefined ? { project, button } : { project, device, button };
+    await this.#try(() => this.#server.request("otaru/board", named));
+  }
+
+  async #try(request: () => Promise<unknown>): Promise<void> {
+    try {
+      await request();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      void vscode.window.showErrorMessage(`Otaru: ${why}`);
+    }
+  }
+}

@@ -1,0 +1,139 @@
+// C52, A42, A44: what people read, without VS Code around it.
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { Device, Plan, Status } from "../src/protocol.gen";
+import {
+  ago,
+  consoleLine,
+  consoleText,
+  deviceRow,
+  duration,
+  failure,
+  planQuestion,
+  size,
+  statusBar,
+  versionProblem,
+} from "../src/text";
+
+const plan: Plan = {
+  planId: "plan-1",
+  device: "lamp-1",
+  fromVersion: "1.0.0+1",
+  toVersion: "1.1.0+2",
+  digest: "0123456789abcdef".repeat(4),
+  size: 319_488,
+  warnings: ["signed with a development key"],
+};
+
+test("the question names device, both versions, digest, size and warnings", () => {
+  const { message, detail } = planQuestion(plan);
+  assert.equal(message, "Update lamp-1 over the air?");
+  for (const part of ["lamp-1", "1.0.0+1  →  1.1.0+2", "0123456789ab…", "312 KiB"]) {
+    assert.ok(detail.includes(part), part);
+  }
+  assert.ok(detail.includes("Note: signed with a development key."));
+  assert.ok(planQuestion({ ...plan, fromVersion: null }).detail.includes("unknown  →  1.1.0+2"));
+});
+
+test("sizes, durations and ages are short", () => {
+  assert.deepEqual([0, 1023, 1025, 3 << 20].map(size), ["0 B", "1023 B", "2 KiB", "3.0 MiB"]);
+  assert.deepEqual([-5, 420, 9_960, 59_400, 125_000].map(duration), [
+    "0.0 s",
+    "0.4 s",
+    "10 s",
+    "59 s",
+    "2 min 5 s",
+  ]);
+  const now = Date.parse("2026-11-22T10:00:00Z");
+  assert.equal(ago("2026-11-22T09:59:40Z", now), "just now");
+  assert.equal(ago("2026-11-22T09:00:00Z", now), "1 h ago");
+  assert.equal(ago(null, now), "never");
+  assert.equal(ago("rubbish", now), "never");
+});
+
+test("versions that no image can carry are refused while they are typed", () => {
+  for (const good of ["1.1.0+7", "my-label", "x".repeat(32)]) {
+    assert.equal(versionProblem(good), undefined, good);
+  }
+  for (const bad of ["", "a b", "a/b", "é", "x".repeat(33), "Factory", "testing-1"]) {
+    assert.equal(typeof versionProblem(bad), "string", bad);
+  }
+});
+
+test("a device cannot take over the terminal", () => {
+  const shown = consoleLine({
+    source: "application",
+    text: "ok \x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\ttab \x9b5n",
+  });
+  assert.ok(shown.includes("\x1b[31mred\x1b[0m"));
+  assert.ok(shown.includes("\ttab"));
+  const rest = shown.replaceAll("\x1b[31m", "").replaceAll("\x1b[0m", "");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is left is the point
+  assert.doesNotMatch(rest.replace(/\r\n$/, ""), /[\x00-\x08\x0a-\x1f\x7f-\x9f]/);
+});
+
+test("application, agent and bootloader look different, and gaps are told", () => {
+  const line = (source: "application" | "agent" | "bootloader") =>
+    consoleLine({ source, text: "same" });
+  assert.equal(new Set([line("application"), line("agent"), line("bootloader")]).size, 3);
+  const output = { project: "/p", device: "d", lines: [], dropped: 7 };
+  assert.ok(consoleText(output).includes("7 lines were left out"));
+  assert.equal(consoleText({ ...output, dropped: 0 }), "");
+});
+
+const device: Device = {
+  id: "dev-1",
+  name: "lamp-1",
+  fleet: "all",
+  online: true,
+  everConnected: true,
+  version: "1.0.0+1",
+  board: "host",
+  lastSeen: null,
+  update: null,
+  page: null,
+  target: true,
+};
+
+test("a device's icon tells its state", () => {
+  const icon = (change: Partial<Device>) => deviceRow({ ...device, ...change }, 0).icon;
+  assert.equal(icon({}), "circle-filled");
+  assert.equal(icon({ online: false }), "circle-outline");
+  assert.equal(icon({ online: false, everConnected: false }), "circle-slash");
+  assert.equal(icon({ update: "installing" }), "sync~spin");
+  assert.equal(deviceRow(device, 0).context, "device target");
+});
+
+test("the status bar turns red only for an update that failed", () => {
+  const verb = { enabled: true, reason: null };
+  const status: Status = {
+    folder: "/p",
+    name: "lamp",
+    board: "host",
+    mode: "standby",
+    target: "lamp-1",
+    device,
+    manager: { url: null, state: "unknown", problem: null },
+    built: null,
+    verbs: { build: verb, upload: verb, fota: verb, cancel: verb, console: verb },
+    job: null,
+    update: null,
+  };
+  assert.equal(statusBar(status).text, "$(rocket) lamp-1: 1.0.0+1");
+  const job = { job: 1, verb: "run", step: "downloading", percent: 40, canceling: false } as const;
+  assert.equal(statusBar({ ...status, job }).text, "$(sync~spin) downloading 40 %");
+  const update = { device: "lamp-1", fromVersion: null, toVersion: "2", phases: [], startedMs: 0 };
+  const ended = (confirmed: boolean, word: string) =>
+    statusBar({
+      ...status,
+      update: { ...update, verdict: { confirmed, status: word, reason: null, message: "m" } },
+    }).kind;
+  assert.equal(ended(true, "succeeded"), "plain");
+  assert.equal(ended(false, "canceled"), "plain");
+  assert.equal(ended(false, "reverted"), "error");
+});
+
+test("a failure says what to do next", () => {
+  const text = failure({ kind: "failed", code: "x", message: "it broke", hint: "try again" });
+  assert.equal(text, "It broke. Next: try again.");
+});
