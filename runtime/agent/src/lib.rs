@@ -18,8 +18,19 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-mod platform;
-mod status;
+#[cfg(test)]
+extern crate std;
 
+mod console;
+mod driver;
+mod http;
+mod platform;
+mod session;
+mod status;
+pub mod tail;
+
+pub use console::{Notice, print_line};
+pub use driver::run;
 pub use platform::{Application, Boot, MayInstall, Platform, ResetReason};
+pub use session::{Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Report, Session, Text};
 pub use status::{Progress, Status, UpdatePhase, Version};

@@ -1,0 +1,197 @@
+//! What the session asks of flash, record and application.
+
+use embassy_futures::yield_now;
+use otaru_flash::{Flash, KEYS_MAX, Slot};
+use otaru_image::{
+    BoardIds, Expectation, Key, Progress, ReadAt, Uuid, Verification, Verified, VerifyError,
+};
+use otaru_record::{Cause, Image, SlotReader};
+
+use super::Driver;
+use crate::session::{Action, Event};
+use crate::{Application, MayInstall, Platform, tail};
+
+/// How often a stored image is read before a failure to read it counts.
+const READINGS: u8 = 2;
+
+/// The cause that is recorded for a verdict.
+fn cause_of<E>(error: &VerifyError<E>) -> Cause {
+    match error {
+        VerifyError::Read(_) => Cause::StorageFailed,
+        VerifyError::Malformed(_) => Cause::MalformedImage,
+        VerifyError::Unsupported(_) => Cause::Unsupported,
+        VerifyError::TooLarge { .. } | VerifyError::LengthMismatch { .. } => Cause::SizeMismatch,
+        VerifyError::DigestMismatch | VerifyError::HashMismatch => Cause::DigestMismatch,
+        VerifyError::KeyUnknown => Cause::KeyUnknown,
+        VerifyError::KeyRevoked => Cause::KeyRevoked,
+        VerifyError::SignatureInvalid => Cause::SignatureInvalid,
+        VerifyError::WrongBoard => Cause::WrongBoard,
+        VerifyError::WrongSlot { .. } => Cause::WrongSlot,
+        VerifyError::SecurityCounter { .. } => Cause::SecurityCounter,
+    }
+}
+
+impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
+    /// `Done` or `StorageFailed`.
+    fn stored(&mut self, worked: bool) -> Action {
+        self.step(if worked {
+            Event::Done
+        } else {
+            Event::StorageFailed
+        })
+    }
+
+    pub(super) fn append(&mut self, twice: bool) -> Action {
+        let next = *self.session.next_state();
+        let appended = if twice {
+            self.journal.append_twice(&mut self.flash, &next)
+        } else {
+            self.journal.append(&mut self.flash, &next)
+        };
+        self.stored(appended.is_ok())
+    }
+
+    pub(super) fn mark(&mut self, step: u16) -> Action {
+        // A mark names the last sixteenth that is done, counted from 0.
+        let marked = self.journal.mark(&mut self.flash, step.saturating_sub(1));
+        self.stored(marked.is_ok())
+    }
+
+    pub(super) fn erase(&mut self, slot: Slot, at: u32, len: u32) -> Action {
+        let erased = self.journal.permit(slot).is_some_and(|permit| {
+            permit
+                .erase(&mut self.flash, &self.block.layout, at, len)
+                .is_ok()
+        });
+        self.stored(erased)
+    }
+
+    pub(super) fn program(&mut self, slot: Slot, at: u32, len: u32) -> Action {
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let padded = len.next_multiple_of(usize::from(self.block.layout.write_unit.max(1)));
+        if let Some(padding) = self.buffer.get_mut(len..padded) {
+            padding.fill(self.block.layout.erased);
+        }
+        let permit = self.journal.permit(slot);
+        let programmed = match (permit, self.buffer.get(..padded)) {
+            (Some(permit), Some(data)) => permit
+                .program(&mut self.flash, &self.block.layout, at, data)
+                .is_ok(),
+            _ => false,
+        };
+        self.stored(programmed)
+    }
+
+    pub(super) fn copy(&mut self, slot: Slot, at: u32, len: u32) -> Action {
+        let layout = &self.block.layout;
+        let read = usize::try_from(len)
+            .ok()
+            .and_then(|len| self.buffer.get_mut(..len))
+            .is_some_and(|data| {
+                SlotReader::new(&mut self.flash, layout, Slot::Execution)
+                    .read_at(at, data)
+                    .is_ok()
+            });
+        if read {
+            self.program(slot, at, len)
+        } else {
+            self.stored(false)
+        }
+    }
+
+    /// A22: reads what was stored, block by block, and lets the application run in between.
+    pub(super) async fn verify(&mut self, slot: Slot, image: Image) -> Action {
+        let mut verdict = self.read_back(slot, image).await;
+        for _ in 1..READINGS {
+            if verdict == Err(Cause::StorageFailed) {
+                verdict = self.read_back(slot, image).await;
+            }
+        }
+        self.step(Event::Verdict(
+            verdict.map(|verified| verified.info().label),
+        ))
+    }
+
+    async fn read_back(&mut self, slot: Slot, image: Image) -> Result<Verified, Cause> {
+        let state = *self.session.state();
+        let mut keys = [Key {
+            public: [0; 32],
+            revoked: true,
+        }; KEYS_MAX];
+        let mut count = 0_usize;
+        for (index, (entry, key)) in keys.iter_mut().zip(self.block.keys()).enumerate() {
+            *entry = Key {
+                public: key.public,
+                revoked: state.revoked & (1 << (index % 16)) != 0,
+            };
+            count = count.saturating_add(1);
+        }
+        let expect = Expectation {
+            keys: keys.get(..count).unwrap_or_default(),
+            board: Some(BoardIds {
+                vid: Uuid(self.block.vendor_id),
+                cid: Uuid(self.block.class_id),
+            }),
+            slot_address: Some(self.block.execution_address()),
+            security_floor: state.floor,
+            digest: Some(image.digest),
+            len: Some(image.len),
+        };
+        let layout = &self.block.layout;
+        let mut verification = Verification::new(layout.image_len_max(), &expect);
+        loop {
+            let mut source = SlotReader::new(&mut self.flash, layout, slot);
+            match verification.step(&mut source, &mut self.buffer) {
+                Ok(Progress::More { .. }) => {}
+                Ok(Progress::Done(verified)) => return Ok(verified),
+                Err(error) => return Err(cause_of(&error)),
+            }
+            self.platform.feed_watchdog();
+            yield_now().await;
+        }
+    }
+
+    pub(super) fn ask_install(&mut self) -> Action {
+        let answer = self.app.may_install();
+        let (MayInstall::NotNow(text) | MayInstall::Refuse(text)) = answer else {
+            return self.step(Event::MayInstall(MayInstall::Yes));
+        };
+        let refused = matches!(answer, MayInstall::Refuse(_));
+        let text = shortened(text);
+        if refused {
+            let attempt = self.session.state().attempt;
+            self.platform
+                .with_retained(&mut |ram| tail::set_note(ram, attempt, &text));
+            self.step(Event::MayInstall(MayInstall::Refuse(&text)))
+        } else {
+            self.step(Event::MayInstall(MayInstall::NotNow(&text)))
+        }
+    }
+
+    pub(super) fn ask_health(&mut self) -> Action {
+        let text = match self.app.healthy() {
+            Ok(()) => return self.step(Event::Healthy(true)),
+            Err(text) => shortened(text),
+        };
+        let attempt = self.session.state().attempt;
+        self.platform
+            .with_retained(&mut |ram| tail::set_note(ram, attempt, &text));
+        self.step(Event::Healthy(false))
+    }
+}
+
+/// The beginning of an application's text, without line ends, so that it stays one line.
+fn shortened(text: &str) -> crate::session::Text {
+    let mut kept = crate::session::Text::new();
+    for character in text.chars() {
+        let character = if character.is_control() {
+            ' '
+        } else {
+            character
+        };
+        if kept.push(character).is_err() {
+            break;
+        }
+    }
+    kept
+}
