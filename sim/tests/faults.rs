@@ -54,7 +54,8 @@ fn damaged_execution_slot_never_falls_below_the_floor_in_swap() {
             Decision::Recovery(Recovery::NoImage(cause)) => {
                 assert_eq!(cause, Cause::DigestMismatch);
             }
-            other => panic!("{other:?}"),
+            Decision::Start(start) => panic!("started {:?}", start.image),
+            Decision::Recovery(reason) => panic!("{reason}"),
         }
     }
     assert_eq!(
