@@ -178,15 +178,14 @@ impl<'p, P: Platform, F: Flash, A: Application> Driver<'p, P, F, A> {
         loop {
             yield_now().await;
             self.platform.feed_watchdog();
-            action = match action {
-                Action::Reset(reason) => return reason,
-                Action::Halt => {
-                    // The feeding goes on beside this.
-                    core::future::pending::<()>().await;
-                    Action::Halt
-                }
-                action => self.until_deadline(action).await,
-            };
+            if let Action::Reset(reason) = action {
+                return reason;
+            }
+            if action == Action::Halt {
+                // The watchdog is fed beside this.
+                core::future::pending::<()>().await;
+            }
+            action = self.until_deadline(action).await;
         }
     }
 
@@ -271,8 +270,9 @@ impl Manager {
             return Err(Unable::Plaintext);
         }
         let base = identity.ddi_url.trim_end_matches('/');
+        // A token that would break the header line is none.
         let printable = identity.token.bytes().all(|byte| byte.is_ascii_graphic());
-        let token = printable.then_some(identity.token).unwrap_or_default();
+        let token = if printable { identity.token } else { "" };
         Ok(Self {
             base: String::try_from(base).map_err(|_too_long| Unable::Address)?,
             token: String::try_from(token).map_err(|_too_long| Unable::Identity)?,

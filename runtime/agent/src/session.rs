@@ -120,6 +120,10 @@ enum Then {
     Revert,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that do not depend on each other"
+)]
 /// The session. Holds its own copy of the record's state; the driver holds the journal.
 #[derive(Debug)]
 pub struct Session {
@@ -212,21 +216,21 @@ impl Session {
             Stage::FetchDeployment(whom) => self.on_deployment(whom, event),
             Stage::Direct { then, .. } => self.on_direct(then, event),
             Stage::ReportOutcome => self.on_outcome_reported(event),
-            Stage::Append { then, .. } => self.on_appended(then, &event),
-            Stage::Backup => self.on_backup(&event),
-            Stage::VerifyBackup => self.on_backup_verified(&event),
+            Stage::Append { then, .. } => self.on_appended(then, event),
+            Stage::Backup => self.on_backup(event),
+            Stage::VerifyBackup => self.on_backup_verified(event),
             Stage::ReportReceiving => self.on_receiving_reported(event),
             Stage::Open => self.on_opened(event),
             Stage::Skip => self.on_skipped(event),
             Stage::Receive => self.on_received(event),
-            Stage::Mark => self.on_marked(&event),
+            Stage::Mark => self.on_marked(event),
             Stage::ReportVerifying => self.on_verifying_reported(event),
             Stage::Verify => self.on_verified(event),
             Stage::ReportParked => self.on_parked_reported(event),
-            Stage::AskInstall => self.on_permission(&event),
+            Stage::AskInstall => self.on_permission(event),
             Stage::ReportInstalling => self.on_installing_reported(event),
             Stage::ReportTrial => self.on_trial_reported(event),
-            Stage::AskHealth => self.on_health(&event),
+            Stage::AskHealth => self.on_health(event),
             Stage::Disconnect(reason) => self.stage = Stage::Reset(reason),
             Stage::Reset(_) | Stage::Halt => {}
         }
@@ -369,22 +373,18 @@ impl Session {
 
     /// How far the update is, for the application.
     pub fn progress(&self) -> Progress {
-        let phase = match self.stage {
-            Stage::Backup | Stage::VerifyBackup => UpdatePhase::BackingUp,
-            Stage::ReportVerifying | Stage::Verify => UpdatePhase::Verifying,
-            Stage::Reset(_) | Stage::Disconnect(_) => match self.state.phase {
-                Phase::Requested => UpdatePhase::Installing,
-                _ => UpdatePhase::Trial,
-            },
-            _ => match self.state.phase {
-                Phase::Receiving => UpdatePhase::Downloading,
-                Phase::Parked => UpdatePhase::Parked,
-                Phase::Requested => UpdatePhase::Installing,
-                Phase::Trial | Phase::Refused => UpdatePhase::Trial,
-                Phase::Idle | Phase::Installing | Phase::Installed | Phase::Reverting => {
-                    UpdatePhase::Idle
-                }
-            },
+        let backing_up = matches!(self.stage, Stage::Backup | Stage::VerifyBackup);
+        let verifying = matches!(self.stage, Stage::ReportVerifying | Stage::Verify);
+        let phase = match self.state.phase {
+            Phase::Idle if backing_up => UpdatePhase::BackingUp,
+            Phase::Receiving if verifying => UpdatePhase::Verifying,
+            Phase::Receiving => UpdatePhase::Downloading,
+            Phase::Parked => UpdatePhase::Parked,
+            Phase::Requested => UpdatePhase::Installing,
+            Phase::Trial | Phase::Refused => UpdatePhase::Trial,
+            Phase::Idle | Phase::Installing | Phase::Installed | Phase::Reverting => {
+                UpdatePhase::Idle
+            }
         };
         let counted = matches!(phase, UpdatePhase::BackingUp | UpdatePhase::Downloading);
         Progress {
@@ -443,22 +443,30 @@ impl Session {
         self.back_off(stage);
     }
 
+    /// Not what was asked for: says so once and tries `stage` again later.
+    fn no_answer(&mut self, event: Event<'_>, stage: Stage) {
+        match event.status() {
+            Some(status) => self.denied(status, stage),
+            None => self.unreachable(stage),
+        }
+    }
+
     /// Appends `next`, if the record allows that transition, and goes on with `then`.
-    fn append(&mut self, next: Result<State, WrongPhase>, twice: bool, then: Then) {
+    fn append(&mut self, next: &Result<State, WrongPhase>, twice: bool, then: Then) {
         match next {
             Ok(next) => {
-                self.next = next;
+                self.next = *next;
                 self.stage = Stage::Append { twice, then };
             }
             // Cannot happen, because each stage belongs to one phase; if it did, doing nothing is
             // the only safe thing.
             Err(WrongPhase(_)) => {
-                self.halt("the update is in an impossible state; reset the device")
+                self.halt("the update is in an impossible state; reset the device");
             }
         }
     }
 
-    fn on_appended(&mut self, then: Then, event: &Event<'_>) {
+    fn on_appended(&mut self, then: Then, event: Event<'_>) {
         if !matches!(event, Event::Done) {
             if self.state.phase == Phase::Trial {
                 // Not confirmed, and nobody can say so: the next boot reverts or tries again.
@@ -499,7 +507,7 @@ impl Session {
         });
         self.deployment = None;
         self.text.clear();
-        self.append(self.state.ended(cause), false, Then::ReportOutcome);
+        self.append(&self.state.ended(cause), false, Then::ReportOutcome);
     }
 
     fn halt(&mut self, why: &'static str) {

@@ -154,7 +154,11 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
         // Without TLS the plain link is the one that works.
         let reader = DeploymentReader::preferring_http();
         let read = read_document(&mut self.http, &mut self.buffer, reader).await;
-        self.step(Event::Deployment(read))
+        let event = match &read {
+            Ok(deployment) => Ok(deployment),
+            Err(error) => Err(*error),
+        };
+        self.step(Event::Deployment(event))
     }
 
     pub(super) async fn fetch_cancel(&mut self) -> Action {

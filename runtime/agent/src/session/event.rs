@@ -15,7 +15,7 @@ pub type Text = String<128>;
 pub const BLOCK_LEN: u32 = 4096;
 
 /// What happened. Each answers the last [`Action`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// The first event of all.
     Start,
@@ -35,13 +35,13 @@ pub enum Event<'a> {
     Polled {
         /// What with.
         reply: &'a PollReply,
-        /// Whether the reply had an ETag, so that the next poll can be held.
+        /// Whether the reply had an entity tag, so that the next poll can be held.
         etag: bool,
     },
     /// A poll was answered with 304.
     NotModified,
     /// The deployment.
-    Deployment(Result<Deployment, DeploymentError>),
+    Deployment(Result<&'a Deployment, DeploymentError>),
     /// The cancel.
     Cancel(CancelAction),
     /// The download has begun.
@@ -67,6 +67,19 @@ pub enum Event<'a> {
     Healthy(bool),
 }
 
+impl Event<'_> {
+    /// The status of an answer that is not what was asked for; 200 if it makes no sense.
+    pub(super) const fn status(self) -> Option<u16> {
+        if let Self::Replied(status) = self {
+            Some(status)
+        } else if let Self::BadReply = self {
+            Some(200)
+        } else {
+            None
+        }
+    }
+}
+
 /// What to do next. There is always exactly one thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -74,7 +87,7 @@ pub enum Action {
     Poll {
         /// Seconds the server may hold the request; 0: do not ask for it.
         wait_s: u16,
-        /// Whether to send the ETag of the former reply.
+        /// Whether to send the entity tag of the former reply.
         if_changed: bool,
     },
     /// Put the attributes to [`Session::config_href`](super::Session::config_href). → `Replied`, `NetFailed`

@@ -51,16 +51,14 @@ impl Session {
     }
 
     pub(super) fn on_config_sent(&mut self, whom: For, event: Event<'_>) {
-        match event {
-            Event::Replied(status) => {
-                self.reachable();
-                // A server that does not want the attributes is not asked again until it does.
-                self.config_due = status >= 500;
-            }
-            _ if whom == For::Idle => return self.unreachable(Stage::Poll(whom)),
-            // On trial the attributes are a courtesy; the poll decides.
-            _ => {}
+        if let Some(status) = event.status() {
+            self.reachable();
+            // A server that does not want the attributes is not bothered until it asks.
+            self.config_due = status >= 500;
+        } else if whom == For::Idle {
+            return self.unreachable(Stage::Poll(whom));
         }
+        // On trial the attributes are a courtesy; the poll decides.
         if whom == For::Idle {
             self.offered();
         } else {
@@ -69,72 +67,65 @@ impl Session {
     }
 
     pub(super) fn on_cancel(&mut self, whom: For, event: Event<'_>) {
-        match event {
-            Event::Cancel(cancel) => {
-                self.reachable();
-                self.stop_id = cancel.stop_id;
-                let outcome = self.state.outcome;
-                let ended = cancel.stop_id == outcome.attempt && outcome.attempt != 0;
-                if cancel.stop_id == self.state.attempt && self.may_still_end() {
-                    self.end_attempt(Cause::Withdrawn);
-                    if let Stage::Append { then, .. } = &mut self.stage {
-                        *then = Then::AnswerCancel;
-                    }
-                } else {
-                    let confirmed = ended && outcome.cause == Cause::Confirmed;
-                    self.stage = Stage::AnswerCancel {
-                        accepted: !confirmed,
-                        then: whom,
-                    };
-                }
+        let Event::Cancel(cancel) = event else {
+            return self.no_answer(event, Stage::Poll(whom));
+        };
+        self.reachable();
+        self.stop_id = cancel.stop_id;
+        let outcome = self.state.outcome;
+        let ended = cancel.stop_id == outcome.attempt && outcome.attempt != 0;
+        if cancel.stop_id == self.state.attempt && self.may_still_end() {
+            self.end_attempt(Cause::Withdrawn);
+            if let Stage::Append { then, .. } = &mut self.stage {
+                *then = Then::AnswerCancel;
             }
-            Event::Replied(status) => self.denied(status, Stage::Poll(whom)),
-            Event::BadReply => self.denied(200, Stage::Poll(whom)),
-            _ => self.unreachable(Stage::Poll(whom)),
+        } else {
+            let confirmed = ended && outcome.cause == Cause::Confirmed;
+            self.stage = Stage::AnswerCancel {
+                accepted: !confirmed,
+                then: whom,
+            };
         }
     }
 
     pub(super) fn on_cancel_answered(&mut self, then: For, event: Event<'_>) {
-        match event {
-            Event::Replied(status @ (408 | 429 | 500..)) => self.denied(status, self.stage),
-            Event::Replied(_) => {
-                self.reachable();
-                let outcome = self.state.outcome;
-                let told = self.has_unreported()
-                    && outcome.attempt == self.stop_id
-                    && outcome.cause == Cause::Withdrawn;
-                if told {
-                    self.mark_reported();
-                } else {
-                    self.poll_again(then);
-                }
-            }
-            _ => self.unreachable(self.stage),
+        let passing = matches!(event.status(), None | Some(408 | 429 | 500..));
+        if passing {
+            return self.no_answer(event, self.stage);
+        }
+        self.reachable();
+        let outcome = self.state.outcome;
+        let told = self.has_unreported()
+            && outcome.attempt == self.stop_id
+            && outcome.cause == Cause::Withdrawn;
+        if told {
+            self.mark_reported();
+        } else {
+            self.poll_again(then);
         }
     }
 
     pub(super) fn on_deployment(&mut self, whom: For, event: Event<'_>) {
-        match event {
-            Event::Deployment(Ok(deployment)) => {
+        let Event::Deployment(read) = event else {
+            return self.no_answer(event, Stage::Poll(whom));
+        };
+        match read {
+            Ok(deployment) => {
                 self.reachable();
-                self.deployment = Some(deployment);
+                self.deployment = Some(deployment.clone());
                 if whom == For::Parked {
                     self.deployment_of_parked();
                 } else {
                     self.consider();
                 }
             }
-            Event::Deployment(Err(DeploymentError::Json(error)))
-                if error.fault == Fault::Incomplete =>
-            {
+            Err(DeploymentError::Json(error)) if error.fault == Fault::Incomplete => {
                 self.unreachable(Stage::Poll(whom));
             }
-            Event::Deployment(Err(error)) => {
+            Err(error) => {
                 self.reachable();
                 self.unusable(whom, error.reason());
             }
-            Event::Replied(status) => self.denied(status, Stage::Poll(whom)),
-            _ => self.unreachable(Stage::Poll(whom)),
         }
     }
 
@@ -195,16 +186,17 @@ impl Session {
     }
 
     fn begin_backup(&mut self) {
-        let slot = match self.state.backup {
-            Backup::Copy(Slot::Storage0) => Slot::Storage1,
-            _ => Slot::Storage0,
+        let slot = if self.state.backup == Backup::Copy(Slot::Storage0) {
+            Slot::Storage1
+        } else {
+            Slot::Storage0
         };
         self.transfer = Transfer::new(slot, self.state.current.len, self.erase_len(slot), 0);
         self.notice(Notice::BackingUp);
         self.stage = Stage::Backup;
     }
 
-    pub(super) fn on_backup(&mut self, event: &Event<'_>) {
+    pub(super) fn on_backup(&mut self, event: Event<'_>) {
         if !matches!(event, Event::Done) {
             return self.early(Reason::BackupMissing);
         }
@@ -214,10 +206,10 @@ impl Session {
         }
     }
 
-    pub(super) fn on_backup_verified(&mut self, event: &Event<'_>) {
+    pub(super) fn on_backup_verified(&mut self, event: Event<'_>) {
         if matches!(event, Event::Verdict(Ok(_))) {
             let next = self.state.backed_up(self.transfer.slot);
-            self.append(next, false, Then::Receive);
+            self.append(&next, false, Then::Receive);
         } else {
             self.early(Reason::BackupMissing);
         }
@@ -238,7 +230,7 @@ impl Session {
             trials: deployment.trials.unwrap_or(self.device.trials),
         };
         let next = self.state.receiving(self.device.mode, &download);
-        self.append(next, false, Then::Receive);
+        self.append(&next, false, Then::Receive);
     }
 
     /// The deployment cannot be carried out.
@@ -260,7 +252,7 @@ impl Session {
             Some(cause) if attempt != 0 => {
                 self.notice(Notice::Failed { attempt, cause });
                 let next = self.state.failed_early(attempt, cause);
-                self.append(next, false, Then::ReportOutcome);
+                self.append(&next, false, Then::ReportOutcome);
             }
             _ => {
                 self.stage = Stage::Direct {
@@ -293,19 +285,15 @@ impl Session {
     }
 
     pub(super) fn on_direct(&mut self, then: For, event: Event<'_>) {
-        match event {
-            Event::Replied(status @ (401 | 403 | 408 | 429 | 500..)) => {
-                self.denied(status, Stage::Poll(then));
-            }
-            Event::Replied(_) => {
-                self.reachable();
-                if then == For::Receiving {
-                    self.stage = Stage::Open;
-                } else {
-                    self.poll_again(then);
-                }
-            }
-            _ => self.unreachable(Stage::Poll(then)),
+        let passing = matches!(event.status(), None | Some(401 | 403 | 408 | 429 | 500..));
+        if passing {
+            return self.no_answer(event, Stage::Poll(then));
+        }
+        self.reachable();
+        if then == For::Receiving {
+            self.stage = Stage::Open;
+        } else {
+            self.poll_again(then);
         }
     }
 

@@ -52,21 +52,17 @@ impl Session {
     /// At least once, whatever happens in between (C23).
     pub(super) fn on_outcome_reported(&mut self, event: Event<'_>) {
         let success = self.state.outcome.cause == Cause::Confirmed;
-        match event {
-            Event::Replied(200..=299 | 410) => {
+        match event.status() {
+            Some(404) if success => self.stage = Stage::Poll(For::Gone),
+            Some(200..=299 | 404 | 410) => {
                 self.reachable();
                 self.mark_reported();
             }
-            Event::Replied(404) if success => self.stage = Stage::Poll(For::Gone),
-            Event::Replied(404) => {
-                self.reachable();
-                self.mark_reported();
-            }
-            Event::Replied(status) => {
+            Some(status) => {
                 self.plain = true;
                 self.denied(status, Stage::ReportOutcome);
             }
-            _ => self.unreachable(Stage::ReportOutcome),
+            None => self.unreachable(Stage::ReportOutcome),
         }
     }
 
@@ -74,7 +70,7 @@ impl Session {
     pub(super) fn mark_reported(&mut self) {
         self.plain = false;
         if self.has_unreported() {
-            self.append(self.state.reported(), false, Then::PollIdle);
+            self.append(&self.state.reported(), false, Then::PollIdle);
         } else {
             self.poll_again(For::Idle);
         }

@@ -13,12 +13,11 @@ const TRIES_MAX: u8 = 3;
 
 impl Session {
     pub(super) fn on_parked_reported(&mut self, event: Event<'_>) {
-        match event {
-            Event::Replied(_) => {
-                self.reachable();
-                self.stage = Stage::Poll(For::Parked);
-            }
-            _ => self.unreachable(Stage::ReportParked),
+        if event.status().is_some() {
+            self.reachable();
+            self.stage = Stage::Poll(For::Parked);
+        } else {
+            self.unreachable(Stage::ReportParked);
         }
     }
 
@@ -60,13 +59,16 @@ impl Session {
         }
     }
 
-    pub(super) fn on_permission(&mut self, event: &Event<'_>) {
-        match event {
-            Event::MayInstall(MayInstall::Yes) => {
+    pub(super) fn on_permission(&mut self, event: Event<'_>) {
+        let Event::MayInstall(answer) = event else {
+            return self.pause(ASK_AGAIN_MS, Stage::Poll(For::Parked));
+        };
+        match answer {
+            MayInstall::Yes => {
                 self.tries = 0;
-                self.append(self.state.requested(), false, Then::ReportInstalling);
+                self.append(&self.state.requested(), false, Then::ReportInstalling);
             }
-            Event::MayInstall(MayInstall::NotNow(text)) => {
+            MayInstall::NotNow(text) => {
                 let former = self.text.clone();
                 self.set_text(text);
                 self.ask_at_ms = self.now_ms.saturating_add(u64::from(ASK_AGAIN_MS));
@@ -77,17 +79,14 @@ impl Session {
                     self.stage = Stage::ReportParked;
                 }
             }
-            Event::MayInstall(MayInstall::Refuse(_)) => {
-                self.end_attempt(Cause::RefusedByApplication);
-            }
-            _ => self.pause(ASK_AGAIN_MS, Stage::Poll(For::Parked)),
+            MayInstall::Refuse(_) => self.end_attempt(Cause::RefusedByApplication),
         }
     }
 
     /// The install happens whether the manager hears of it now or not.
     pub(super) fn on_installing_reported(&mut self, event: Event<'_>) {
         self.tries = self.tries.saturating_add(1);
-        if !matches!(event, Event::Replied(_)) && self.tries < TRIES_MAX {
+        if event.status().is_none() && self.tries < TRIES_MAX {
             return self.unreachable(Stage::ReportInstalling);
         }
         // A47: still the old version, without a prefix.

@@ -53,28 +53,19 @@ impl Session {
     }
 
     pub(super) fn on_poll(&mut self, whom: For, event: Event<'_>) {
-        match event {
-            Event::Polled { reply, etag } => {
-                self.reachable();
-                self.poll.etag = etag;
-                self.take_links(reply);
-                self.polled(whom);
-            }
-            Event::NotModified => {
-                self.reachable();
-                if self.poll.settled {
-                    self.not_modified(whom);
-                } else {
-                    // Nobody asked conditionally; ask again.
-                    self.back_off(Stage::Poll(whom));
-                }
-            }
-            Event::Replied(status) => self.denied(status, Stage::Poll(whom)),
-            Event::BadReply => self.denied(200, Stage::Poll(whom)),
-            _ => {
-                self.poll.settled = false;
-                self.unreachable(Stage::Poll(whom));
-            }
+        if let Event::Polled { reply, etag } = event {
+            self.reachable();
+            self.poll.etag = etag;
+            self.take_links(reply);
+            self.polled(whom);
+        } else if let Event::NotModified = event
+            && self.poll.settled
+        {
+            self.reachable();
+            self.not_modified(whom);
+        } else {
+            self.poll.settled = false;
+            self.no_answer(event, Stage::Poll(whom));
         }
     }
 

@@ -189,7 +189,7 @@ impl Session {
     }
 
     pub(super) fn on_receiving_reported(&mut self, event: Event<'_>) {
-        let Event::Replied(status) = event else {
+        let Some(status) = event.status() else {
             return self.unreachable(Stage::Poll(For::Receiving));
         };
         self.reachable();
@@ -205,57 +205,68 @@ impl Session {
 
     pub(super) fn on_opened(&mut self, event: Event<'_>) {
         let again = Stage::Poll(For::Receiving);
-        match event {
-            Event::Opened {
-                from,
-                partial,
-                total,
-                changed,
-            } => {
-                self.reachable();
-                let at = self.transfer.at;
-                if total.is_some_and(|total| total != self.transfer.total) {
-                    self.end_attempt(Cause::SizeMismatch);
-                } else if changed && at > 0 {
-                    self.start_over();
-                } else if partial && from == at {
-                    self.transfer.ranged = true;
-                    self.stage = Stage::Receive;
-                } else if !partial {
-                    // A server without ranges sends everything.
-                    self.transfer.ranged = false;
-                    self.stage = if at > 0 { Stage::Skip } else { Stage::Receive };
-                } else {
-                    self.back_off(again);
-                }
-            }
-            Event::Replied(416) => self.end_attempt(Cause::SizeMismatch),
-            // C9: what may pass is tried again, everything else will not change by itself.
-            Event::Replied(status @ (401 | 408 | 425 | 429 | 500..)) => self.denied(status, again),
-            Event::Replied(_) => self.end_attempt(Cause::DownloadFailed),
-            _ => self.unreachable(again),
+        let Event::Opened {
+            from,
+            partial,
+            total,
+            changed,
+        } = event
+        else {
+            return match event.status() {
+                Some(416) => self.end_attempt(Cause::SizeMismatch),
+                // C9: what may pass is tried again, everything else will not change by itself.
+                None | Some(401 | 408 | 425 | 429 | 500..) => self.no_answer(event, again),
+                Some(_) => self.end_attempt(Cause::DownloadFailed),
+            };
+        };
+        self.reachable();
+        let at = self.transfer.at;
+        if total.is_some_and(|total| total != self.transfer.total) {
+            self.end_attempt(Cause::SizeMismatch);
+        } else if changed && at > 0 {
+            self.start_over();
+        } else if partial && from == at {
+            self.transfer.ranged = true;
+            self.stage = Stage::Receive;
+        } else if !partial {
+            // A server without ranges sends everything.
+            self.transfer.ranged = false;
+            self.stage = if at > 0 { Stage::Skip } else { Stage::Receive };
+        } else {
+            self.back_off(again);
         }
     }
 
     pub(super) fn on_skipped(&mut self, event: Event<'_>) {
-        match event {
-            Event::Done => self.stage = Stage::Receive,
-            Event::BodyEnded => self.end_attempt(Cause::SizeMismatch),
-            _ => self.unreachable(Stage::Poll(For::Receiving)),
+        if let Event::Done = event {
+            self.stage = Stage::Receive;
+        } else {
+            self.body_failed(event);
         }
     }
 
     pub(super) fn on_received(&mut self, event: Event<'_>) {
-        match event {
-            Event::Received => self.transfer.pending = self.transfer.block_len(),
-            Event::BodyEnded if self.transfer.ranged => {
-                // The piece was shorter than asked for: ask for the rest.
-                self.back_off(Stage::Poll(For::Receiving));
-            }
-            Event::BodyEnded => self.end_attempt(Cause::SizeMismatch),
-            Event::StorageFailed => self.end_attempt(Cause::StorageFailed),
-            Event::Done => self.stored(),
-            _ => self.unreachable(Stage::Poll(For::Receiving)),
+        if let Event::Received = event {
+            self.transfer.pending = self.transfer.block_len();
+        } else if let Event::Done = event {
+            self.stored();
+        } else if let Event::StorageFailed = event {
+            self.end_attempt(Cause::StorageFailed);
+        } else {
+            self.body_failed(event);
+        }
+    }
+
+    fn body_failed(&mut self, event: Event<'_>) {
+        self.transfer.pending = 0;
+        let ended = matches!(event, Event::BodyEnded);
+        if ended && !self.transfer.ranged {
+            self.end_attempt(Cause::SizeMismatch);
+        } else if ended {
+            // The piece was shorter than asked for: ask for the rest.
+            self.back_off(Stage::Poll(For::Receiving));
+        } else {
+            self.unreachable(Stage::Poll(For::Receiving));
         }
     }
 
@@ -280,7 +291,7 @@ impl Session {
         }
     }
 
-    pub(super) fn on_marked(&mut self, event: &Event<'_>) {
+    pub(super) fn on_marked(&mut self, event: Event<'_>) {
         if !matches!(event, Event::Done) {
             return self.halt("the record cannot be written");
         }
@@ -301,28 +312,30 @@ impl Session {
 
     /// Told or not: verifying needs nobody.
     pub(super) fn on_verifying_reported(&mut self, event: Event<'_>) {
-        if matches!(event, Event::Replied(_)) {
+        if event.status().is_some() {
             self.reachable();
         }
         self.stage = Stage::Verify;
     }
 
     pub(super) fn on_verified(&mut self, event: Event<'_>) {
-        match event {
-            Event::Verdict(Ok(label)) => {
+        let verdict = if let Event::Verdict(verdict) = event {
+            verdict
+        } else {
+            Err(Cause::StorageFailed)
+        };
+        match verdict {
+            Ok(label) => {
                 if let Some(label) = label {
                     self.label.clear();
                     let _fits = self.label.push_str(label.as_str());
                 }
                 self.notice(Notice::Parked(self.label.clone()));
-                self.append(self.state.parked(), false, Then::ReportParked);
+                self.append(&self.state.parked(), false, Then::ReportParked);
             }
             // What an earlier attempt left may have been torn: once from the beginning.
-            Event::Verdict(Err(Cause::DigestMismatch)) if self.transfer.resumed => {
-                self.start_over();
-            }
-            Event::Verdict(Err(cause)) => self.end_attempt(cause),
-            _ => self.end_attempt(Cause::StorageFailed),
+            Err(Cause::DigestMismatch) if self.transfer.resumed => self.start_over(),
+            Err(cause) => self.end_attempt(cause),
         }
     }
 
@@ -333,6 +346,6 @@ impl Session {
             reported_ms: former.reported_ms,
             ..Transfer::new(former.slot, former.total, former.erase_len, 0)
         };
-        self.append(self.state.restarted(), false, Then::Open);
+        self.append(&self.state.restarted(), false, Then::Open);
     }
 }

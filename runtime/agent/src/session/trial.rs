@@ -25,8 +25,8 @@ impl Session {
     }
 
     pub(super) fn on_trial_reported(&mut self, event: Event<'_>) {
-        match event {
-            Event::Replied(200) => {
+        match event.status() {
+            Some(200) => {
                 self.reachable();
                 self.trial_reported = true;
                 self.stage = if self.config_due {
@@ -36,8 +36,8 @@ impl Session {
                 };
             }
             // No withdrawal by itself: what the poll says counts.
-            Event::Replied(_) => self.stage = Stage::Poll(For::Trial),
-            _ => self.unreachable(Stage::ReportTrial),
+            Some(_) => self.stage = Stage::Poll(For::Trial),
+            None => self.unreachable(Stage::ReportTrial),
         }
     }
 
@@ -50,11 +50,11 @@ impl Session {
         }
     }
 
-    pub(super) fn on_health(&mut self, event: &Event<'_>) {
+    pub(super) fn on_health(&mut self, event: Event<'_>) {
         if matches!(event, Event::Healthy(true)) {
             let state = &self.state;
             let next = state.confirmed(self.device.mode, state.attempt, self.device.counter, 0);
-            self.append(next, true, Then::Confirmed);
+            self.append(&next, true, Then::Confirmed);
         } else {
             self.refuse(Cause::Unhealthy);
         }
@@ -64,7 +64,7 @@ impl Session {
     pub(super) fn refuse(&mut self, cause: Cause) {
         self.notice(Notice::Refused(cause));
         match self.state.refused(cause) {
-            Ok(next) => self.append(Ok(next), false, Then::Revert),
+            Ok(next) => self.append(&Ok(next), false, Then::Revert),
             Err(_) => self.stage = Stage::Disconnect(ResetReason::Refused),
         }
     }
