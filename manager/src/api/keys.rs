@@ -1,0 +1,104 @@
+//! The ring of public signing keys. Private keys never come here.
+
+use super::request::{Body, checked_name};
+use super::views::SigningKey;
+use crate::app::AppState;
+use crate::auth::Caller;
+use crate::error::ApiError;
+use crate::store::access::SigningKeyRow;
+use crate::{secret, store};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// Most keys of a workspace; each costs a little at every upload.
+const KEYS_MAX: usize = 64;
+
+/// A public key to register.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(super) struct NewKey {
+    name: String,
+    /// `ed25519`, which is also the default.
+    algorithm: Option<String>,
+    /// 64 hex digits.
+    public_key: String,
+    /// Marks a key that anybody may have, such as one of a new project.
+    #[serde(default)]
+    development: bool,
+}
+
+/// The key ring, oldest first.
+#[utoipa::path(get, path = "/keys", tag = "keys", responses((status = 200, body = [SigningKey])))]
+pub(super) async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+) -> Result<Json<Vec<SigningKey>>, ApiError> {
+    let mut conn = app.store.reader().await?;
+    let rows = store::access::signing_keys(&mut conn, &caller.workspace).await?;
+    Ok(Json(rows.into_iter().map(SigningKey::from).collect()))
+}
+
+/// Registers a public key. Images signed by it can be uploaded from then on.
+#[utoipa::path(post, path = "/keys", tag = "keys", request_body = NewKey,
+    responses((status = 201, body = SigningKey), (status = 409, description = "`key-exists`"),
+        (status = 422, description = "`malformed-key`, `unsupported`")))]
+pub(super) async fn create(
+    State(app): State<AppState>,
+    caller: Caller,
+    Body(new): Body<NewKey>,
+) -> Result<(StatusCode, Json<SigningKey>), ApiError> {
+    let name = checked_name(&new.name)?.to_owned();
+    if new
+        .algorithm
+        .is_some_and(|algorithm| algorithm != "ed25519")
+    {
+        return Err(ApiError::unprocessable(
+            "unsupported",
+            "only ed25519 keys are supported",
+        ));
+    }
+    let public_key = secret::parse_hex32(&new.public_key)
+        .filter(|key| key != &[0xFF; 32] && key != &[0; 32])
+        .ok_or_else(|| {
+            ApiError::unprocessable("malformed-key", "a public key has 64 hex digits")
+        })?;
+    let row = SigningKeyRow {
+        id: secret::new_id("sgn"),
+        name,
+        public_key: public_key.to_vec(),
+        development: new.development,
+        created_at: app.now_ms(),
+    };
+    let mut tx = app.store.begin().await?;
+    let ring = store::access::signing_keys(&mut tx, &caller.workspace).await?;
+    if ring.len() >= KEYS_MAX {
+        return Err(ApiError::conflict("too-many-keys", "the key ring is full")
+            .hint("delete keys that are not in use any more"));
+    }
+    if !store::access::insert_signing_key(&mut tx, &caller.workspace, &row).await? {
+        return Err(ApiError::conflict(
+            "key-exists",
+            "this key is registered already",
+        ));
+    }
+    tx.commit().await?;
+    Ok((StatusCode::CREATED, Json(row.into())))
+}
+
+/// Takes a key off the ring. Versions that it signed stay.
+#[utoipa::path(delete, path = "/keys/{id}", tag = "keys", params(("id" = String, Path)),
+    responses((status = 204, description = "deleted")))]
+pub(super) async fn delete(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let mut tx = app.store.begin().await?;
+    if !store::access::delete_signing_key(&mut tx, &caller.workspace, &id).await? {
+        return Err(ApiError::not_found("signing key"));
+    }
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

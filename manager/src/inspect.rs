@@ -1,0 +1,165 @@
+//! Checks an uploaded file: its hash, and for an image its form and signature.
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::store::uploads::UploadRow;
+use crate::{secret, store};
+use md5::Md5;
+use otaru_image::{Expectation, Key, ReadAt, Verified, VerifyError, verify};
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+
+const BLOCK_LEN: usize = 64 << 10;
+
+/// What is worth knowing about a file.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) sha1: String,
+    pub(crate) md5: String,
+    /// Class UUID of the board.
+    pub(crate) board: Option<String>,
+    pub(crate) security_counter: Option<i64>,
+    /// Public key that signed it, hex.
+    pub(crate) signing_key: Option<String>,
+}
+
+/// Checks the complete file of an upload.
+///
+/// # Errors
+/// 422 with the reason if it is not what was announced, or not an acceptable image.
+pub(crate) async fn file(
+    app: &App,
+    workspace: &str,
+    upload: &UploadRow,
+    path: PathBuf,
+) -> Result<Facts, ApiError> {
+    let mut conn = app.store.reader().await?;
+    let ring = store::access::signing_keys(&mut conn, workspace).await?;
+    drop(conn);
+    let keys: Vec<_> = ring
+        .iter()
+        .filter_map(|row| {
+            Some(Key {
+                public: row.public_key.as_slice().try_into().ok()?,
+                revoked: false,
+            })
+        })
+        .collect();
+    let upload = upload.clone();
+    // Hashing a large file takes long enough to hold up everything else on this thread.
+    tokio::task::spawn_blocking(move || check(&upload, &keys, File::open(path)?))
+        .await
+        .map_err(ApiError::internal)?
+}
+
+fn check(upload: &UploadRow, keys: &[Key], mut file: File) -> Result<Facts, ApiError> {
+    let (mut sha256, mut sha1, mut md5) = (Sha256::new(), Sha1::new(), Md5::new());
+    let mut block = vec![0; BLOCK_LEN];
+    loop {
+        let len = file.read(&mut block)?;
+        if len == 0 {
+            break;
+        }
+        sha256.update(&block[..len]);
+        sha1.update(&block[..len]);
+        md5.update(&block[..len]);
+    }
+    let digest: [u8; 32] = sha256.finalize().into();
+    if secret::hex(&digest) != upload.sha256 {
+        return Err(ApiError::unprocessable(
+            "digest-mismatch",
+            "what has arrived does not have the announced SHA-256",
+        )
+        .hint("send it again from the beginning"));
+    }
+    let mut facts = Facts {
+        sha1: secret::hex(&sha1.finalize()),
+        md5: secret::hex(&md5.finalize()),
+        board: None,
+        security_counter: None,
+        signing_key: None,
+    };
+    if upload.is_foreign {
+        return Ok(facts);
+    }
+    let verified = verify_image(upload, keys, (file, digest))?;
+    let info = verified.info();
+    if let Some(label) = info.label.filter(|label| label.as_str() != upload.version) {
+        return Err(ApiError::unprocessable(
+            "version-mismatch",
+            format!(
+                "the image calls itself {label}, the upload {}",
+                upload.version
+            ),
+        )
+        .hint("sign it with the version as its label, so that devices report what people see"));
+    }
+    facts.board = info.cid.map(|cid| cid.to_string());
+    facts.security_counter = Some(i64::from(info.security_counter));
+    facts.signing_key = keys
+        .get(verified.key_index())
+        .map(|key| secret::hex(&key.public));
+    Ok(facts)
+}
+
+fn verify_image(
+    upload: &UploadRow,
+    keys: &[Key],
+    (file, digest): (File, [u8; 32]),
+) -> Result<Verified, ApiError> {
+    let len = u32::try_from(upload.size).map_err(|_too_large| {
+        ApiError::unprocessable("size-mismatch", "an image has less than 4 GiB")
+    })?;
+    let expect = Expectation {
+        keys,
+        board: None,
+        slot_address: None,
+        security_floor: 0,
+        digest: Some(digest),
+        len: Some(len),
+    };
+    let mut buf = vec![0; BLOCK_LEN];
+    verify(&mut FileSource(file), len, &expect, &mut buf).map_err(refused)
+}
+
+fn refused(error: VerifyError<io::Error>) -> ApiError {
+    let code = match &error {
+        VerifyError::Malformed(_) => "malformed-image",
+        VerifyError::TooLarge { .. } | VerifyError::LengthMismatch { .. } => "size-mismatch",
+        VerifyError::HashMismatch | VerifyError::DigestMismatch => "digest-mismatch",
+        VerifyError::KeyUnknown => {
+            return ApiError::unprocessable(
+                "key-unknown",
+                "the image is signed by a key that this workspace does not know",
+            )
+            .hint("register its public key with `POST /api/v1/keys`, then upload again");
+        }
+        VerifyError::KeyRevoked => "key-revoked",
+        VerifyError::SignatureInvalid => "signature-invalid",
+        VerifyError::WrongBoard => "wrong-board",
+        VerifyError::WrongSlot { .. } => "wrong-slot",
+        VerifyError::SecurityCounter { .. } => "security-counter",
+        VerifyError::Unsupported(_) => "unsupported",
+        VerifyError::Read(_) => return ApiError::internal(error),
+    };
+    let message = error.to_string();
+    let error = ApiError::unprocessable(code, message);
+    if code == "malformed-image" {
+        return error.hint("a file for other clients is uploaded with `\"foreign\": true`");
+    }
+    error
+}
+
+struct FileSource(File);
+
+impl ReadAt for FileSource {
+    type Error = io::Error;
+
+    fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> io::Result<()> {
+        self.0.seek(SeekFrom::Start(u64::from(offset)))?;
+        self.0.read_exact(buf)
+    }
+}
