@@ -1,0 +1,292 @@
+//! The record over a flash in memory: format, order, change of half, handover.
+// C25 (newest valid wins, torn entry ignored), C26, A33
+
+use otaru_flash::{Area, Flash, Layout, Mode, Slot};
+use otaru_record::{
+    Backup, Cause, ChunkSet, Download, Geometry, HANDOVER_LEN_MAX, HandoverError, Image, Journal,
+    LoadError, Outcome, Phase, State,
+};
+use proptest::prelude::*;
+
+struct Ram(Vec<u8>);
+
+impl Flash for Ram {
+    type Error = &'static str;
+
+    fn read(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), Self::Error> {
+        let start = offset as usize;
+        buf.copy_from_slice(self.0.get(start..start + buf.len()).ok_or("outside")?);
+        Ok(())
+    }
+
+    fn program(&mut self, offset: u32, data: &[u8]) -> Result<(), Self::Error> {
+        for (at, byte) in (offset as usize..).zip(data) {
+            self.0[at] &= byte;
+        }
+        Ok(())
+    }
+
+    fn erase(&mut self, offset: u32, len: u32) -> Result<(), Self::Error> {
+        self.0[offset as usize..(offset + len) as usize].fill(0xFF);
+        Ok(())
+    }
+}
+
+fn layout() -> Layout {
+    Layout {
+        flash_len: 0x40000,
+        write_unit: 8,
+        erased: 0xFF,
+        mode: Mode::Standby,
+        chunk_len: 4096,
+        device_block: Area::new(0, 4096, 4096),
+        identity: Area::new(0x1000, 8192, 4096),
+        record: Area::new(0x3000, 16384, 4096),
+        execution: Area::new(0x8000, 0x10000, 4096),
+        storage: [
+            Area::new(0x18000, 0x10000, 4096),
+            Area::new(0x28000, 0x10000, 4096),
+        ],
+    }
+}
+
+fn image(seed: u8) -> Image {
+    Image {
+        len: 1000 + u32::from(seed),
+        digest: [seed; 32],
+    }
+}
+
+fn created() -> (Ram, Journal) {
+    let mut flash = Ram(vec![0xFF; 0x40000]);
+    let geometry = Geometry::new(&layout()).expect("fits");
+    let journal = Journal::create(&mut flash, geometry, &State::factory(image(1), 3));
+    (flash, journal.expect("created"))
+}
+
+fn full_state() -> State {
+    let mut differing = ChunkSet::default();
+    for chunk in [0, 3, 15] {
+        differing.insert(chunk);
+    }
+    State {
+        phase: Phase::Reverting,
+        step: 0x0102,
+        installed: 0x0304,
+        current: image(0x11),
+        other: image(0x22),
+        slot: Some(Slot::Storage1),
+        backup: Backup::Copy(Slot::Storage0),
+        backup_image: image(0x33),
+        permuted_len: 0x0506_0708,
+        differing,
+        heal: true,
+        factory: true,
+        attempt: 0x1112_1314_1516_1718,
+        trials_used: 2,
+        trials_allowed: 3,
+        deadline_s: 300,
+        floor: 0x2122_2324,
+        revoked: 0x8001,
+        cuts: 7,
+        outcome: Outcome {
+            attempt: 0x3132_3334_3536_3738,
+            cause: Cause::TrialWatchdog,
+            phase: Phase::Trial,
+            reported: true,
+            cuts: 9,
+            chunks: 10,
+            millis: 11,
+        },
+    }
+}
+
+#[test]
+fn entry_bytes_never_change() {
+    let (mut flash, mut journal) = created();
+    journal.append(&mut flash, &full_state()).expect("appended");
+    journal.mark(&mut flash, 0x0102).expect("marked");
+    let half = layout().record.halves()[0];
+    let stored = &flash.0[half.offset as usize..][..5 * 192 + 8];
+    let golden = include_bytes!("vectors/v1/record.bin");
+    assert_eq!(
+        stored, golden,
+        "the format of released records must stay readable"
+    );
+}
+
+#[test]
+fn every_field_round_trips() {
+    let (mut flash, mut journal) = created();
+    journal.append(&mut flash, &full_state()).expect("appended");
+    let loaded = Journal::load(&mut flash, &layout()).expect("loads");
+    assert_eq!(loaded.state(), &full_state());
+    assert_eq!(loaded.sequence(), journal.sequence());
+}
+
+#[test]
+fn blank_record_is_lost() {
+    let mut flash = Ram(vec![0xFF; 0x40000]);
+    assert_eq!(Journal::load(&mut flash, &layout()), Err(LoadError::Lost));
+    let mut flash = Ram(vec![0; 0x40000]);
+    assert_eq!(Journal::load(&mut flash, &layout()), Err(LoadError::Lost));
+}
+
+#[test]
+fn thousands_of_entries_keep_the_newest_and_erase_rarely() {
+    let (mut flash, mut journal) = created();
+    for attempt in 1..3000 {
+        let state = State {
+            attempt,
+            ..State::factory(image(1), 3)
+        };
+        journal.append(&mut flash, &state).expect("appended");
+        if attempt % 7 == 0 {
+            journal = Journal::load(&mut flash, &layout()).expect("loads");
+        }
+        assert_eq!(journal.state().attempt, attempt);
+    }
+}
+
+#[test]
+fn marks_move_the_step_through_changes_of_half() {
+    let (mut flash, mut journal) = created();
+    let state = State {
+        phase: Phase::Receiving,
+        ..State::factory(image(1), 3)
+    };
+    journal.append(&mut flash, &state).expect("appended");
+    for step in 0..2500 {
+        journal.mark(&mut flash, step).expect("marked");
+        if step % 11 == 0 {
+            journal = Journal::load(&mut flash, &layout()).expect("loads");
+        }
+        assert_eq!(journal.state().step, step + 1);
+    }
+    assert_eq!(
+        Journal::load(&mut flash, &layout())
+            .expect("loads")
+            .state()
+            .step,
+        2500
+    );
+}
+
+#[test]
+fn handover_is_taken_over_and_damage_is_refused() {
+    let (mut flash, mut journal) = created();
+    journal.append(&mut flash, &full_state()).expect("appended");
+    let mut buf = [0; HANDOVER_LEN_MAX];
+    let len = journal.hand_over(&mut buf).expect("fits");
+    let taken = Journal::take_over(&layout(), &buf).expect("valid");
+    assert_eq!(taken.state(), journal.state());
+    for bit in 0..len * 8 {
+        let mut bad = buf;
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(
+            Journal::take_over(&layout(), &bad),
+            Err(HandoverError::Invalid),
+            "bit {bit}"
+        );
+    }
+    for short in 0..len {
+        assert_eq!(
+            Journal::take_over(&layout(), &buf[..short]),
+            Err(HandoverError::Invalid)
+        );
+    }
+}
+
+#[test]
+fn storage_may_be_written_only_in_idle_and_receiving_and_never_the_backup() {
+    let (mut flash, mut journal) = created();
+    let mut with = |state: State| {
+        journal.append(&mut flash, &state).expect("appended");
+        let slots = [Slot::Execution, Slot::Storage0, Slot::Storage1];
+        slots.map(|slot| journal.permit(slot).is_some())
+    };
+    let idle = State::factory(image(1), 3);
+    assert_eq!(with(idle), [false, true, true]);
+    let copied = idle.backed_up(Slot::Storage0).expect("idle");
+    assert_eq!(with(copied), [false, false, true]);
+    let download = Download {
+        attempt: 5,
+        image: image(2),
+        deadline_s: 9,
+        trials: 1,
+    };
+    let receiving = copied.receiving(Mode::Standby, &download).expect("idle");
+    assert_eq!(with(receiving), [false, false, true]);
+    let parked = receiving.parked().expect("receiving");
+    assert_eq!(with(parked), [false; 3]);
+    assert_eq!(with(parked.requested().expect("parked")), [false; 3]);
+}
+
+#[test]
+fn causes_have_one_number_each() {
+    for &cause in Cause::ALL {
+        assert_eq!(Cause::from_code(cause.code()), Some(cause));
+    }
+    assert_eq!(Cause::from_code(2), None);
+}
+
+#[test]
+fn unconfirmed_attempts_never_raise_the_floor() {
+    let idle = State::factory(image(1), 3)
+        .backed_up(Slot::Storage0)
+        .expect("idle");
+    let download = Download {
+        attempt: 5,
+        image: image(2),
+        deadline_s: 9,
+        trials: 1,
+    };
+    let requested = idle
+        .receiving(Mode::Standby, &download)
+        .and_then(|state| state.parked())
+        .and_then(|state| state.requested())
+        .expect("in order");
+    let trial = requested
+        .installing(Mode::Standby, ChunkSet::default())
+        .and_then(|state| state.installed(0, 0, 0))
+        .and_then(|state| state.trial())
+        .expect("in order");
+    assert!(trial.trial().is_err(), "one attempt only");
+    assert!(
+        trial.confirmed(Mode::Standby, 6, 9, 0).is_err(),
+        "another attempt"
+    );
+    let reverted = trial
+        .reverting(Cause::TrialReset, 0)
+        .and_then(|state| state.reverted())
+        .expect("in order");
+    assert_eq!((reverted.floor, reverted.current), (3, image(1)));
+    let confirmed = trial.confirmed(Mode::Standby, 5, 9, 2).expect("on trial");
+    assert_eq!(
+        (confirmed.floor, confirmed.current, confirmed.revoked),
+        (9, image(2), 2)
+    );
+    assert_eq!(confirmed.backup, Backup::Copy(Slot::Storage1));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_neither_load_nor_panic(bytes in proptest::collection::vec(any::<u8>(), 16384)) {
+        let mut flash = Ram(vec![0xFF; 0x40000]);
+        flash.0[0x3000..0x7000].copy_from_slice(&bytes);
+        prop_assert_eq!(Journal::load(&mut flash, &layout()), Err(LoadError::Lost));
+    }
+
+    #[test]
+    fn one_damaged_entry_leaves_an_older_state_in_force(bit in 0_usize..192 * 8) {
+        let (mut flash, mut journal) = created();
+        let first = State { attempt: 1, ..State::factory(image(1), 3) };
+        journal.append(&mut flash, &first).expect("appended");
+        let second = State { attempt: 2, ..first };
+        journal.append(&mut flash, &second).expect("appended");
+        let at = 0x3000 + 4 * 192 + bit / 8;
+        flash.0[at] ^= 1 << (bit % 8);
+        let loaded = Journal::load(&mut flash, &layout()).expect("loads");
+        prop_assert_eq!(loaded.state().attempt, 1);
+    }
+}
