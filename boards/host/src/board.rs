@@ -15,13 +15,17 @@
 
 mod flash;
 mod link;
-#[cfg(feature = "net")]
+#[cfg(feature = "firmware")]
 mod net;
+#[cfg(feature = "firmware")]
+mod platform;
 mod retained;
 
 pub use flash::HostFlash;
-#[cfg(feature = "net")]
+#[cfg(feature = "firmware")]
 pub use net::{HostNetwork, HostSocket};
+#[cfg(feature = "firmware")]
+pub use platform::HostPlatform;
 pub use retained::RetainedRam;
 
 use crate::cause::ResetCause;
@@ -99,7 +103,7 @@ pub struct Board {
     shared: Arc<Shared>,
     flash: Arc<File>,
     retained: RetainedRam,
-    #[cfg(feature = "net")]
+    #[cfg(feature = "firmware")]
     signal: Arc<File>,
 }
 
@@ -118,7 +122,7 @@ impl Board {
         let chip = Hello::version(&bytes);
         let hello = Hello::decode(&bytes).filter(|_| chip == crate::wire::VERSION);
         let hello = hello.ok_or(TakeError::Version { chip })?;
-        #[cfg(not(feature = "net"))]
+        #[cfg(not(feature = "firmware"))]
         drop(signal);
         Ok(Self {
             shared: Arc::new(Shared {
@@ -129,7 +133,7 @@ impl Board {
             }),
             flash: Arc::new(flash),
             retained: RetainedRam::new(retained),
-            #[cfg(feature = "net")]
+            #[cfg(feature = "firmware")]
             signal: Arc::new(signal),
         })
     }
@@ -160,7 +164,7 @@ impl Board {
     }
 
     /// Connects to the network of the machine, as long as the chip says that there is one.
-    #[cfg(feature = "net")]
+    #[cfg(feature = "firmware")]
     pub fn network(&self) -> HostNetwork {
         HostNetwork::new(Arc::clone(&self.shared), Arc::clone(&self.signal))
     }

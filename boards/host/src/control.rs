@@ -97,7 +97,7 @@ pub enum Request {
     Erase {
         /// Offset from the start of the flash, a multiple of the sector size.
         offset: u32,
-        /// Number of bytes, a multiple of the sector size, inside one area.
+        /// Number of bytes, a multiple of the sector size.
         len: u32,
     },
     /// Flip bits of one byte of flash, as radiation or wear would.
@@ -162,7 +162,7 @@ pub enum RefusalCode {
     NotHeld,
     /// The request needs a running CPU, but a debug probe holds it.
     Held,
-    /// The range is not inside the flash, or not inside one area.
+    /// The range is not inside the flash, or where it has no sectors.
     OutOfBounds,
     /// The range is not on write units or sectors.
     Unaligned,

@@ -1,15 +1,126 @@
-//! The CPU's boot ROM: what runs between a reset and the first instruction of an image.
+//! The CPU between a reset and the first instruction of an image.
 //!
-//! [`execute`] replaces this process by the program that stands in flash. It runs from an
-//! anonymous file, so what executes is a copy of the flash as it was at that moment, and the chip's
-//! wire (standard input) and console (standard output) go on to the new program.
+//! [`main`] is a whole boot: it runs the bootloader, prints what that does, leaves its message in
+//! retained RAM and executes the image that stands in the execution slot. [`execute`] replaces
+//! this process by the program in flash. It runs from an anonymous file, so what executes is a
+//! copy of the flash as it was at that moment, and the chip's wire (standard input) and console
+//! (standard output) go on to the new program.
 
-use crate::HostFlash;
+mod report;
+
+use crate::{Board, DEVICE_BLOCK_AT, HANDOVER_LEN, HostFlash, ResetCause};
+use otaru_bootloader::{Boot, Decision, Event, Port, Start};
 use otaru_flash::Flash;
+use report::Report;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+/// Bytes of the bootloader's copy buffer; half of it holds data.
+const BUFFER_LEN: usize = 0x1_0000;
+
+/// Boots. Never returns: the process becomes the firmware, or waits in recovery until the chip
+/// ends it.
+///
+/// A program that stands for the CPU calls this and nothing else; see [`crate::chip::CpuProgram`].
+pub fn main() -> ! {
+    match Board::take() {
+        Ok(board) => boot(&board),
+        Err(error) => {
+            say(&format!("this is the CPU of a host board: {error}"));
+            std::process::abort()
+        }
+    }
+}
+
+/// Prints a line of the bootloader.
+fn say(line: &str) {
+    // The chip reads everything that is printed; without it this process ends anyway.
+    drop(writeln!(io::stdout(), ":: {line}"));
+}
+
+/// Waits for the reset button, the power switch or the debug probe.
+fn wait() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// What the bootloader needs from this board.
+struct Services<'b> {
+    board: &'b Board,
+    report: Report,
+}
+
+impl Port for Services<'_> {
+    fn feed_watchdog(&mut self) {
+        self.board.feed_watchdog();
+    }
+
+    fn arm_watchdog(&mut self, timeout_ms: u32) {
+        if self.board.arm_watchdog(timeout_ms).is_err() {
+            say("the chip refuses to arm the watchdog");
+        }
+    }
+
+    fn now_ms(&mut self) -> u32 {
+        // Wraps after 49 days, as the bootloader allows.
+        u32::try_from(self.board.millis() & u64::from(u32::MAX)).unwrap_or(0)
+    }
+
+    fn report(&mut self, event: Event<'_>) {
+        for line in self.report.lines(&event) {
+            say(&line);
+        }
+    }
+}
+
+const fn cause_of(cause: ResetCause) -> otaru_bootloader::ResetCause {
+    match cause {
+        ResetCause::PowerOn | ResetCause::PowerCut => otaru_bootloader::ResetCause::PowerOn,
+        ResetCause::Button => otaru_bootloader::ResetCause::Button,
+        ResetCause::Watchdog => otaru_bootloader::ResetCause::Watchdog,
+        ResetCause::Software => otaru_bootloader::ResetCause::Software,
+        ResetCause::Crash => otaru_bootloader::ResetCause::Crash,
+    }
+}
+
+fn boot(board: &Board) -> ! {
+    say(&format!("Otaru bootloader {}", otaru_bootloader::VERSION));
+    say(&format!("started by {}", board.reset_cause()));
+    let mut flash = board.flash();
+    let mut services = Services {
+        board,
+        report: Report::default(),
+    };
+    let request = Boot {
+        device_block_at: DEVICE_BLOCK_AT,
+        cause: cause_of(board.reset_cause()),
+    };
+    let mut buf = vec![0; BUFFER_LEN];
+    match otaru_bootloader::boot(&mut flash, &mut services, request, &mut buf) {
+        Decision::Start(start) => start_image(board, &mut flash, &start),
+        // The bootloader has reported why.
+        Decision::Recovery(_reason) => wait(),
+    }
+}
+
+fn start_image(board: &Board, flash: &mut HostFlash, start: &Start) -> ! {
+    let mut message = [0; HANDOVER_LEN];
+    let len = start.journal.hand_over(&mut message).unwrap_or(0);
+    board
+        .retained()
+        .set_handover(message.get(..len).unwrap_or_default());
+    board.retained().set_bootloader(otaru_bootloader::VERSION);
+    let header = &start.image.header;
+    let slot = &start.block.layout.execution;
+    let at = slot.offset.saturating_add(u32::from(header.header_len));
+    let error = execute(flash, at, header.payload_len);
+    say(&format!("the image does not start: {error}"));
+    // A crash of the image, as far as the bootloader is concerned: a trial ends here.
+    std::process::abort()
+}
 
 /// First bytes of every native executable that can stand in an image.
 const ELF: [u8; 4] = *b"\x7FELF";

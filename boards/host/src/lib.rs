@@ -26,12 +26,14 @@ pub mod control;
 pub mod cpu;
 
 pub use board::{Board, HostFlash, RetainedRam, TakeError};
-#[cfg(feature = "net")]
-pub use board::{HostNetwork, HostSocket};
+#[cfg(feature = "firmware")]
+pub use board::{HostNetwork, HostPlatform, HostSocket};
 pub use cause::ResetCause;
 pub use wire::FlashFault;
 
 /// Bytes of RAM that survive a reset and not a power loss.
 pub const RETAINED_LEN: usize = 8192;
+/// Offset of the device block in the flash of every host board.
+pub const DEVICE_BLOCK_AT: u32 = 0;
 /// Bytes of retained RAM, from its start, in which the bootloader leaves a message for the firmware.
 pub const HANDOVER_LEN: usize = 2048;

@@ -81,7 +81,7 @@ impl Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum FlashFault {
-    /// The range is not inside the flash, or an erase is not inside one area.
+    /// The range is not inside the flash, or an erase reaches where no sectors are.
     OutOfBounds = 1,
     /// Offset or length is no multiple of the write unit or of the erase size.
     Unaligned = 2,
@@ -118,7 +118,7 @@ impl FlashFault {
 impl std::fmt::Display for FlashFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::OutOfBounds => "range outside the flash or across two areas",
+            Self::OutOfBounds => "range outside the flash or where it has no sectors",
             Self::Unaligned => "range not on write units or sectors",
             Self::NotErased => "unit was programmed and not erased since",
             Self::Failed => "flash operation failed",

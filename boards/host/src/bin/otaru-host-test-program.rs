@@ -10,10 +10,15 @@ use std::net::SocketAddr;
 const SECTOR: u32 = 4096;
 /// Where the tests put the image.
 const IMAGE: u32 = 0x1_0000;
+/// Where the tests of a whole boot put the execution slot.
+const EXECUTION: u32 = 0x8_0000;
 /// Where the tests put the script of an image, and the image's length.
 const SCRIPT: u32 = 0xF000;
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("cpu") {
+        cpu::main();
+    }
     let board = match Board::take() {
         Ok(board) => board,
         Err(error) => {
@@ -33,6 +38,11 @@ fn main() {
         board.reset_cause()
     );
     let mut flash = board.flash();
+    let mut header = [0; 24];
+    flash.read(EXECUTION, &mut header).expect("flash reads");
+    if header.starts_with(&[0x3D, 0xB8, 0xF3, 0x96]) {
+        println!("firmware {}.{}", header[20], header[21]);
+    }
     match script.as_str() {
         "boot" => {
             let mut len = [0; 4];
@@ -53,6 +63,15 @@ fn main() {
             println!("{}", "spam ".repeat(20));
         },
         "exit" => std::process::exit(3),
+        "abort" => std::process::abort(),
+        "hang" => loop {
+            std::hint::spin_loop();
+        },
+        "confirm" => confirm(&board, &mut flash),
+        "confirm exit" => {
+            confirm(&board, &mut flash);
+            std::process::exit(0);
+        }
         "reset" if board.boots() == 1 => board.reset(),
         "panic" => {
             let kept = board.retained().clone();
@@ -76,6 +95,25 @@ fn main() {
         }
     }
     wait();
+}
+
+/// Confirms the trial, if this is one.
+fn confirm(board: &Board, flash: &mut HostFlash) {
+    let mut block = [0; otaru_flash::DEVICE_BLOCK_LEN];
+    flash.read(0, &mut block).expect("flash reads");
+    let block = otaru_flash::DeviceBlock::decode(&block).expect("a device block");
+    let handover = board.retained().handover();
+    let mut journal =
+        otaru_record::Journal::take_over(&block.layout, &handover).expect("a handover");
+    let state = *journal.state();
+    if state.phase == otaru_record::Phase::Trial {
+        let mode = block.layout.mode;
+        let next = state
+            .confirmed(mode, state.attempt, 1, 0)
+            .expect("on trial");
+        journal.append(flash, &next).expect("the record takes it");
+        println!("confirmed by {}", board.retained().bootloader());
+    }
 }
 
 /// Waits until the chip ends this process.

@@ -14,6 +14,16 @@ pub struct Count {
     pub bytes: u64,
 }
 
+impl Count {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            erases: self.erases + other.erases,
+            programs: self.programs + other.programs,
+            bytes: self.bytes + other.bytes,
+        }
+    }
+}
+
 /// Operations in one area.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AreaCount {
@@ -53,25 +63,19 @@ impl Counters {
         }
     }
 
-    fn each(&mut self, area: Option<usize>, add: impl Fn(&mut Count)) {
+    /// Counts one operation.
+    pub(super) fn operation(&mut self) {
         self.operations += 1;
         self.operations_since_reset += 1;
+    }
+
+    /// Counts what an operation did in one area; `None` is elsewhere.
+    pub(super) fn add(&mut self, area: Option<usize>, count: Count) {
         let last = self.areas.len().saturating_sub(1);
         if let Some(area) = self.areas.get_mut(area.unwrap_or(last)) {
-            add(&mut area.total);
-            add(&mut area.since_reset);
+            area.total = area.total.plus(count);
+            area.since_reset = area.since_reset.plus(count);
         }
-    }
-
-    pub(super) fn program(&mut self, area: Option<usize>, len: u32) {
-        self.each(area, |count| {
-            count.programs += 1;
-            count.bytes += u64::from(len);
-        });
-    }
-
-    pub(super) fn erase(&mut self, area: Option<usize>, sectors: u32) {
-        self.each(area, |count| count.erases += u64::from(sectors));
     }
 
     pub(crate) fn reset(&mut self) {
@@ -83,10 +87,8 @@ impl Counters {
 
     /// The sum over all areas since the chip was started.
     pub fn total(&self) -> Count {
-        self.areas.iter().fold(Count::default(), |sum, area| Count {
-            erases: sum.erases + area.total.erases,
-            programs: sum.programs + area.total.programs,
-            bytes: sum.bytes + area.total.bytes,
-        })
+        self.areas
+            .iter()
+            .fold(Count::default(), |sum, area| sum.plus(area.total))
     }
 }

@@ -3,13 +3,13 @@
 //! Rules enforced here, whoever asks (CPU or debug probe):
 //!
 //! * a program covers whole write units, none of which was programmed since its last erase;
-//! * an erase covers whole sectors of one area;
+//! * an erase covers whole sectors;
 //! * both stay inside the flash.
 //!
 //! Files in the device folder: `flash.bin` holds exactly the raw bytes; `flash.units` one bit per
 //! write unit, set when it was programmed; `flash.unstable` the bits that a cut left undecided.
 
-use super::counters::Counters;
+use super::counters::{Count, Counters};
 use super::geometry::Geometry;
 use super::noise::Noise;
 use super::units::Units;
@@ -206,7 +206,7 @@ impl FlashArray {
             Extent::Whole => None,
             Extent::Torn(noise) => Some(noise),
         };
-        self.count_erase(offset, len, erase_len);
+        self.count_erase(offset, len);
         if self.is_bad(BadAccess::Write, offset, len) {
             return Err(FlashFault::Failed);
         }
@@ -253,18 +253,23 @@ impl FlashArray {
     /// Whether this erase is allowed; its sector size if it is.
     pub(crate) fn check_erase(&self, offset: u32, len: u32) -> Result<u32, FlashFault> {
         self.check_range(offset, len)?;
-        let area = self
-            .geometry
-            .area_at(offset)
-            .and_then(|index| self.geometry.areas.get(index))
-            .ok_or(FlashFault::OutOfBounds)?;
-        if len > area.len - (offset - area.offset) {
-            return Err(FlashFault::OutOfBounds);
+        let end = offset.saturating_add(len);
+        let (mut at, mut smallest) = (offset, u32::MAX);
+        // Flash knows sectors and no areas: a range may cross from one into the next.
+        while at < end {
+            let area = self
+                .geometry
+                .area_at(at)
+                .and_then(|index| self.geometry.areas.get(index))
+                .ok_or(FlashFault::OutOfBounds)?;
+            let part_end = end.min(area.offset.saturating_add(area.len));
+            if !at.is_multiple_of(area.erase_len) || !part_end.is_multiple_of(area.erase_len) {
+                return Err(FlashFault::Unaligned);
+            }
+            smallest = smallest.min(area.erase_len);
+            at = part_end;
         }
-        if !offset.is_multiple_of(area.erase_len) || !len.is_multiple_of(area.erase_len) {
-            return Err(FlashFault::Unaligned);
-        }
-        Ok(area.erase_len)
+        Ok(smallest)
     }
 
     /// Turns the bytes that an operation would leave into what a cut leaves, and remembers which
@@ -299,14 +304,28 @@ impl FlashArray {
     }
 
     fn count_program(&mut self, offset: u32, len: u32) {
-        let area = self.geometry.area_at(offset);
-        self.counters.program(area, len);
+        let count = Count {
+            programs: 1,
+            bytes: u64::from(len),
+            ..Count::default()
+        };
+        self.counters.operation();
+        self.counters.add(self.geometry.area_at(offset), count);
     }
 
-    fn count_erase(&mut self, offset: u32, len: u32, erase_len: u32) {
-        let area = self.geometry.area_at(offset);
-        let sectors = len.checked_div(erase_len).unwrap_or(1);
-        self.counters.erase(area, sectors);
+    fn count_erase(&mut self, offset: u32, len: u32) {
+        self.counters.operation();
+        let end = offset.saturating_add(len);
+        for (index, area) in self.geometry.areas.iter().enumerate() {
+            let area_end = area.offset.saturating_add(area.len);
+            let bytes = end.min(area_end).saturating_sub(offset.max(area.offset));
+            let sectors = bytes.checked_div(area.erase_len).unwrap_or(0);
+            let count = Count {
+                erases: u64::from(sectors),
+                ..Count::default()
+            };
+            self.counters.add(Some(index), count);
+        }
     }
 
     /// Flips bits of one byte, whatever the rules of NOR flash say.
@@ -324,11 +343,18 @@ impl FlashArray {
     /// Gives every undecided bit a new value, as a power-up or a reset does.
     pub(crate) fn settle_unstable(&mut self, noise: &mut Noise) -> io::Result<()> {
         let mut bits = noise.bits();
-        for &(offset, mask) in self.unstable.bits() {
-            let mut byte = [0];
-            self.file.read_exact_at(&mut byte, u64::from(offset))?;
-            byte[0] = (byte[0] & !mask) | (bits() & mask);
-            self.file.write_all_at(&byte, u64::from(offset))?;
+        // A torn operation leaves runs of neighbouring bytes; each run is one read and one write.
+        let neighbours = |a: &(u32, u8), b: &(u32, u8)| b.0.checked_sub(a.0) == Some(1);
+        for run in self.unstable.bits().chunk_by(neighbours) {
+            let Some(&(start, _)) = run.first() else {
+                continue;
+            };
+            let mut bytes = vec![0; run.len()];
+            self.file.read_exact_at(&mut bytes, u64::from(start))?;
+            for (byte, (_, mask)) in bytes.iter_mut().zip(run) {
+                *byte = (*byte & !mask) | (bits() & mask);
+            }
+            self.file.write_all_at(&bytes, u64::from(start))?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use otaru_board_host::control::{Client, Event, EventKind, EventStream, Moment};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,23 @@ pub(crate) fn geometry() -> Geometry {
 pub(crate) fn program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_otaru-host-test-program"))
 }
+
+/// The test program without what is only there for debuggers: it ends with its last segment.
+pub(crate) static FIRMWARE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut elf = std::fs::read(program()).expect("the test program");
+    let u16_at = |at: usize| u16::from_le_bytes([elf[at], elf[at + 1]]);
+    let u64_at = |at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().expect("8 bytes"));
+    let (headers, size, count) = (u64_at(32), u16_at(54), u16_at(56));
+    let end = (0..u64::from(count))
+        .map(|index| usize::try_from(headers + index * u64::from(size)).expect("small"))
+        .map(|at| u64_at(at + 8) + u64_at(at + 32))
+        .max()
+        .expect("a segment");
+    elf.truncate(usize::try_from(end).expect("small"));
+    elf[40..48].fill(0);
+    elf[58..64].fill(0);
+    elf
+});
 
 pub(crate) fn config(dir: &Path, script: &str) -> ChipConfig {
     ChipConfig {
@@ -79,7 +96,8 @@ impl Device {
         Self::run_in(config, None)
     }
 
-    fn run_in(config: ChipConfig, folder: Option<tempfile::TempDir>) -> Self {
+    /// Runs a chip whose folder is removed at the end, if it is given.
+    pub(crate) fn run_in(config: ChipConfig, folder: Option<tempfile::TempDir>) -> Self {
         let (send, ready) = mpsc::channel();
         let thread = std::thread::spawn({
             let config = config.clone();

@@ -1,5 +1,6 @@
 //! The chip with real CPU processes.
 
+mod boot;
 mod cuts;
 mod harness;
 mod outside;

@@ -1,7 +1,7 @@
 //! Resets of every cause, and what survives them.
 // A24, A44, A50, A55, C16
 
-use crate::harness::{Device, program};
+use crate::harness::{Device, FIRMWARE};
 use otaru_board_host::ResetCause;
 use otaru_board_host::control::{CpuState, EventKind, Moment, RefusalCode};
 use otaru_flash::Flash;
@@ -162,7 +162,7 @@ fn interrupted_line_is_ended_and_history_comes_first() {
 fn image_in_flash_replaces_the_boot_program() {
     let device = Device::start_off("boot");
     let mut client = device.client();
-    let image = std::fs::read(program()).expect("the test program");
+    let image = FIRMWARE.clone();
     let mut script = [0xFF; 24];
     script[..8].copy_from_slice(b"retained");
     script[16..20].copy_from_slice(&u32::try_from(image.len()).expect("small").to_le_bytes());
