@@ -125,6 +125,8 @@ pub(super) const DEV: &[(&str, &[&str])] = &[
             "otaru-record",
         ],
     ),
+    // The agent's tests boot the real bootloader between its lives.
+    ("otaru-runtime-agent", &["otaru-bootloader"]),
     // The board's tests run real updates of a real image.
     ("otaru-board-host", &["otaru-lsp-build"]),
     ("otaru-lsp", &["otaru-image"]),

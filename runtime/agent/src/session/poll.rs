@@ -109,7 +109,11 @@ impl Session {
     fn not_modified(&mut self, whom: For) {
         let elapsed = self.now_ms.saturating_sub(self.poll.sent_ms);
         let was_held = elapsed >= u64::from(WAIT_S).saturating_mul(500);
-        if was_held {
+        if was_held && self.link.is_some() {
+            // What the manager holds back may have changed without the poll showing it.
+            self.poll.settled = false;
+            self.stage = Stage::FetchDeployment(whom);
+        } else if was_held {
             self.await_change(whom);
         } else {
             // This server does not hold requests.
@@ -156,8 +160,8 @@ impl Session {
     fn sleep_as_told(&mut self, whom: For) {
         let ms = self.poll.sleep_s.saturating_mul(1000);
         self.pause(ms, Stage::Poll(whom));
-        // With an ETag the reply after the sleep is short if nothing has changed.
-        self.poll.settled = self.poll.etag;
+        // With an entity tag the reply after the sleep is short if nothing has changed.
+        self.poll.settled = self.poll.etag && self.link.is_none();
     }
 
     /// Whether a cancel of the running attempt can still be granted.

@@ -1,0 +1,187 @@
+//! A device in memory: a flash that tears, the real bootloader, a board identity, two images.
+
+use otaru_bootloader::{Boot, Decision, Port, ResetCause, boot};
+use otaru_flash::{
+    Area, DeviceBlock, Flash, Identity, IdentityStore, Key, Layout, Mode, Slot, TokenKind,
+};
+use otaru_image::{BoardIds, ImageBuilder, Label, SigningKey, Uuid, Version};
+use otaru_record::{Geometry, HANDOVER_LEN_MAX, Image, Journal, State};
+use otaru_sim::{Rng, SimFlash};
+
+pub(crate) const VENDOR: [u8; 16] = [0x11; 16];
+pub(crate) const CLASS: [u8; 16] = [0x22; 16];
+
+/// SHA-256 of a file, by the code that the device uses.
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+    let key = signing_key().public().to_bytes();
+    let keys = [otaru_image::Key {
+        public: key,
+        revoked: false,
+    }];
+    let expect = otaru_image::Expectation {
+        keys: &keys,
+        board: None,
+        slot_address: None,
+        security_floor: 0,
+        digest: None,
+        len: None,
+    };
+    let len = u32::try_from(bytes.len()).unwrap();
+    otaru_image::verify(&mut &bytes[..], len, &expect, &mut [0; 512])
+        .expect("a good image")
+        .digest()
+}
+
+pub(crate) fn image_of(bytes: &[u8]) -> Image {
+    Image {
+        len: u32::try_from(bytes.len()).unwrap(),
+        digest: digest(bytes),
+    }
+}
+
+pub(crate) fn signing_key() -> SigningKey {
+    SigningKey::from_seed([7; 32])
+}
+
+/// A signed image with this label and about `len` bytes.
+pub(crate) fn signed(label: &str, counter: u32, len: usize) -> Vec<u8> {
+    signed_for(label, counter, len, CLASS, &signing_key())
+}
+
+pub(crate) fn signed_for(
+    label: &str,
+    counter: u32,
+    len: usize,
+    class: [u8; 16],
+    key: &SigningKey,
+) -> Vec<u8> {
+    let mut rng = Rng::new(u64::from(counter) * 1000 + len as u64);
+    let payload: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
+    let version = Version {
+        major: 1,
+        minor: 0,
+        revision: 0,
+        build: counter,
+    };
+    ImageBuilder::new(payload, version)
+        .header_len(32)
+        .label(Label::new(label).unwrap())
+        .security_counter(counter)
+        .board(BoardIds {
+            vid: Uuid(VENDOR),
+            cid: Uuid(class),
+        })
+        .sign(key)
+        .unwrap()
+}
+
+/// 48 chunks of 512 bytes.
+pub(crate) fn layout(mode: Mode) -> Layout {
+    otaru_sim::geometry(mode, 48, 8, 0xFF)
+}
+
+pub(crate) struct World {
+    pub(crate) flash: SimFlash,
+    pub(crate) layout: Layout,
+    pub(crate) old: Vec<u8>,
+    pub(crate) retained: Vec<u8>,
+    pub(crate) boots: u32,
+}
+
+struct Quiet;
+
+impl Port for Quiet {
+    fn feed_watchdog(&mut self) {}
+    fn arm_watchdog(&mut self, _timeout_ms: u32) {}
+    fn now_ms(&mut self) -> u32 {
+        0
+    }
+    fn report(&mut self, _event: otaru_bootloader::Event<'_>) {}
+}
+
+impl World {
+    /// A device as it leaves the factory, provisioned for a manager at `url`.
+    pub(crate) fn new(mode: Mode, seed: u64, url: &str) -> Self {
+        let layout = layout(mode);
+        let old = signed("1.0.0+1", 1, 9000);
+        let mut flash = SimFlash::new(&layout, seed);
+        let keys = [Key {
+            public: signing_key().public().to_bytes(),
+            development: true,
+        }];
+        let mut block = DeviceBlock::new("sim", layout, &keys).unwrap();
+        block.vendor_id = VENDOR;
+        block.class_id = CLASS;
+        flash.program(0, &block.encode().unwrap()).unwrap();
+        put(&mut flash, &layout.execution, &old, &layout);
+        Journal::create(
+            &mut flash,
+            Geometry::new(&layout).unwrap(),
+            &State::factory(image_of(&old), 1),
+        )
+        .unwrap();
+        let identity = Identity {
+            device_id: "d1",
+            token: "secret-token",
+            token_kind: TokenKind::Target,
+            ddi_url: url,
+            ca: &[],
+        };
+        IdentityStore::new(&layout)
+            .store(&mut flash, &identity, &mut [0; 4096])
+            .unwrap();
+        Self {
+            flash,
+            layout,
+            old,
+            retained: vec![0; 4096],
+            boots: 0,
+        }
+    }
+
+    /// One boot of the real bootloader; the handover block it leaves. `None` after a power cut.
+    pub(crate) fn boot(&mut self, cause: ResetCause) -> Option<Vec<u8>> {
+        self.boots += 1;
+        let at = Boot {
+            device_block_at: 0,
+            cause,
+        };
+        let start = match boot(&mut self.flash, &mut Quiet, at, &mut [0; 1024]) {
+            Decision::Start(start) => start,
+            Decision::Recovery(_) if self.flash.is_off() => return None,
+            Decision::Recovery(why) => panic!("the device does not start: {why}"),
+        };
+        if self.flash.is_off() {
+            return None;
+        }
+        let mut handover = vec![0; HANDOVER_LEN_MAX];
+        let len = start.journal.hand_over(&mut handover).unwrap();
+        handover.truncate(len);
+        Some(handover)
+    }
+
+    /// The state in force, as a boot would see it.
+    pub(crate) fn state(&mut self) -> State {
+        *Journal::load(&mut self.flash, &self.layout).unwrap().state()
+    }
+
+    /// Whether the execution slot begins with these bytes.
+    pub(crate) fn runs(&self, image: &[u8]) -> bool {
+        self.slot(Slot::Execution).starts_with(image)
+    }
+
+    /// What stands in a slot, from where its image begins.
+    pub(crate) fn slot(&self, slot: Slot) -> &[u8] {
+        let area = self.layout.slot(slot);
+        let start = (area.offset + self.layout.image_offset(slot)) as usize;
+        let end = (area.offset + area.len) as usize;
+        &self.flash.bytes()[start..end]
+    }
+}
+
+fn put(flash: &mut SimFlash, area: &Area, bytes: &[u8], layout: &Layout) {
+    let mut padded = bytes.to_vec();
+    let unit = usize::from(layout.write_unit);
+    padded.resize(padded.len().next_multiple_of(unit), layout.erased);
+    area.program(flash, 0, &padded).unwrap();
+}
