@@ -12,6 +12,7 @@ of what would be installed: the signature stands, the content does not.
 verifies, installs and then waits for a restart; the restart tells it how the new software does
 (`--result`), and it reports that. One JSON object a line on standard output:
 
+    {"event": "online"}                           the manager has answered its first poll
     {"event": "installed", "identical": true}     the installed file is the one that was packed
     {"event": "refused", "errors": […]}           SWUpdate did not install, and reported a failure
     {"event": "reported", "result": "success"}    SWUpdate has closed the action
@@ -160,6 +161,9 @@ def run(options):
     installed = folder / "installed.bin"
     installed.unlink(missing_ok=True)
     with Client(options, folder) as client:
+        answers = ("No pending action on server", "Update action available")
+        client.wait(dict.fromkeys(answers, "online"), deadline)
+        say(event="online")
         signs = {"is pending testing": "installed", "Error processing update chunk": "refused"}
         if client.wait(signs, deadline) == "refused":
             # It goes back to polling only after the failure has been reported.

@@ -41,7 +41,8 @@ def test_an_update_is_installed_and_reported(tmp_path):
     closed, code, lines = update(tmp_path)
     assert closed["finished"] == "success"
     assert code == 0
-    assert lines == [{"event": "installed", "identical": True},
+    assert lines == [{"event": "online"},
+                     {"event": "installed", "identical": True},
                      {"event": "reported", "result": "success"}]
 
 
