@@ -1,0 +1,86 @@
+//! The firmware of the scenarios. What it does wrong is written in its own label.
+#![expect(clippy::exit, clippy::panic, reason = "failing is what it is for")]
+
+use otaru_board_host::{DEVICE_BLOCK_AT, HostFlash, HostPlatform};
+use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash as _, Slot};
+use otaru_record::SlotReader;
+use otaru_runtime::{Application, MayInstall, Platform, Status, println, run};
+
+struct Behaviour {
+    label: String,
+}
+
+impl Behaviour {
+    fn is(&self, word: &str) -> bool {
+        self.label.contains(word)
+    }
+}
+
+impl Application for Behaviour {
+    fn may_install(&mut self) -> MayInstall<'_> {
+        if self.is("declines") {
+            MayInstall::Refuse("the valve is open")
+        } else {
+            MayInstall::Yes
+        }
+    }
+
+    fn healthy(&mut self) -> Result<(), &str> {
+        if self.is("unhealthy") {
+            Err("sensor 3 does not answer")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn main() {
+    let board = match HostPlatform::take() {
+        Ok(board) => board,
+        Err(error) => {
+            std::eprintln!("{error}");
+            std::process::exit(2);
+        }
+    };
+    let label = label_in(&mut board.board().flash());
+    let mut behaviour = Behaviour { label };
+    println!(&board, "firmware {} starts", behaviour.label);
+    if behaviour.is("exit") {
+        std::process::exit(3);
+    }
+    if behaviour.is("panic") {
+        panic!("the pressure went below zero");
+    }
+    let status = Status::new();
+    let hangs = behaviour.is("hang");
+    let flash = board.board().flash();
+    let work = async {
+        let mut count = 0_u32;
+        loop {
+            count += 1;
+            println!(&board, "count {count} version {}", status.version());
+            if hangs {
+                loop {
+                    std::hint::spin_loop();
+                }
+            }
+            board.sleep_ms(100).await;
+        }
+    };
+    async_io::block_on(run(&board, flash, &mut behaviour, &status, work));
+}
+
+/// The label of the image that runs.
+fn label_in(flash: &mut HostFlash) -> String {
+    let mut raw = [0; DEVICE_BLOCK_LEN];
+    flash
+        .read(DEVICE_BLOCK_AT, &mut raw)
+        .expect("the bootloader read it too");
+    let layout = DeviceBlock::decode(&raw)
+        .expect("the bootloader checked it")
+        .layout;
+    let mut source = SlotReader::new(flash, &layout, Slot::Execution);
+    let info = otaru_image::inspect(&mut source, layout.execution.len).expect("this image runs");
+    info.label
+        .map_or_else(String::new, |label| label.as_str().to_owned())
+}

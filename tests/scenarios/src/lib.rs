@@ -1,0 +1,14 @@
+//! Acceptance scenarios against real processes: manager, chip, CPU, firmware.
+//!
+//! A [`Lab`] is a manager in its own process with an empty folder; a [`Device`] is a chip process
+//! with its CPU. Images are made from one firmware, `scenario-firmware`, whose label says what it
+//! does wrong. Nothing is mocked; waiting is always for an event, with a limit that fails with
+//! what was seen.
+
+mod api;
+mod device;
+mod lab;
+
+pub use api::{Api, ApiFailure};
+pub use device::{Console, Device, Starts};
+pub use lab::{Lab, PATIENCE, board, image_of, otaru};
