@@ -178,7 +178,7 @@ fn command(request: &CompileRequest) -> Result<Command, CompileError> {
     let mut command = Command::new(cargo_program());
     command
         .current_dir(&package.root)
-        .args(["build", "--release", "--message-format=json"])
+        .args(["rustc", "--release", "--message-format=json"])
         .arg("--target-dir")
         .arg(&request.target_dir)
         .args(["--package", &package.id, "--bin", &package.bin])
@@ -195,6 +195,8 @@ fn command(request: &CompileRequest) -> Result<Command, CompileError> {
         command.args(["--target", triple]);
     }
     flags::apply(&mut command, package).map_err(CompileError::Io)?;
+    // Behind the dashes stands what goes to the compiler, for the binary only.
+    command.arg("--").args(flags::own(package));
     #[cfg(unix)]
     command.process_group(0);
     Ok(command)

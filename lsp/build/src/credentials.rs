@@ -137,7 +137,8 @@ impl Credentials {
             }
             Err(error) => return Err(self.error(error)),
         }
-        serde_json::from_slice(&text).or_else(|_| Err(CredentialError::Damaged(self.path.clone())))
+        serde_json::from_slice(&text)
+            .map_err(|_no_detail| CredentialError::Damaged(self.path.clone()))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod image;
 pub mod keys;
 pub mod manager;
 pub mod project;
+pub mod tools;
 
 pub use event::{Job, JobEvent, Phase};
 pub use explain::{ErrorClass, Explain};

@@ -41,6 +41,18 @@ pub(super) fn apply(command: &mut Command, package: &Package) -> std::io::Result
     Ok(())
 }
 
+/// Flags for the project's own binary only. Its folder is not named in flags for all packages,
+/// so that projects which share a target directory also share the compiled dependencies.
+pub(super) fn own(package: &Package) -> Vec<OsString> {
+    match package.stands_alone {
+        true => vec![remap(&package.workspace_root, WORKSPACE)],
+        false => Vec::new(),
+    }
+}
+
+/// What stands in the image instead of the project's folder.
+const WORKSPACE: &str = "/workspace";
+
 /// `--remap-path-prefix` for every folder whose name could end up in the image. The compiler
 /// takes the last one that fits, so the most special stands last.
 fn remaps(package: &Package) -> Vec<OsString> {
@@ -51,18 +63,19 @@ fn remaps(package: &Package) -> Vec<OsString> {
     for (name, folder) in &package.path_packages {
         pairs.push((folder.clone(), format!("/source/{name}")));
     }
-    pairs.push((package.workspace_root.clone(), "/workspace".to_owned()));
+    if !package.stands_alone {
+        pairs.push((package.workspace_root.clone(), WORKSPACE.to_owned()));
+    }
     pairs.sort_by_key(|(folder, _)| folder.components().count());
-    pairs
-        .into_iter()
-        .map(|(from, to)| {
-            let mut flag = OsString::from("--remap-path-prefix=");
-            flag.push(from);
-            flag.push("=");
-            flag.push(to);
-            flag
-        })
-        .collect()
+    pairs.iter().map(|(from, to)| remap(from, to)).collect()
+}
+
+fn remap(from: &Path, to: &str) -> OsString {
+    let mut flag = OsString::from("--remap-path-prefix=");
+    flag.push(from);
+    flag.push("=");
+    flag.push(to);
+    flag
 }
 
 fn cargo_home() -> Option<PathBuf> {

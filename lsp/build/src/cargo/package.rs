@@ -22,6 +22,8 @@ pub struct Package {
     pub workspace_root: PathBuf,
     /// Packages that are compiled from folders of this machine, by name.
     pub path_packages: Vec<(String, PathBuf)>,
+    /// Whether the binary is all that is compiled from the workspace's folder.
+    pub stands_alone: bool,
     /// Number of packages that take part.
     pub packages: u64,
 }
@@ -40,10 +42,17 @@ impl Package {
         let metadata = metadata(root).await?;
         let chosen = choose_package(&metadata, root, package)?;
         let bin = choose_bin(chosen, bin)?;
+        let only_bins = |package: &cargo_metadata::Package| {
+            package
+                .targets
+                .iter()
+                .all(|target| !target.is_lib() && !target.is_proc_macro())
+        };
+        let stands_alone = metadata.workspace_packages().len() == 1 && only_bins(chosen);
         let path_packages = metadata
             .packages
             .iter()
-            .filter(|package| package.source.is_none())
+            .filter(|package| package.source.is_none() && package.id != chosen.id)
             .filter_map(|package| {
                 let folder = package.manifest_path.parent()?;
                 Some((package.name.to_string(), folder.to_owned().into()))
@@ -57,6 +66,7 @@ impl Package {
             bin,
             workspace_root: metadata.workspace_root.clone().into(),
             path_packages,
+            stands_alone,
             packages: metadata
                 .resolve
                 .as_ref()

@@ -59,6 +59,9 @@ pub struct Device {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Its name in DDI addresses, if it is not the id.
+    #[serde(default)]
+    pub controller_id: Option<String>,
     /// Its fleet: id or name.
     #[serde(default)]
     pub fleet: Option<serde_json::Value>,

@@ -88,6 +88,20 @@ impl ManagerClient {
         self.post("/devices", &body).await
     }
 
+    /// The DDI base address of a device that the manager knows already.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn ddi_url(&self, device: &Device) -> Result<String, ManagerError> {
+        let tenant = self.workspace().await?.id;
+        let controller = device.controller_id.as_deref().unwrap_or(&device.id);
+        let (tenant, controller) = (segment(&tenant), segment(controller));
+        Ok(format!(
+            "{}/{tenant}/controller/v1/{controller}",
+            self.url()
+        ))
+    }
+
     /// The ring of public signing keys.
     ///
     /// # Errors

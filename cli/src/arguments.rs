@@ -1,0 +1,353 @@
+//! The command line itself.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Build, version, sign and update firmware over the air.
+#[derive(Debug, Parser)]
+#[command(
+    name = "otaru",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused or stopped by the \
+    user, 4 manager does not answer, 5 project needs repair, 6 not logged in, 7 update not \
+    successful."
+)]
+pub(crate) struct Arguments {
+    /// Print one JSON object a line instead of text
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Folder of the project, instead of the current one
+    #[arg(long, short = 'C', global = true, value_name = "FOLDER")]
+    pub(crate) project: Option<PathBuf>,
+    /// Address of the device manager, instead of the one in Otaru.toml
+    #[arg(long, global = true, value_name = "URL", env = "OTARU_MANAGER")]
+    pub(crate) manager: Option<String>,
+    /// Answer questions with yes
+    #[arg(long, short = 'y', global = true)]
+    pub(crate) yes: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a new project with a development key
+    New(New),
+    /// Make, list and register signing keys
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Compile and sign the project's image
+    Build(Build),
+    /// Write the project's image to a device by cable
+    Flash(Flash),
+    /// Give a device its identity in the manager
+    Provision(Provision),
+    /// Build, and bring the image to the manager
+    Upload(Build),
+    /// Build, upload, and update devices over the air
+    Fota(Fota),
+    /// Run devices on this machine, press their buttons, make them fail
+    #[command(subcommand)]
+    Device(Device),
+    /// Show what a device on this machine prints, through its resets
+    Console(Console),
+    /// The device manager
+    #[command(subcommand)]
+    Manager(Manager),
+    /// Store the API key of a manager
+    Login(Login),
+    /// Show a whole update and a failing one, in a temporary folder
+    Demo(Demo),
+    /// Look for what is missing on this machine or in this project
+    Doctor,
+    /// The chip of a host device (started by `otaru device run`)
+    #[command(name = "host-chip", hide = true)]
+    HostChip(HostChip),
+    /// The CPU of a host device (started by its chip)
+    #[command(name = "host-cpu", hide = true)]
+    HostCpu,
+}
+
+/// `new`
+#[derive(Debug, Args)]
+pub(crate) struct New {
+    /// Name of the product; also the folder's
+    pub(crate) name: String,
+    /// The kind of device
+    #[arg(long, default_value = "host")]
+    pub(crate) board: String,
+    /// How updates are installed: standby or swap
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// Where to make the project, instead of ./NAME
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// `keys`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a new key
+    New {
+        /// File of the private key, instead of the one in Otaru.toml
+        path: Option<PathBuf>,
+        /// Not for development: without the mark that says so
+        #[arg(long)]
+        release: bool,
+    },
+    /// List the keys of the project
+    List,
+    /// Tell the manager the public half of the project's key
+    Register {
+        /// Its name there
+        #[arg(long)]
+        name: Option<String>,
+    },
+}
+
+/// `build`, `upload`
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The version as people read it, instead of the automatic one
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+}
+
+/// `flash`
+#[derive(Debug, Args)]
+pub(crate) struct Flash {
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// The version as people read it, instead of the automatic one
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+}
+
+/// `provision`
+#[derive(Debug, Args)]
+pub(crate) struct Provision {
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Its fleet in the manager
+    #[arg(long)]
+    pub(crate) fleet: Option<String>,
+}
+
+/// `fota`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Fota {
+    /// Follow or cancel an update
+    #[command(subcommand)]
+    pub(crate) verb: Option<FotaVerb>,
+    /// Update this device (name or dev-…); may be given several times
+    #[arg(long, short = 'd', value_name = "DEVICE", conflicts_with = "fleet")]
+    pub(crate) device: Vec<String>,
+    /// Update this fleet (name or flt-…); may be given several times
+    #[arg(long, short = 'f', value_name = "FLEET")]
+    pub(crate) fleet: Vec<String>,
+    /// Install this version, which the manager has; nothing is built
+    #[arg(long, value_name = "VERSION", conflicts_with = "label")]
+    pub(crate) existing: Option<String>,
+    /// The version as people read it, instead of the automatic one
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// Seconds the new firmware has to reach the manager
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub(crate) deadline: Option<u32>,
+    /// Do not wait for the result
+    #[arg(long)]
+    pub(crate) no_watch: bool,
+}
+
+/// `fota watch`, `fota cancel`
+#[derive(Debug, Subcommand)]
+pub(crate) enum FotaVerb {
+    /// Follow a running update to its end
+    Watch(Running),
+    /// Ask for an end of a running update
+    Cancel(Running),
+}
+
+/// A running update.
+#[derive(Debug, Args)]
+pub(crate) struct Running {
+    /// The action (act-…), instead of those of the project's device
+    pub(crate) action: Vec<String>,
+    /// The device whose updates are meant (name or dev-…)
+    #[arg(long, short = 'd', value_name = "DEVICE", conflicts_with = "action")]
+    pub(crate) device: Option<String>,
+}
+
+/// `device`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Start a device on this machine
+    Run {
+        /// The device, instead of the project's
+        name: Option<String>,
+        /// Return when it runs, instead of showing its console
+        #[arg(long)]
+        detach: bool,
+    },
+    /// List the devices of this machine and of the manager
+    List,
+    /// Switch a device off
+    Stop {
+        /// The device, instead of the project's
+        name: Option<String>,
+    },
+    /// Press the reset button
+    Reset {
+        /// The device, instead of the project's
+        name: Option<String>,
+        /// When
+        #[command(flatten)]
+        moment: Moment,
+    },
+    /// Cut the power
+    PowerCut {
+        /// The device, instead of the project's
+        name: Option<String>,
+        /// When
+        #[command(flatten)]
+        moment: Moment,
+        /// Milliseconds until the power is back
+        #[arg(long, default_value_t = 500, value_name = "MS")]
+        off_ms: u64,
+        /// The operation that is cut still happens in part
+        #[arg(long, requires = "at_operation")]
+        torn: bool,
+    },
+    /// Flip a bit in flash, as wear would
+    Corrupt {
+        /// The device, instead of the project's
+        name: Option<String>,
+        /// Where; by default the last storage slot
+        #[arg(long, value_enum)]
+        area: Option<FlashArea>,
+        /// Bytes from the beginning of the area
+        #[arg(long, default_value_t = 0x1000)]
+        at: u32,
+    },
+    /// Take the network away
+    Offline {
+        /// The device, instead of the project's
+        name: Option<String>,
+    },
+    /// Give the network back
+    Online {
+        /// The device, instead of the project's
+        name: Option<String>,
+    },
+}
+
+/// When a reset or a cut happens; by default now.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Moment {
+    /// At the N-th flash operation from now
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) at_operation: Option<u64>,
+    /// After this many milliseconds
+    #[arg(long, value_name = "MS", conflicts_with = "at_operation")]
+    pub(crate) after_ms: Option<u64>,
+}
+
+/// Where a bit is flipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FlashArea {
+    /// Storage slot 0; in mode swap the secondary slot
+    #[value(name = "storage-0")]
+    Storage0,
+    /// Storage slot 1
+    #[value(name = "storage-1")]
+    Storage1,
+    /// The slot that the firmware runs from
+    Execution,
+    /// The FOTA record
+    Record,
+}
+
+/// `console`
+#[derive(Debug, Args)]
+pub(crate) struct Console {
+    /// The device, instead of the project's
+    pub(crate) name: Option<String>,
+}
+
+/// `manager`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Manager {
+    /// Run the device manager
+    Serve(Serve),
+}
+
+/// `manager serve`
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Folder of database and images; created if missing
+    #[arg(long, default_value = "otaru-manager", env = "OTARU_MANAGER_DATA")]
+    pub(crate) data: PathBuf,
+    /// Address to listen on; beyond loopback it needs a certificate or --insecure
+    #[arg(long, default_value = "127.0.0.1:8480")]
+    pub(crate) listen: SocketAddr,
+    /// Address under which devices and people reach the manager, if it is another one
+    #[arg(long)]
+    pub(crate) public_url: Option<String>,
+    /// Certificate chain, PEM
+    #[arg(long, requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key, PEM
+    #[arg(long, requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve plain HTTP beyond loopback
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Proxy whose X-Forwarded-* headers are believed; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) trusted_proxy: Vec<IpAddr>,
+    /// Print a new one-time admin link
+    #[arg(long)]
+    pub(crate) new_admin_link: bool,
+}
+
+/// `login`
+#[derive(Debug, Args)]
+pub(crate) struct Login {
+    /// Address of the manager, or its one-time admin link
+    pub(crate) url: Option<String>,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Keep manager and device running afterwards
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// `host-chip`
+#[derive(Debug, Args)]
+pub(crate) struct HostChip {
+    /// The device folder
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+    /// Board and mode of a new device
+    #[arg(long)]
+    pub(crate) board: String,
+    /// Install mode that decides the areas of the flash
+    #[arg(long)]
+    pub(crate) mode: String,
+    /// Switched on at once
+    #[arg(long)]
+    pub(crate) power: bool,
+}

@@ -1,0 +1,138 @@
+//! Buttons and faults of a device on this machine.
+
+use super::local::Local;
+use crate::arguments::{Device, FlashArea, Moment as Wanted};
+use crate::confirm::confirm;
+use crate::failure::{Exit, Failure};
+use crate::session::Session;
+use otaru_board_host::control::{Client, Moment};
+use serde_json::json;
+
+/// Presses the button that was asked for.
+pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failure> {
+    match verb {
+        Device::Reset { name, moment } => {
+            let moment = at(*moment);
+            press(session, name.as_deref(), "reset", move |client| {
+                client.reset(moment)
+            })
+            .await
+        }
+        Device::PowerCut {
+            name,
+            moment,
+            off_ms,
+            torn,
+        } => {
+            let moment = Moment {
+                off_ms: Some(*off_ms),
+                torn: *torn,
+                ..at(*moment)
+            };
+            press(session, name.as_deref(), "power-cut", move |client| {
+                client.power_cut(moment)
+            })
+            .await
+        }
+        Device::Offline { name } => {
+            press(session, name.as_deref(), "offline", |client| {
+                client.set_online(false)
+            })
+            .await
+        }
+        Device::Online { name } => {
+            press(session, name.as_deref(), "online", |client| {
+                client.set_online(true)
+            })
+            .await
+        }
+        Device::Stop { name } => press(session, name.as_deref(), "stop", Client::shutdown).await,
+        Device::Corrupt { name, area, at } => corrupt(session, name.as_deref(), *area, *at).await,
+        // These two press no button; the caller takes them.
+        Device::Run { .. } | Device::List => Ok(()),
+    }
+}
+
+fn at(wanted: Wanted) -> Moment {
+    Moment {
+        at_operation: wanted.at_operation,
+        after_ms: wanted.after_ms,
+        ..Moment::default()
+    }
+}
+
+async fn press(
+    session: Session<'_>,
+    name: Option<&str>,
+    what: &'static str,
+    button: impl FnOnce(&mut Client) -> Result<(), otaru_board_host::control::ControlError>
+    + Send
+    + 'static,
+) -> Result<(), Failure> {
+    let local = Local::named(&session.device_name(name)?)?;
+    local.with_client(button).await?;
+    session.output.result(
+        "device",
+        &format!("{}: {what}", local.name),
+        json!({ "name": local.name, "did": what }),
+    );
+    Ok(())
+}
+
+/// Flips one bit.
+async fn corrupt(
+    session: Session<'_>,
+    name: Option<&str>,
+    area: Option<FlashArea>,
+    at: u32,
+) -> Result<(), Failure> {
+    let local = Local::named(&session.device_name(name)?)?;
+    let file = local.file()?.ok_or_else(|| {
+        Failure::new(
+            Exit::Failed,
+            "device-unknown",
+            format!("there is no device {}", local.name),
+        )
+        .hint("`otaru device list` shows what there is")
+    })?;
+    let names: &[&str] = match area {
+        Some(FlashArea::Storage0) => &["storage 0"],
+        Some(FlashArea::Storage1) => &["storage 1"],
+        Some(FlashArea::Execution) => &["execution"],
+        Some(FlashArea::Record) => &["record"],
+        None => &["storage 1", "storage 0"],
+    };
+    let found = names
+        .iter()
+        .find_map(|name| file.geometry.areas.iter().find(|area| area.name == *name));
+    let found = found.ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            "area-unknown",
+            format!("{} has no such area", local.name),
+        )
+        .hint("in mode swap there is only one storage slot: `--area storage-0`")
+    })?;
+    if at >= found.len {
+        let message = format!(
+            "{} has {:#x} bytes, {at:#x} lies beyond",
+            found.name, found.len
+        );
+        return Err(Failure::new(Exit::Usage, "area-bounds", message));
+    }
+    confirm(
+        session.output,
+        session.arguments.yes,
+        &format!("Flip a bit of {} in {} at {at:#x}?", local.name, found.name),
+    )?;
+    let offset = found.offset.saturating_add(at);
+    local
+        .with_client(move |client| client.corrupt(offset, 1))
+        .await?;
+    session.output.result(
+        "device",
+        &format!("{}: flipped a bit of {} at {at:#x}", local.name, found.name),
+        json!({ "name": local.name, "did": "corrupt", "area": found.name, "at": at }),
+    );
+    Ok(())
+}
