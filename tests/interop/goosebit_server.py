@@ -1,7 +1,7 @@
 """Runs the third-party device manager goosebit as a peer for an Otaru device.
 
     python goosebit_server.py --image FILE --version 1.1.0 --device ID [--token T] [--port N]
-                              [--folder DIR] [--poll HH:MM:SS] [--drop-after BYTES] [--registered]
+                              [--folder DIR] [--poll HH:MM:SS] [--drop-after BYTES] [--registered] [--quiet]
 
 goosebit is started unchanged. Its upload accepts only the file formats of two other update clients,
 so the image is put in beside it: a row in its table of software that names the file, and the device
@@ -56,6 +56,8 @@ def arguments(argv=None):
     parser.add_argument("--registered", action="store_true",
                         help="the device is known already: it is offered the update at its first "
                              "poll, and not asked for configuration data")
+    parser.add_argument("--quiet", action="store_true",
+                        help="print nothing after `ready`, as for a measurement")
     return parser.parse_args(argv)
 
 
@@ -118,11 +120,12 @@ class Watch:
         self.app = app
         self.device = options.device
         self.drop_after = options.drop_after
+        self.quiet = options.quiet
 
     async def __call__(self, scope, receive, send):
         prefix = f"/DEFAULT/controller/v1/{self.device}"
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith(prefix):
+        if self.quiet or scope["type"] != "http" or not path.startswith(prefix):
             await self.app(scope, receive, send)
             return
         exchange = Exchange(path.removeprefix(prefix).strip("/"), scope, self)

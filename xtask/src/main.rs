@@ -4,6 +4,7 @@
 //! command here, in Rust, so that it behaves the same on every machine; there are no shell scripts.
 //! It never contains product logic and no crate depends on it.
 
+mod bench;
 mod cache;
 mod ci;
 mod codegen;
@@ -32,6 +33,7 @@ Usage: cargo xtask <command>
   setup [--check] [WHAT…]       install what the tests need, once; WHAT is any of:
                                 python swupdate firmware extension editor neovim
                                 --check: only say what is missing
+  bench path                    how fast and how large the programs are, beside their limits
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets
 
 Everything that is installed or built outside the target folder stands in the user's cache
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::run(rest),
         ["ci"] => ci::run(),
         ["tidy", rest @ ..] => tidy::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["codegen", rest @ ..] => codegen::run(rest),
         ["setup", rest @ ..] => setup::run(rest),
         ["firmware", "check", crates @ ..] => firmware::check(crates),

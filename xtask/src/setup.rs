@@ -140,6 +140,14 @@ pub(crate) fn firmware_only() -> Result<()> {
     install(&[Part::Firmware]).map(drop)
 }
 
+/// Installs the Python programs if they are missing.
+///
+/// # Errors
+/// If they cannot be installed.
+pub(crate) fn python_only() -> Result<Environment> {
+    install(&[Part::Python])
+}
+
 fn parts(names: &[&str]) -> Result<Vec<Part>> {
     if names.is_empty() {
         return Ok(Part::ALL.to_vec());

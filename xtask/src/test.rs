@@ -203,12 +203,18 @@ fn npm(root: &Path, script: &str, environment: &Environment) -> Result<Outcome> 
     for (name, path) in environment {
         npm = npm.env(name, path);
     }
-    // The extension is tested with the server that was just built.
-    let server = format!("otaru{}", std::env::consts::EXE_SUFFIX);
+    // What was just built is packed into the extension, and tested there.
+    let program = format!("otaru{}", std::env::consts::EXE_SUFFIX);
     npm = npm.env(
-        "OTARU_SERVER",
-        workspace::target_folder(root).join("debug").join(server),
+        "OTARU",
+        workspace::target_folder(root).join("debug").join(program),
     );
+    if let Some((_, browser)) = environment
+        .iter()
+        .find(|(name, _)| *name == "OTARU_CHROMIUM")
+    {
+        npm = npm.env("CHROMIUM", browser);
+    }
     npm.folder(&root.join("vscode-extension")).run()?;
     Ok(Outcome::done())
 }
