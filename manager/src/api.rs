@@ -1,19 +1,19 @@
 //! The public API, version 1: what the web app, the CLI and the editor use. See
 //! docs/formats/api.md; the complete reference is generated from the handlers.
 
-mod access;
-mod actions;
-mod deployments;
-mod devices;
+pub(crate) mod access;
+pub(crate) mod actions;
+pub(crate) mod deployments;
+pub(crate) mod devices;
 mod events;
-mod firmwares;
-mod fleets;
-mod keys;
+pub(crate) mod firmwares;
+pub(crate) mod fleets;
+pub(crate) mod keys;
 pub(crate) mod publish;
-mod request;
-mod session;
+pub(crate) mod request;
+pub(crate) mod session;
 mod uploads;
-mod versions;
+pub(crate) mod versions;
 pub mod views;
 
 use crate::app::AppState;

@@ -126,12 +126,15 @@ pub(crate) async fn insert_api_key(
     name: &str,
     now_ms: i64,
 ) -> sqlx::Result<(String, String)> {
-    let id = secret::new_id("key");
+    let row = store::access::ApiKeyRow {
+        id: secret::new_id("key"),
+        name: name.to_owned(),
+        created_at: now_ms,
+    };
     let text = secret::new_secret();
-    let hash = secret::hash(&text);
-    store::access::insert_api_key(conn, &id, workspace, name, &hash, now_ms).await?;
-    let key = format!("{API_KEY_PREFIX}{id}_{text}");
-    Ok((id, key))
+    store::access::insert_api_key(conn, workspace, &row, &secret::hash(&text)).await?;
+    let key = format!("{API_KEY_PREFIX}{}_{text}", row.id);
+    Ok((row.id, key))
 }
 
 /// A one-time token that opens a workspace for whoever holds it first.
@@ -166,7 +169,7 @@ pub(crate) async fn redeem_admin_token(
 }
 
 /// A browser sends its cookie along with requests that other sites make; those must not count.
-async fn refuse_foreign_site(parts: &mut Parts, app: &AppState) -> Result<(), ApiError> {
+pub(crate) async fn refuse_foreign_site(parts: &mut Parts, app: &AppState) -> Result<(), ApiError> {
     if matches!(parts.method, Method::GET | Method::HEAD) {
         return Ok(());
     }

@@ -121,7 +121,7 @@ impl Blobs {
     }
 
     async fn whole(&self, sha256: &str) -> io::Result<Bytes> {
-        if let Some(bytes) = self.from_cache(sha256) {
+        if let Some(bytes) = self.cached_copy(sha256) {
             return Ok(bytes);
         }
         let object = self
@@ -140,7 +140,7 @@ impl Blobs {
         Ok(bytes)
     }
 
-    fn from_cache(&self, sha256: &str) -> Option<Bytes> {
+    fn cached_copy(&self, sha256: &str) -> Option<Bytes> {
         let mut cached = self.cached();
         let at = cached.iter().position(|(name, _)| name == sha256)?;
         let entry = cached.remove(at)?;

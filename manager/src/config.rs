@@ -57,7 +57,7 @@ impl Config {
             insecure: false,
             tls: None,
             trusted_proxies: Vec::new(),
-            poll_interval: Duration::from_secs(60),
+            poll_interval: Duration::from_mins(1),
             artifact_size_max: 1 << 30,
             requests_per_s: Some(200),
             limits: Limits::default(),

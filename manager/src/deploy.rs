@@ -35,6 +35,26 @@ pub(crate) struct Target {
     count: Option<i64>,
 }
 
+impl Target {
+    /// These devices; nothing if there are none.
+    pub(crate) fn of_devices(devices: Vec<String>) -> Option<Self> {
+        let target = Self {
+            devices,
+            ..Self::default()
+        };
+        (!target.devices.is_empty()).then_some(target)
+    }
+
+    /// The members of these fleets; nothing if there are none.
+    pub(crate) fn of_fleets(fleets: Vec<String>) -> Option<Self> {
+        let target = Self {
+            fleets,
+            ..Self::default()
+        };
+        (!target.fleets.is_empty()).then_some(target)
+    }
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "serde calls it with a reference"

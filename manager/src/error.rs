@@ -123,7 +123,7 @@ impl From<sqlx::Error> for ApiError {
         const SQLITE_FULL: &str = "13";
         match error
             .as_database_error()
-            .and_then(|database| database.code())
+            .and_then(sqlx::error::DatabaseError::code)
         {
             Some(code) if code == SQLITE_FULL => Self::storage_full(),
             Some(_) | None => Self::internal(error),
@@ -134,11 +134,14 @@ impl From<sqlx::Error> for ApiError {
 impl From<std::io::Error> for ApiError {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind;
-        match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-                Self::storage_full()
-            }
-            _ => Self::internal(error),
+        let full = [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::FileTooLarge,
+        ];
+        if full.contains(&error.kind()) {
+            return Self::storage_full();
         }
+        Self::internal(error)
     }
 }

@@ -95,8 +95,17 @@ impl Presence {
 
     /// Wakes every poll; the manager is about to stop.
     pub(crate) fn ring_all(&self) {
-        for seen in self.lock().values() {
-            seen.bell.notify_waiters();
+        let bells: Vec<_> = {
+            let seen = self.lock();
+            let mut bells: Vec<_> = seen
+                .iter()
+                .map(|(device, seen)| (*device, Arc::clone(&seen.bell)))
+                .collect();
+            bells.sort_unstable_by_key(|(device, _)| *device);
+            bells
+        };
+        for (_, bell) in bells {
+            bell.notify_waiters();
         }
     }
 

@@ -13,10 +13,11 @@ use crate::{secret, store};
 use axum::body::Body;
 use axum::http::StatusCode;
 use futures_util::StreamExt as _;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::MutexGuard;
 
@@ -24,12 +25,16 @@ use tokio::sync::MutexGuard;
 pub(crate) const FOLDER: &str = "uploads";
 /// An upload that nobody has finished for this long is forgotten.
 const FORGOTTEN_AFTER_MS: i64 = 24 * 3_600_000;
+/// A request waits this long for another one on the same upload.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A body that stands still for this long has been given up by its sender.
+const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Keeps two requests from writing to the same upload, and content from being removed while it is
 /// being taken over.
 #[derive(Debug, Default)]
 pub(crate) struct UploadLocks {
-    busy: Mutex<HashSet<String>>,
+    busy: Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>,
     content: tokio::sync::Mutex<()>,
 }
 
@@ -39,18 +44,16 @@ impl UploadLocks {
         self.content.lock().await
     }
 
-    fn begin(&self, id: &str) -> bool {
-        self.busy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.to_owned())
-    }
-
-    fn end(&self, id: &str) {
-        self.busy
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+    /// The lock of one upload. Locks that nobody holds are forgotten.
+    fn of(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(lock) = busy.get(id).and_then(Weak::upgrade) {
+            return lock;
+        }
+        busy.retain(|_, lock| lock.strong_count() > 0);
+        let lock = Arc::default();
+        busy.insert(id.to_owned(), Arc::downgrade(&lock));
+        lock
     }
 }
 
@@ -86,14 +89,17 @@ pub(crate) async fn receive(
     offset: u64,
     body: Body,
 ) -> Result<Received, ApiError> {
-    if !app.uploads.begin(&row.id) {
-        return Err(ApiError::conflict(
+    // After a broken connection the request before this one needs a moment to notice it.
+    let lock = app.uploads.of(&row.id);
+    let Ok(_alone) = tokio::time::timeout(BUSY_TIMEOUT, lock.lock()).await else {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
             "upload-busy",
             "another request is sending this upload",
-        ));
-    }
+        )
+        .hint("try again in a moment"));
+    };
     let result = receive_alone(&app, &workspace, &row, offset, body).await;
-    app.uploads.end(&row.id);
     if result
         .as_ref()
         .is_err_and(|error| error.status == StatusCode::INSUFFICIENT_STORAGE)
@@ -157,11 +163,16 @@ async fn write(
     let mut there = offset;
     let mut stream = body.into_data_stream();
     let mut broken = None;
-    while let Some(part) = stream.next().await {
-        let part = match part {
-            Ok(part) => part,
-            Err(error) => {
-                broken = Some(error);
+    loop {
+        let part = match tokio::time::timeout(SILENCE_TIMEOUT, stream.next()).await {
+            Ok(Some(Ok(part))) => part,
+            Ok(None) => break,
+            Ok(Some(Err(error))) => {
+                broken = Some(error.to_string());
+                break;
+            }
+            Err(silence) => {
+                broken = Some(silence.to_string());
                 break;
             }
         };

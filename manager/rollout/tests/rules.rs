@@ -55,8 +55,8 @@ fn failure(reason: Reason) -> Event {
 
 fn run(plan: &Plan, retries: u32, events: &[Event]) -> Action {
     let mut action = Action::new(retries);
-    for (index, &event) in events.iter().enumerate() {
-        action = step(&action, plan, event, 1_000 + i64::try_from(index).unwrap())
+    for (now_ms, &event) in (1_000..).zip(events) {
+        action = step(&action, plan, event, now_ms)
             .unwrap_or_else(|refusal| panic!("{event:?} refused in {action:?}: {refusal:?}"))
             .action;
     }

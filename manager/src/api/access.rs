@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 /// The one-time admin token.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct Setup {
+pub(crate) struct Setup {
     token: String,
     /// Name of the new API key; `admin` by default.
     name: Option<String>,
@@ -22,15 +22,15 @@ pub(super) struct Setup {
 
 /// A new API key, shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SetupDone {
-    api_key: String,
-    workspace: Workspace,
+pub(crate) struct SetupDone {
+    pub(crate) api_key: String,
+    pub(crate) workspace: Workspace,
 }
 
 /// Exchanges the one-time admin token for an API key.
 #[utoipa::path(post, path = "/setup", tag = "access", request_body = Setup, security(()),
     responses((status = 200, body = SetupDone), (status = 401, description = "used, expired or unknown")))]
-pub(super) async fn setup(
+pub(crate) async fn setup(
     State(app): State<AppState>,
     Body(setup): Body<Setup>,
 ) -> Result<Json<SetupDone>, ApiError> {
@@ -46,7 +46,7 @@ pub(super) async fn setup(
 
 /// The workspace of the API key.
 #[utoipa::path(get, path = "/workspace", tag = "access", responses((status = 200, body = Workspace)))]
-pub(super) async fn workspace(
+pub(crate) async fn workspace(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<Json<Workspace>, ApiError> {
@@ -68,14 +68,14 @@ async fn view(conn: &mut store::Conn, id: &str) -> Result<Workspace, ApiError> {
 
 /// A new gateway token, shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct GatewayToken {
-    token: String,
+pub(crate) struct GatewayToken {
+    pub(crate) token: String,
 }
 
 /// Makes a new gateway token; the old one stops working.
 #[utoipa::path(post, path = "/workspace/gateway-token", tag = "access",
     responses((status = 201, body = GatewayToken)))]
-pub(super) async fn new_gateway_token(
+pub(crate) async fn new_gateway_token(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<(StatusCode, Json<GatewayToken>), ApiError> {
@@ -90,7 +90,7 @@ pub(super) async fn new_gateway_token(
 /// Removes the gateway token; devices keep working with their own.
 #[utoipa::path(delete, path = "/workspace/gateway-token", tag = "access",
     responses((status = 204, description = "removed")))]
-pub(super) async fn delete_gateway_token(
+pub(crate) async fn delete_gateway_token(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<StatusCode, ApiError> {
@@ -102,7 +102,7 @@ pub(super) async fn delete_gateway_token(
 
 /// The API keys of the workspace, without their secrets.
 #[utoipa::path(get, path = "/api-keys", tag = "access", responses((status = 200, body = [ApiKey])))]
-pub(super) async fn list_api_keys(
+pub(crate) async fn list_api_keys(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<Json<Vec<ApiKey>>, ApiError> {
@@ -113,22 +113,22 @@ pub(super) async fn list_api_keys(
 
 /// The name of a new API key.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewApiKey {
-    name: String,
+pub(crate) struct NewApiKey {
+    pub(crate) name: String,
 }
 
 /// A new API key, shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CreatedApiKey {
-    id: String,
-    name: String,
-    api_key: String,
+pub(crate) struct CreatedApiKey {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) api_key: String,
 }
 
 /// Makes an API key.
 #[utoipa::path(post, path = "/api-keys", tag = "access", request_body = NewApiKey,
     responses((status = 201, body = CreatedApiKey)))]
-pub(super) async fn create_api_key(
+pub(crate) async fn create_api_key(
     State(app): State<AppState>,
     caller: Caller,
     Body(new): Body<NewApiKey>,
@@ -144,7 +144,7 @@ pub(super) async fn create_api_key(
 /// Deletes an API key; it stops working at once.
 #[utoipa::path(delete, path = "/api-keys/{id}", tag = "access", params(("id" = String, Path)),
     responses((status = 204, description = "deleted")))]
-pub(super) async fn delete_api_key(
+pub(crate) async fn delete_api_key(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,

@@ -18,23 +18,23 @@ use utoipa::IntoParams;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// Id or name of a device.
-    device: Option<String>,
+    pub(crate) device: Option<String>,
     /// Id of a deployment.
-    deployment: Option<String>,
+    pub(crate) deployment: Option<String>,
     /// True for those in progress, false for those that have ended.
-    active: Option<bool>,
+    pub(crate) active: Option<bool>,
     /// Entries to leave out at the beginning.
-    offset: Option<u32>,
+    pub(crate) offset: Option<u32>,
     /// Entries to answer with, at most 1000.
-    limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 }
 
 /// Actions, newest first, without their attempts.
 #[utoipa::path(get, path = "/actions", tag = "actions", params(Filter),
     responses((status = 200, body = [Action])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
     Params(filter): Params<Filter>,
@@ -62,7 +62,7 @@ pub(super) async fn list(
 /// One action with every attempt and transition.
 #[utoipa::path(get, path = "/actions/{id}", tag = "actions", params(("id" = String, Path)),
     responses((status = 200, body = Action)))]
-pub(super) async fn get(
+pub(crate) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -74,7 +74,7 @@ pub(super) async fn get(
 /// Cancels an action. Before the device has fetched it, at once; else when the device has stopped.
 #[utoipa::path(post, path = "/actions/{id}/cancel", tag = "actions", params(("id" = String, Path)),
     responses((status = 200, body = Action), (status = 409, description = "`action-ended`, `already-canceling`")))]
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -85,7 +85,7 @@ pub(super) async fn cancel(
 /// Starts another attempt of an action that ended without success.
 #[utoipa::path(post, path = "/actions/{id}/retry", tag = "actions", params(("id" = String, Path)),
     responses((status = 200, body = Action), (status = 409, description = "`nothing-to-retry`")))]
-pub(super) async fn retry(
+pub(crate) async fn retry(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -106,7 +106,7 @@ async fn command(
         .ok_or_else(|| ApiError::not_found("action"))?;
     if event == Event::RetryRequested {
         let version = store::catalog::version_by_seq(&mut tx, action.version_seq).await?;
-        if !version.is_some_and(|version| !version.deleted) {
+        if version.is_none_or(|version| version.deleted) {
             return Err(ApiError::conflict(
                 "version-deleted",
                 "its version was deleted",

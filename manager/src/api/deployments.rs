@@ -22,40 +22,40 @@ const RETRIES_MAX: u32 = 10;
 
 /// A deployment to start.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewDeployment {
+pub(crate) struct NewDeployment {
     /// Id or name of a firmware.
-    firmware: String,
+    pub(crate) firmware: String,
     /// Identifier or id of one of its versions.
-    version: String,
-    target: Target,
+    pub(crate) version: String,
+    pub(crate) target: Target,
     /// Seconds the new firmware has to reach the manager, 1 to 65535; 300 by default.
-    deadline_s: Option<u32>,
+    pub(crate) deadline_s: Option<u32>,
     /// Attempts that may follow a failed one by themselves, 0 to 10; none by default.
-    retries: Option<u32>,
+    pub(crate) retries: Option<u32>,
 }
 
 /// A deployment that was started.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Started {
-    id: String,
-    version: String,
-    created_at: String,
-    actions: Vec<StartedAction>,
+pub(crate) struct Started {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) created_at: String,
+    pub(crate) actions: Vec<StartedAction>,
     /// Devices of the fleets that cannot be updated, and why.
-    skipped: Vec<Skipped>,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct StartedAction {
-    id: String,
-    device: String,
-    status: &'static str,
+pub(crate) struct StartedAction {
+    pub(crate) id: String,
+    pub(crate) device: String,
+    pub(crate) status: &'static str,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Skipped {
-    device: String,
-    reason: &'static str,
+pub(crate) struct Skipped {
+    pub(crate) device: String,
+    pub(crate) reason: &'static str,
 }
 
 /// Commands devices, fleets or (with their number) all devices to update to a version.
@@ -63,7 +63,7 @@ struct Skipped {
     responses((status = 201, body = Started),
         (status = 409, description = "`count-mismatch`, `device-never-connected`, \
             `device-not-approved`, `foreign-artifact`, `no-devices`")))]
-pub(super) async fn create(
+pub(crate) async fn create(
     State(app): State<AppState>,
     caller: Caller,
     Body(new): Body<NewDeployment>,
@@ -115,7 +115,7 @@ pub(super) async fn create(
 /// Deployments, newest first.
 #[utoipa::path(get, path = "/deployments", tag = "deployments", params(Page),
     responses((status = 200, body = [Deployment])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
     Params(page): Params<Page>,
@@ -129,7 +129,7 @@ pub(super) async fn list(
 /// One deployment. Its actions: `GET /actions?deployment=…`.
 #[utoipa::path(get, path = "/deployments/{id}", tag = "deployments", params(("id" = String, Path)),
     responses((status = 200, body = Deployment)))]
-pub(super) async fn get(
+pub(crate) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -144,7 +144,7 @@ pub(super) async fn get(
 /// Cancels every action of a deployment that has not ended.
 #[utoipa::path(post, path = "/deployments/{id}/cancel", tag = "deployments",
     params(("id" = String, Path)), responses((status = 200, body = Deployment)))]
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,

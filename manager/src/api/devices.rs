@@ -18,34 +18,34 @@ use utoipa::{IntoParams, ToSchema};
 
 /// A device to provision.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-pub(super) struct ToProvision {
+pub(crate) struct ToProvision {
     /// Its id by default.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Id or name of its fleet; the first one by default.
-    fleet: Option<String>,
+    pub(crate) fleet: Option<String>,
     /// Its name in DDI addresses, for clients that choose their own; its id by default.
-    controller_id: Option<String>,
+    pub(crate) controller_id: Option<String>,
 }
 
 /// What to change about a device.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct DeviceChange {
-    name: Option<String>,
+pub(crate) struct DeviceChange {
+    pub(crate) name: Option<String>,
     /// Id or name of another fleet.
-    fleet: Option<String>,
+    pub(crate) fleet: Option<String>,
     /// Approves a device that a gateway token brought, or takes that back.
-    approved: Option<bool>,
+    pub(crate) approved: Option<bool>,
 }
 
 /// A new token, shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct NewToken {
-    token: String,
+pub(crate) struct NewToken {
+    pub(crate) token: String,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct DeviceFilter {
+pub(crate) struct DeviceFilter {
     /// Id or name of a fleet.
     fleet: Option<String>,
     /// Entries to leave out at the beginning.
@@ -58,7 +58,7 @@ pub(super) struct DeviceFilter {
 /// their number without paging.
 #[utoipa::path(get, path = "/devices", tag = "devices", params(DeviceFilter),
     responses((status = 200, body = [Device])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
     Params(filter): Params<DeviceFilter>,
@@ -88,7 +88,7 @@ pub(super) async fn list(
 /// Provisions a device: makes its identity and its token.
 #[utoipa::path(post, path = "/devices", tag = "devices", request_body = ToProvision,
     responses((status = 201, body = ProvisionedDevice), (status = 409, description = "`device-exists`")))]
-pub(super) async fn create(
+pub(crate) async fn create(
     State(app): State<AppState>,
     caller: Caller,
     Base(base): Base,
@@ -150,7 +150,7 @@ pub(super) async fn create(
 /// One device, by id, or by name if no other has it.
 #[utoipa::path(get, path = "/devices/{id}", tag = "devices", params(("id" = String, Path)),
     responses((status = 200, body = Device)))]
-pub(super) async fn get(
+pub(crate) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -164,7 +164,7 @@ pub(super) async fn get(
 /// Renames, moves or approves a device.
 #[utoipa::path(patch, path = "/devices/{id}", tag = "devices", params(("id" = String, Path)),
     request_body = DeviceChange, responses((status = 200, body = Device)))]
-pub(super) async fn update(
+pub(crate) async fn update(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -192,7 +192,7 @@ pub(super) async fn update(
 /// Deletes a device with its history. Its token stops working.
 #[utoipa::path(delete, path = "/devices/{id}", tag = "devices", params(("id" = String, Path)),
     responses((status = 204, description = "deleted")))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -208,7 +208,7 @@ pub(super) async fn delete(
 /// Makes a new token for a device; the old one stops working.
 #[utoipa::path(post, path = "/devices/{id}/token", tag = "devices", params(("id" = String, Path)),
     responses((status = 201, body = NewToken)))]
-pub(super) async fn new_token(
+pub(crate) async fn new_token(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -221,7 +221,7 @@ pub(super) async fn new_token(
     Ok((StatusCode::CREATED, Json(NewToken { token })))
 }
 
-pub(super) async fn find(
+pub(crate) async fn find(
     conn: &mut store::Conn,
     caller: &Caller,
     id: &str,

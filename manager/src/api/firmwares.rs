@@ -17,15 +17,15 @@ const DESCRIPTION_LEN_MAX: usize = 2_000;
 
 /// A firmware to make.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewFirmware {
-    name: String,
+pub(crate) struct NewFirmware {
+    pub(crate) name: String,
     #[serde(default)]
-    description: String,
+    pub(crate) description: String,
 }
 
 /// All firmwares, oldest first.
 #[utoipa::path(get, path = "/firmwares", tag = "firmwares", responses((status = 200, body = [Firmware])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<Json<Vec<Firmware>>, ApiError> {
@@ -37,7 +37,7 @@ pub(super) async fn list(
 /// Makes a firmware.
 #[utoipa::path(post, path = "/firmwares", tag = "firmwares", request_body = NewFirmware,
     responses((status = 201, body = Firmware), (status = 409, description = "`name-taken`")))]
-pub(super) async fn create(
+pub(crate) async fn create(
     State(app): State<AppState>,
     caller: Caller,
     Body(new): Body<NewFirmware>,
@@ -68,7 +68,7 @@ pub(super) async fn create(
 /// One firmware, by id or name.
 #[utoipa::path(get, path = "/firmwares/{id}", tag = "firmwares", params(("id" = String, Path)),
     responses((status = 200, body = Firmware)))]
-pub(super) async fn get(
+pub(crate) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -77,7 +77,7 @@ pub(super) async fn get(
     Ok(Json(find(&mut conn, &caller, &id).await?.into()))
 }
 
-pub(super) async fn find(
+pub(crate) async fn find(
     conn: &mut store::Conn,
     caller: &Caller,
     id: &str,

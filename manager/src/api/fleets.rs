@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 
 /// The name of a fleet.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct FleetName {
-    name: String,
+pub(crate) struct FleetName {
+    pub(crate) name: String,
 }
 
 /// All fleets, oldest first; new devices join the first.
 #[utoipa::path(get, path = "/fleets", tag = "fleets", responses((status = 200, body = [Fleet])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<Json<Vec<Fleet>>, ApiError> {
@@ -33,7 +33,7 @@ pub(super) async fn list(
 /// Makes a fleet.
 #[utoipa::path(post, path = "/fleets", tag = "fleets", request_body = FleetName,
     responses((status = 201, body = Fleet), (status = 409, description = "`name-taken`")))]
-pub(super) async fn create(
+pub(crate) async fn create(
     State(app): State<AppState>,
     caller: Caller,
     Body(new): Body<FleetName>,
@@ -58,7 +58,7 @@ pub(super) async fn create(
 /// One fleet, by id or name.
 #[utoipa::path(get, path = "/fleets/{id}", tag = "fleets", params(("id" = String, Path)),
     responses((status = 200, body = Fleet)))]
-pub(super) async fn get(
+pub(crate) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -70,7 +70,7 @@ pub(super) async fn get(
 /// Renames a fleet.
 #[utoipa::path(patch, path = "/fleets/{id}", tag = "fleets", params(("id" = String, Path)),
     request_body = FleetName, responses((status = 200, body = Fleet)))]
-pub(super) async fn update(
+pub(crate) async fn update(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -90,7 +90,7 @@ pub(super) async fn update(
 /// Deletes an empty fleet.
 #[utoipa::path(delete, path = "/fleets/{id}", tag = "fleets", params(("id" = String, Path)),
     responses((status = 204, description = "deleted"), (status = 409, description = "`fleet-in-use`")))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -118,7 +118,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find(
+pub(crate) async fn find(
     conn: &mut store::Conn,
     caller: &Caller,
     id: &str,

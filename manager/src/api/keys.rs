@@ -18,20 +18,20 @@ const KEYS_MAX: usize = 64;
 
 /// A public key to register.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(super) struct NewKey {
-    name: String,
+pub(crate) struct NewKey {
+    pub(crate) name: String,
     /// `ed25519`, which is also the default.
-    algorithm: Option<String>,
+    pub(crate) algorithm: Option<String>,
     /// 64 hex digits.
     public_key: String,
     /// Marks a key that anybody may have, such as one of a new project.
     #[serde(default)]
-    development: bool,
+    pub(crate) development: bool,
 }
 
 /// The key ring, oldest first.
 #[utoipa::path(get, path = "/keys", tag = "keys", responses((status = 200, body = [SigningKey])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
 ) -> Result<Json<Vec<SigningKey>>, ApiError> {
@@ -44,7 +44,7 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/keys", tag = "keys", request_body = NewKey,
     responses((status = 201, body = SigningKey), (status = 409, description = "`key-exists`"),
         (status = 422, description = "`malformed-key`, `unsupported`")))]
-pub(super) async fn create(
+pub(crate) async fn create(
     State(app): State<AppState>,
     caller: Caller,
     Body(new): Body<NewKey>,
@@ -90,7 +90,7 @@ pub(super) async fn create(
 /// Takes a key off the ring. Versions that it signed stay.
 #[utoipa::path(delete, path = "/keys/{id}", tag = "keys", params(("id" = String, Path)),
     responses((status = 204, description = "deleted")))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,

@@ -14,7 +14,7 @@ const PAGE_LEN_MAX: i64 = 1_000;
 
 /// A JSON body. Unlike `axum::Json` it does not insist on a content type.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send + 'static> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
@@ -42,7 +42,7 @@ fn refused(rejection: &JsonRejection) -> ApiError {
 
 /// The query of a request.
 #[derive(Debug)]
-pub(super) struct Params<T>(pub(super) T);
+pub(crate) struct Params<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     type Rejection = ApiError;
@@ -61,25 +61,25 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
 /// Part of a long list.
 #[derive(Debug, Clone, Copy, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// Entries to leave out at the beginning; 0 by default.
-    pub(super) offset: Option<u32>,
+    pub(crate) offset: Option<u32>,
     /// Entries to answer with, at most 1000, which is also the default.
-    pub(super) limit: Option<u32>,
+    pub(crate) limit: Option<u32>,
 }
 
 impl Page {
-    pub(super) fn offset(self) -> i64 {
+    pub(crate) fn offset(self) -> i64 {
         i64::from(self.offset.unwrap_or(0))
     }
 
-    pub(super) fn limit(self) -> i64 {
+    pub(crate) fn limit(self) -> i64 {
         self.limit.map_or(PAGE_LEN_MAX, i64::from).min(PAGE_LEN_MAX)
     }
 }
 
 /// A name for people: not empty, not long, one line.
-pub(super) fn checked_name(name: &str) -> Result<&str, ApiError> {
+pub(crate) fn checked_name(name: &str) -> Result<&str, ApiError> {
     let name = name.trim();
     let fits = (1..=NAME_LEN_MAX).contains(&name.chars().count());
     if fits && !name.chars().any(char::is_control) {

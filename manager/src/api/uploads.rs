@@ -49,7 +49,7 @@ pub(super) async fn create(
     Path(id): Path<String>,
     Body(new): Body<NewUpload>,
 ) -> Result<(StatusCode, Json<Upload>), ApiError> {
-    let row = checked(&app, &caller, new)?;
+    let row = checked(&app, &caller, &new)?;
     let mut tx = app.store.begin().await?;
     let firmware = firmwares::find(&mut tx, &caller, &id).await?;
     if let Some(digest) = store::catalog::taken_by(&mut tx, &firmware.id, &row.version).await? {
@@ -162,7 +162,7 @@ async fn view(app: &AppState, row: &UploadRow) -> Result<Upload, ApiError> {
     })
 }
 
-fn checked(app: &AppState, caller: &Caller, new: NewUpload) -> Result<UploadRow, ApiError> {
+fn checked(app: &AppState, caller: &Caller, new: &NewUpload) -> Result<UploadRow, ApiError> {
     let version = new.version.trim().to_owned();
     let plain = |c: char| !c.is_control() && c != '/';
     if !(1..=VERSION_LEN_MAX).contains(&version.len()) || !version.chars().all(plain) {
@@ -209,7 +209,7 @@ fn plain_file_name(name: &str, foreign: bool) -> String {
     if name.chars().all(|c| c == '.') {
         "image".clone_into(&mut name);
     }
-    if !foreign && !name.ends_with(".img") {
+    if !foreign && !name.as_bytes().ends_with(b".img") {
         name.push_str(".img");
     }
     name

@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 /// Versions of a firmware, newest first.
 #[utoipa::path(get, path = "/firmwares/{id}/versions", tag = "versions",
     params(("id" = String, Path), Page), responses((status = 200, body = [Version])))]
-pub(super) async fn list(
+pub(crate) async fn list(
     State(app): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
@@ -32,7 +32,7 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/firmwares/{id}/versions/{version}", tag = "versions",
     params(("id" = String, Path), ("version" = String, Path)),
     responses((status = 200, body = Version)))]
-pub(super) async fn get(
+pub(crate) async fn get(
     State(app): State<AppState>,
     caller: Caller,
     Path((id, version)): Path<(String, String)>,
@@ -46,7 +46,7 @@ pub(super) async fn get(
 #[utoipa::path(delete, path = "/firmwares/{id}/versions/{version}", tag = "versions",
     params(("id" = String, Path), ("version" = String, Path)),
     responses((status = 204, description = "deleted"), (status = 409, description = "`version-in-use`")))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     State(app): State<AppState>,
     caller: Caller,
     Path((id, version)): Path<(String, String)>,
@@ -71,7 +71,7 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn find(
+pub(crate) async fn find(
     conn: &mut store::Conn,
     firmware: &str,
     version: &str,

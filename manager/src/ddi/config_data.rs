@@ -110,9 +110,8 @@ fn describe(row: &mut DeviceRow, attributes: &Map<String, Value>) {
         value.filter(|value| !value.is_empty()).map(str::to_owned)
     };
     let otaru = attributes.keys().any(|key| key.starts_with("otaru."));
-    row.kind = if otaru { Kind::Otaru } else { Kind::Foreign }
-        .name()
-        .to_owned();
+    let kind = if otaru { Kind::Otaru } else { Kind::Foreign };
+    kind.name().clone_into(&mut row.kind);
     row.version = text("otaru.version");
     row.digest = text("otaru.digest").map(|digest| digest.to_ascii_lowercase());
     row.board = text("otaru.board");

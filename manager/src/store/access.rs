@@ -68,7 +68,7 @@ pub(crate) async fn set_gateway_token(
     hash: Option<&SecretHash>,
 ) -> sqlx::Result<()> {
     query("UPDATE workspaces SET gateway_token_hash = ? WHERE id = ?")
-        .bind(hash.map(|hash| hash.as_slice()))
+        .bind(hash.map(<[u8; 32]>::as_slice))
         .bind(workspace)
         .execute(conn)
         .await?;
@@ -77,20 +77,21 @@ pub(crate) async fn set_gateway_token(
 
 pub(crate) async fn insert_api_key(
     conn: &mut Conn,
-    id: &str,
     workspace: &str,
-    name: &str,
+    key: &ApiKeyRow,
     hash: &SecretHash,
-    now_ms: i64,
 ) -> sqlx::Result<()> {
-    query("INSERT INTO api_keys (id, workspace, name, secret_hash, created_at) VALUES (?, ?, ?, ?, ?)")
-        .bind(id)
-        .bind(workspace)
-        .bind(name)
-        .bind(hash.as_slice())
-        .bind(now_ms)
-        .execute(conn)
-        .await?;
+    query(
+        "INSERT INTO api_keys (id, workspace, name, secret_hash, created_at)
+         VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(&key.id)
+    .bind(workspace)
+    .bind(&key.name)
+    .bind(hash.as_slice())
+    .bind(key.created_at)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

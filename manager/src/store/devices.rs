@@ -150,6 +150,60 @@ pub(crate) async fn count(
         .await
 }
 
+/// Which devices to look for.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct DeviceSearch<'a> {
+    /// Part of a name (of either case), of an id or of a running version; empty for any.
+    pub(crate) text: &'a str,
+    /// Only members of this fleet.
+    pub(crate) fleet: Option<&'a str>,
+    /// Only those that are approved, or only those that are not.
+    pub(crate) approved: Option<bool>,
+}
+
+/// Devices that match, by name.
+pub(crate) async fn search(
+    conn: &mut Conn,
+    workspace: &str,
+    search: DeviceSearch<'_>,
+    (offset, limit): (i64, i64),
+) -> sqlx::Result<Vec<DeviceRow>> {
+    query_as(select_devices!(
+        "WHERE workspace = ?1 AND (?2 IS NULL OR fleet = ?2) AND (?3 IS NULL OR approved = ?3)
+         AND (?4 = '' OR instr(lower(name), lower(?4)) OR instr(id, ?4)
+              OR instr(coalesce(version, ''), ?4))
+         ORDER BY name COLLATE NOCASE, seq LIMIT ?6 OFFSET ?5"
+    ))
+    .bind(workspace)
+    .bind(search.fleet)
+    .bind(search.approved)
+    .bind(search.text)
+    .bind(offset)
+    .bind(limit)
+    .fetch_all(conn)
+    .await
+}
+
+/// How many devices match.
+pub(crate) async fn count_found(
+    conn: &mut Conn,
+    workspace: &str,
+    search: DeviceSearch<'_>,
+) -> sqlx::Result<i64> {
+    query_scalar(
+        "SELECT count(*) FROM devices
+         WHERE workspace = ?1 AND (?2 IS NULL OR fleet = ?2) AND (?3 IS NULL OR approved = ?3)
+         AND (?4 = '' OR instr(lower(name), lower(?4)) OR instr(id, ?4)
+              OR instr(coalesce(version, ''), ?4))",
+    )
+    .bind(workspace)
+    .bind(search.fleet)
+    .bind(search.approved)
+    .bind(search.text)
+    .fetch_one(conn)
+    .await
+}
+
 /// A device that is about to exist.
 #[derive(Debug)]
 pub(crate) struct NewDevice<'a> {
@@ -175,7 +229,7 @@ pub(crate) async fn insert(conn: &mut Conn, device: &NewDevice<'_>) -> sqlx::Res
     .bind(device.fleet)
     .bind(device.controller_id)
     .bind(device.name)
-    .bind(device.token_hash.as_ref().map(|hash| hash.as_slice()))
+    .bind(device.token_hash.as_ref().map(<[u8; 32]>::as_slice))
     .bind(device.approved)
     .bind(device.now_ms)
     .execute(conn)

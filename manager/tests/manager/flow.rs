@@ -245,7 +245,7 @@ async fn silence_times_out_and_a_late_success_still_counts() {
     let action = manager.deploy("1.1.0", &device).await;
     let (id, _) = device.fetch().await;
     device.go_to(id, "trial", &digest(&image)).await;
-    manager.pass(Duration::from_secs(2 * 3_600));
+    manager.pass(Duration::from_hours(2));
     manager.wait_for(&action, "timed-out").await;
     assert_eq!(device.offered().await, None);
     let confirmed = format!("otaru phase=confirmed digest={}", digest(&image));

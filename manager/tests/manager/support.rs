@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// Generous: a test that needs it has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running manager in this process.
 pub(crate) struct TestManager {
@@ -53,11 +53,13 @@ impl TestManager {
             .await
             .expect("a key can be made");
         let listener = manager.bind().await.expect("there is a free port");
-        let url = manager.url(listener.local_addr().expect("a listener has an address"));
+        let address = listener.local_addr().expect("a listener has an address");
+        let url = format!("{}://{address}", manager.scheme());
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let shutdown = async {
-                stopped.await.ok();
+                // A sender that is gone means the same as one that has sent.
+                drop(stopped.await);
             };
             manager
                 .serve(listener, shutdown)
@@ -291,7 +293,8 @@ impl EventStream {
                     id: field("id:").to_owned(),
                     data: serde_json::from_str(field("data:")).unwrap_or_default(),
                 };
-                self.read = rest.to_owned();
+                let rest = rest.to_owned();
+                self.read = rest;
                 if !event.kind.is_empty() {
                     return event;
                 }
@@ -444,7 +447,11 @@ pub(crate) fn text(value: &Value) -> String {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
 }
 
 pub(crate) fn digest(content: &[u8]) -> String {
