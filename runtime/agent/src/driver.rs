@@ -90,11 +90,12 @@ pub async fn run<P: Platform, F: Flash, A: Application>(
     app: &mut A,
     status: &Status,
 ) -> ResetReason {
-    match Driver::new(platform, flash, app, status) {
-        Ok(mut driver) => {
+    let mut made = Driver::new(platform, flash, app, status);
+    // Borrowed and not moved, so that the driver stands only once in this future.
+    match &mut made {
+        Ok(driver) => {
             let feed_ms = driver.block.watchdog_ms / 4;
-            let feeding = feed(platform, feed_ms);
-            match select(driver.run(), feeding).await {
+            match select(driver.run(), feed(platform, feed_ms)).await {
                 Either::First(reason) => reason,
                 Either::Second(never) => match never {},
             }

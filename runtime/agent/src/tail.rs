@@ -331,9 +331,7 @@ mod tests {
         for cut in 0..128 {
             // The header copies are written last, byte by byte.
             let mut torn = ram.clone();
-            for at in cut..128 {
-                torn[at] = before[at];
-            }
+            torn[cut..128].copy_from_slice(&before[cut..128]);
             begin(&mut torn, OLD, 0);
             assert!(of_attempt(&torn, 7).starts_with("first\n"), "cut at {cut}");
         }

@@ -86,7 +86,10 @@ impl Fate for Chaos {
 fn check_end(world: &mut World, cloud: &Cloud, new: &[u8], lines: &[String]) {
     let old = world.old.clone();
     let runs_new = world.runs(new);
-    assert!(runs_new || world.runs(&old), "neither image runs: {lines:#?}");
+    assert!(
+        runs_new || world.runs(&old),
+        "neither image runs: {lines:#?}"
+    );
     let state = world.state();
     assert_eq!(state.phase, Phase::Idle, "{lines:#?}");
     assert!(state.outcome.reported || state.outcome.attempt == 0);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::digest;
+use crate::world::{digest, hex};
 
 /// What the server offers.
 #[derive(Debug, Clone)]
@@ -148,7 +148,8 @@ impl Cloud {
             ("GET", []) => self.poll(request),
             ("PUT", ["configData"]) => {
                 self.config_wanted = false;
-                self.config.push(serde_json::from_slice(&request.body).unwrap());
+                self.config
+                    .push(serde_json::from_slice(&request.body).unwrap());
                 Reply::status(200)
             }
             ("GET", ["deploymentBase", id]) => self.deployment(id),
@@ -187,7 +188,10 @@ impl Cloud {
             }
         }
         if self.config_wanted {
-            links.insert("configData".into(), json!({"href": format!("{base}/configData")}));
+            links.insert(
+                "configData".into(),
+                json!({"href": format!("{base}/configData")}),
+            );
         }
         let body = json!({"config": {"polling": {"sleep": self.sleep}}, "_links": links});
         let mut reply = document(&body);
@@ -209,7 +213,7 @@ impl Cloud {
             return Reply::status(404);
         }
         let base = &self.base;
-        let hex: String = offer.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&offer.sha256);
         document(&json!({"id": id, "deployment": {
             "download": offer.download,
             "update": offer.update,
@@ -294,7 +298,10 @@ impl Cloud {
 
     /// Codes of the feedback to this action, in order.
     pub(crate) fn codes(&self, action: u64) -> Vec<u64> {
-        let of_action = self.feedback.iter().filter(|posted| posted.action == action);
+        let of_action = self
+            .feedback
+            .iter()
+            .filter(|posted| posted.action == action);
         of_action.map(|posted| posted.code).collect()
     }
 

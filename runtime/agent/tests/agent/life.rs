@@ -3,7 +3,7 @@
 
 use otaru_bootloader::ResetCause;
 use otaru_ddi::{
-    CancelFeedback, CancelReader, ConfigData, Detail, DetailLine, DeploymentReader, Feedback,
+    CancelFeedback, CancelReader, ConfigData, DeploymentReader, Detail, DetailLine, Feedback,
     PollReader,
 };
 use otaru_flash::{DeviceBlock, KEYS_MAX, Slot};
@@ -167,7 +167,11 @@ impl<'w> Life<'w> {
             action,
             Action::Poll { wait_s: 1.., .. } | Action::Sleep { ms: 10_000 }
         );
-        self.idle_polls = if held { self.idle_polls + 1 } else { self.idle_polls };
+        self.idle_polls = if held {
+            self.idle_polls + 1
+        } else {
+            self.idle_polls
+        };
         let quiet = self.session.state().phase == Phase::Idle && self.cloud.offer.is_none();
         held && (quiet || self.idle_polls > 40)
     }
@@ -199,7 +203,10 @@ impl<'w> Life<'w> {
         let legal = matches!(
             step,
             (Phase::Idle, Phase::Idle | Phase::Receiving)
-                | (Phase::Receiving, Phase::Receiving | Phase::Parked | Phase::Idle)
+                | (
+                    Phase::Receiving,
+                    Phase::Receiving | Phase::Parked | Phase::Idle
+                )
                 | (Phase::Parked, Phase::Requested | Phase::Idle)
                 | (Phase::Requested, Phase::Idle)
                 | (Phase::Trial, Phase::Refused | Phase::Idle)
@@ -210,13 +217,22 @@ impl<'w> Life<'w> {
         }
         if step == (Phase::Trial, Phase::Idle) {
             assert_eq!(next.outcome.cause, Cause::Confirmed);
-            assert!(self.trial.reported, "confirmed before the report was answered");
-            assert!(self.trial.offered_after_report, "confirmed without a new offer");
+            assert!(
+                self.trial.reported,
+                "confirmed before the report was answered"
+            );
+            assert!(
+                self.trial.offered_after_report,
+                "confirmed without a new offer"
+            );
             assert!(self.trial.healthy, "confirmed without the health check");
             assert!(matches!(event, Event::Healthy(true)), "{event:?}");
         }
         if step == (Phase::Trial, Phase::Refused) && next.outcome.cause == Cause::Withdrawn {
-            assert!(self.trial.last_poll_without, "withdrawn without a valid poll");
+            assert!(
+                self.trial.last_poll_without,
+                "withdrawn without a valid poll"
+            );
             assert!(matches!(event, Event::Polled { .. }), "{event:?}");
         }
         assert!(next.floor >= before.floor, "the floor falls");
@@ -456,7 +472,9 @@ impl<'w> Life<'w> {
                 .into_bytes();
                 request
             }
-            Action::FetchDeployment => Request::new("GET", &path_of(self.session.deployment_href())),
+            Action::FetchDeployment => {
+                Request::new("GET", &path_of(self.session.deployment_href()))
+            }
             Action::FetchCancel => Request::new("GET", &path_of(self.session.cancel_href())),
             Action::Open { from, to } => {
                 let mut request = Request::new("GET", &path_of(self.session.artifact_href()));

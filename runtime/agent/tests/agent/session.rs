@@ -68,7 +68,10 @@ fn update_from_factory_is_confirmed_in_both_modes() {
         if mode == Mode::Standby {
             expect.push("ota: copying the running firmware to storage first");
         }
-        let first = lines.iter().position(|line| line.contains("download")).unwrap();
+        let first = lines
+            .iter()
+            .position(|line| line.contains("download"))
+            .unwrap();
         assert_eq!(lines[..first], expect);
         let rest: Vec<&str> = lines[first..]
             .iter()
@@ -114,7 +117,10 @@ fn second_update_uses_the_other_slot_and_needs_no_copy() {
     cloud.offer = Some(Offer::new(9, "1.2.0+3", &third));
     let lines = live_on(&mut world, &mut cloud, &mut Kind);
     assert!(world.runs(&third));
-    assert!(!lines.iter().any(|line| line.contains("copying")), "{lines:#?}");
+    assert!(
+        !lines.iter().any(|line| line.contains("copying")),
+        "{lines:#?}"
+    );
     assert_eq!(world.state().backup, Backup::Copy(Slot::Storage0));
 }
 
@@ -137,7 +143,9 @@ fn reset_while_receiving_ends_the_attempt_and_the_next_one_resumes() {
     cloud.offer = Some(Offer::new(9, "1.1.0+2", &new));
     let lines = live_on(&mut world, &mut cloud, &mut Kind);
     assert!(
-        lines.iter().any(|line| line == "ota: download goes on from byte 12288"),
+        lines
+            .iter()
+            .any(|line| line == "ota: download goes on from byte 12288"),
         "{lines:#?}"
     );
     assert!(world.runs(&new));
@@ -205,7 +213,10 @@ fn pauses_grow_to_thirty_seconds_and_the_agent_never_gives_up() {
     }
     let (mut world, mut cloud, _) = setup(Mode::Swap);
     let mut life = Life::begin(&mut world, &mut cloud, ResetCause::PowerOn).unwrap();
-    assert_eq!(life.live(&mut Offline(50)), End::Asked(ResetReason::Install));
+    assert_eq!(
+        life.live(&mut Offline(50)),
+        End::Asked(ResetReason::Install)
+    );
     let sleeps: Vec<u32> = life
         .actions
         .iter()
@@ -214,7 +225,10 @@ fn pauses_grow_to_thirty_seconds_and_the_agent_never_gives_up() {
             _ => None,
         })
         .collect();
-    assert_eq!(sleeps[..8], [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]);
+    assert_eq!(
+        sleeps[..8],
+        [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000]
+    );
     assert_eq!(sleeps.len(), 50);
 }
 
@@ -260,37 +274,40 @@ fn failed_attempt_is_told_again_and_never_tried_again() {
     assert_eq!(cloud.codes(8), [u64::from(Reason::DigestMismatch.code())]);
 }
 
+/// Offers another update in the middle of a download.
+struct Swap {
+    own: Option<Offer>,
+    other: Option<Offer>,
+    lost: bool,
+}
+
+impl Fate for Swap {
+    fn fault(&mut self, action: &Action, cloud: &mut Cloud) -> Fault {
+        match action {
+            Action::Mark { step: 2 } if !self.lost => {
+                self.lost = true;
+                Fault::None
+            }
+            Action::Receive { .. } if self.lost && self.other.is_some() => {
+                cloud.offer = self.other.take();
+                Fault::Lost
+            }
+            // The other one is closed; the server comes back to the first.
+            Action::Open { .. } if self.lost && cloud.offer.is_none() => {
+                cloud.offer = self.own.take();
+                Fault::None
+            }
+            _ => Fault::None,
+        }
+    }
+}
+
 #[test]
 fn another_update_is_declined_while_one_is_received() {
     // C5
     let (mut world, mut cloud, new) = setup(Mode::Swap);
     let own = cloud.offer.clone();
     let third = signed("1.2.0+3", 3, 12_000);
-    struct Swap {
-        own: Option<Offer>,
-        other: Option<Offer>,
-        lost: bool,
-    }
-    impl Fate for Swap {
-        fn fault(&mut self, action: &Action, cloud: &mut Cloud) -> Fault {
-            match action {
-                Action::Mark { step: 2 } if !self.lost => {
-                    self.lost = true;
-                    Fault::None
-                }
-                Action::Receive { .. } if self.lost && self.other.is_some() => {
-                    cloud.offer = self.other.take();
-                    Fault::Lost
-                }
-                // The other one is closed; the server comes back to the first.
-                Action::Open { .. } if self.lost && cloud.offer.is_none() => {
-                    cloud.offer = self.own.take();
-                    Fault::None
-                }
-                _ => Fault::None,
-            }
-        }
-    }
     let mut fate = Swap {
         own,
         other: Some(Offer::new(9, "1.2.0+3", &third)),
@@ -307,7 +324,11 @@ fn another_update_replaces_a_parked_one_in_the_same_slot() {
     struct Later(bool, Option<Offer>);
     impl Fate for Later {
         fn may_install(&mut self) -> MayInstall<'static> {
-            if self.0 { MayInstall::Yes } else { MayInstall::NotNow("motor running") }
+            if self.0 {
+                MayInstall::Yes
+            } else {
+                MayInstall::NotNow("motor running")
+            }
         }
         fn fault(&mut self, action: &Action, cloud: &mut Cloud) -> Fault {
             if matches!(action, Action::AskInstall) && self.1.is_some() {
@@ -339,10 +360,17 @@ fn cancel_stops_a_download_and_a_parked_image() {
             },
         );
         let lines = live_on(&mut world, &mut cloud, &mut fate);
-        assert_eq!(cloud.cancel_answers, [(8, "closed".to_owned())], "{lines:#?}");
+        assert_eq!(
+            cloud.cancel_answers,
+            [(8, "closed".to_owned())],
+            "{lines:#?}"
+        );
         assert!(world.runs(&world.old.clone()));
         let state = world.state();
-        assert_eq!((state.phase, state.outcome.cause), (Phase::Idle, Cause::Withdrawn));
+        assert_eq!(
+            (state.phase, state.outcome.cause),
+            (Phase::Idle, Cause::Withdrawn)
+        );
         assert!(state.outcome.reported);
     }
 }
@@ -460,7 +488,11 @@ fn unhealthy_firmware_and_refusing_application_end_the_attempt() {
         }
     }
     for (install, healthy, reason) in [
-        (MayInstall::Refuse("never"), true, Reason::RefusedByApplication),
+        (
+            MayInstall::Refuse("never"),
+            true,
+            Reason::RefusedByApplication,
+        ),
         (MayInstall::Yes, false, Reason::Unhealthy),
     ] {
         let (mut world, mut cloud, _) = setup(Mode::Standby);
@@ -531,22 +563,37 @@ fn skipped_download_and_skipped_update_wait_for_the_manager() {
     }
 }
 
+/// A name, what is wrong with the offer, and the reason.
+type Case = (&'static str, fn(&mut Offer), Reason);
+
 #[test]
 fn foreign_deployments_get_their_reason() {
     // C22
-    let cases: [(&str, fn(&mut Offer), Reason); 3] = [
-        ("other board", |offer| {
-            let key = crate::world::signing_key();
-            *offer = Offer::new(
-                8,
-                "x",
-                &crate::world::signed_for("x", 2, 900, [9; 16], &key),
-            );
-        }, Reason::WrongBoard),
-        ("older than confirmed", |offer| {
-            *offer = Offer::new(8, "x", &signed("x", 0, 900));
-        }, Reason::SecurityCounter),
-        ("malformed", |offer| offer.download = "nonsense", Reason::MalformedDeployment),
+    let cases: [Case; 3] = [
+        (
+            "other board",
+            |offer| {
+                let key = crate::world::signing_key();
+                *offer = Offer::new(
+                    8,
+                    "x",
+                    &crate::world::signed_for("x", 2, 900, [9; 16], &key),
+                );
+            },
+            Reason::WrongBoard,
+        ),
+        (
+            "older than confirmed",
+            |offer| {
+                *offer = Offer::new(8, "x", &signed("x", 0, 900));
+            },
+            Reason::SecurityCounter,
+        ),
+        (
+            "malformed",
+            |offer| offer.download = "nonsense",
+            Reason::MalformedDeployment,
+        ),
     ];
     for (name, change, reason) in cases {
         let (mut world, mut cloud, _) = setup(Mode::Standby);

@@ -32,6 +32,13 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
         .digest()
 }
 
+/// A digest as it stands on the wire.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    let digits = |byte: &u8| [byte >> 4, byte & 15];
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+    digest.iter().flat_map(digits).map(digit).collect()
+}
+
 pub(crate) fn image_of(bytes: &[u8]) -> Image {
     Image {
         len: u32::try_from(bytes.len()).unwrap(),
@@ -162,7 +169,9 @@ impl World {
 
     /// The state in force, as a boot would see it.
     pub(crate) fn state(&mut self) -> State {
-        *Journal::load(&mut self.flash, &self.layout).unwrap().state()
+        *Journal::load(&mut self.flash, &self.layout)
+            .unwrap()
+            .state()
     }
 
     /// Whether the execution slot begins with these bytes.
