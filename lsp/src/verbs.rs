@@ -10,6 +10,7 @@ pub(crate) use local::{LocalDevice, console, press};
 
 use crate::protocol::{Built, Outcome, Plan};
 use crate::update::ActionNews;
+use otaru_lsp_build::credentials;
 use otaru_lsp_build::image::{BuildOptions, BuiltImage, build};
 use otaru_lsp_build::manager::{
     self, Action, ActionStatus, ManagerClient, StoredVersion, Target, UpdateRequest, upload, watch,
@@ -361,7 +362,7 @@ fn client(project: &OpenProject) -> Result<ManagerClient, Failure> {
             hint: Some("add `url` to [manager]".to_owned()),
             is_stop: false,
         })?;
-    let key = std::env::var("OTARU_API_KEY").ok();
+    let key = credentials::api_key(&url)?;
     Ok(ManagerClient::new(url, key.as_deref())?)
 }
 

@@ -37,6 +37,7 @@ run(process.execPath, [
   target,
   "--no-dependencies",
   "--skip-license",
+  "--allow-missing-repository",
   "--out",
   out,
 ]);
