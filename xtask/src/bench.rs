@@ -72,6 +72,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     }
     let programs = build()?;
     let mut values = Vec::new();
+    let mut failed = Vec::new();
     for (name, measure) in [
         (
             "device manager",
@@ -81,7 +82,13 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         ("goosebit, for comparison", goosebit::measure),
     ] {
         report::line(&format!("\n==> {name}"));
-        values.extend(measure(&programs).with_context(|| format!("cannot measure {name}"))?);
+        match measure(&programs) {
+            Ok(measured) => values.extend(measured),
+            Err(error) => {
+                report::failure(&error);
+                failed.push(name);
+            }
+        }
     }
     report::line(&format!(
         "\n{:<62} {:>12} {:>10}",
@@ -99,7 +106,10 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         );
         report::line(row.trim_end());
     }
-    Ok(())
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("could not be measured: {}", failed.join(", "))
 }
 
 /// The programs that are measured.
