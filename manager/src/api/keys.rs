@@ -23,7 +23,7 @@ pub(crate) struct NewKey {
     /// `ed25519`, which is also the default.
     pub(crate) algorithm: Option<String>,
     /// 64 hex digits.
-    public_key: String,
+    pub(crate) public_key: String,
     /// Marks a key that anybody may have, such as one of a new project.
     #[serde(default)]
     pub(crate) development: bool,
