@@ -7,6 +7,7 @@
 mod edges;
 mod edges_list;
 mod files;
+mod links;
 mod rust_source;
 mod tied;
 mod words;
@@ -79,12 +80,14 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
 /// If a rule is broken; all findings have been printed.
 pub(crate) fn check() -> Result<String> {
     let root = workspace::root();
-    let texts = read(&root, workspace::files(&root)?)?;
+    let files = workspace::files(&root)?;
+    let texts = read(&root, &files)?;
     let packages = workspace::packages(&root)?;
     let mut findings = edges::check(&packages);
     findings.extend(texts.iter().flat_map(files::check));
     findings.extend(texts.iter().flat_map(words::check));
     findings.extend(tied::check(&texts));
+    findings.extend(links::check(&texts, &files.into_iter().collect()));
     findings.sort();
     for finding in &findings {
         report::line(&finding.to_string());
@@ -95,14 +98,17 @@ pub(crate) fn check() -> Result<String> {
     bail!("{} house rules are broken, see above", findings.len())
 }
 
-fn read(root: &Path, files: Vec<String>) -> Result<Vec<Text>> {
+fn read(root: &Path, files: &[String]) -> Result<Vec<Text>> {
     let mut texts = Vec::new();
     for path in files {
         let bytes =
-            std::fs::read(root.join(&path)).with_context(|| format!("cannot read {path}"))?;
+            std::fs::read(root.join(path)).with_context(|| format!("cannot read {path}"))?;
         // Pictures and test vectors are no text; the rules are about text.
         if let Ok(content) = String::from_utf8(bytes) {
-            texts.push(Text { path, content });
+            texts.push(Text {
+                path: path.clone(),
+                content,
+            });
         }
     }
     Ok(texts)

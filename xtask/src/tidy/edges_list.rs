@@ -107,6 +107,21 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
+    // Whole updates with real processes; nobody depends on it.
+    (
+        "otaru-tests-scenarios",
+        &[
+            "otaru-board-host",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-runtime",
+            "otaru-lsp-build",
+            "otaru-lsp-project",
+            "otaru-manager",
+        ],
+    ),
 ];
 
 /// What tests may use beyond the normal dependencies of their crate: the simulated world anywhere,
