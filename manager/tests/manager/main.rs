@@ -8,4 +8,5 @@ mod fleet;
 mod flow;
 mod open;
 mod support;
+mod tls;
 mod uploads;
