@@ -9,6 +9,7 @@ mod http;
 mod manager;
 mod running;
 mod server;
+mod update;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             manager::measure as fn(&Programs) -> Result<Vec<Value>>,
         ),
         ("language server", server::measure),
+        ("an update", update::measure),
         ("goosebit, for comparison", goosebit::measure),
     ] {
         report::line(&format!("\n==> {name}"));

@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
         ])
     });
     steps.run("documentation", "cargo doc --no-deps", || {
-        cargo(&["doc", "--no-deps", "--quiet", "--keep-going"])
+        cargo(&["doc", "--no-deps", "--keep-going"])
     });
     test::all(&mut steps);
     steps.run("probe", "cargo test -p otaru-probe", || {

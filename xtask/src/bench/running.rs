@@ -58,6 +58,22 @@ impl Running {
         }
     }
 
+    /// Its next line; `None` when it has ended or has been silent for too long.
+    pub(super) fn next_line(&self) -> Option<String> {
+        self.lines.recv_timeout(PATIENCE * 10).ok()
+    }
+
+    /// Every process below it.
+    pub(super) fn descendants(&self) -> Vec<Process> {
+        let mut found = vec![Process(self.child.id())];
+        let mut at = 0;
+        while let Some(parent) = found.get(at) {
+            found.extend(parent.children());
+            at += 1;
+        }
+        found
+    }
+
     /// Since it was started.
     pub(super) fn age(&self) -> Duration {
         self.started.elapsed()
@@ -83,13 +99,10 @@ impl Running {
 
     /// Memory that it occupies now, in KiB.
     pub(super) fn memory_kib(&self) -> Result<u64> {
-        let text = self.proc_file("status")?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        number
-            .context("/proc/…/status has no VmRSS")?
-            .parse()
-            .context("VmRSS is no number")
+        match Process(self.child.id()).memory_kib() {
+            0 => bail!("the program has ended"),
+            kib => Ok(kib),
+        }
     }
 
     fn proc_file(&self, name: &str) -> Result<String> {
@@ -102,5 +115,46 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Either may say that it has ended already, which is what we want.
         let _ended = self.child.kill().is_err() || self.child.wait().is_err();
+    }
+}
+
+/// Some process of this machine, which may have ended.
+pub(super) struct Process(u32);
+
+impl Process {
+    /// Memory that it occupies now, in KiB; 0 when it has ended.
+    pub(super) fn memory_kib(&self) -> u64 {
+        let text = self.file("status");
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// The processes that it has started.
+    pub(super) fn children(&self) -> Vec<Self> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok().map(Self))
+            .filter(|process| process.parent() == Some(self.0))
+            .collect()
+    }
+
+    fn parent(&self) -> Option<u32> {
+        // Behind the name in parentheses: state, then the parent.
+        let text = self.file("stat");
+        let (_, rest) = text.rsplit_once(')')?;
+        rest.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// Its command line.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        self.file("cmdline")
+            .split('\0')
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{name}", self.0)).unwrap_or_default()
     }
 }
