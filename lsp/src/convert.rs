@@ -94,7 +94,7 @@ pub(crate) fn lens(found: ide::Lens, folder: &Path) -> CodeLens {
     };
     let arguments = VerbParams {
         project: Some(folder.to_string_lossy().into_owned()),
-        version: None,
+        ..VerbParams::default()
     };
     CodeLens {
         range: range(found.span),

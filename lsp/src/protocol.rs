@@ -48,6 +48,11 @@ pub struct VerbParams {
     #[cfg_attr(test, ts(optional))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// Only for an upload: registers the project's key with the manager if it is not known there.
+    /// An update says in its plan that it will do so.
+    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub register_key: bool,
 }
 
 /// Starts the update of a plan that a person has seen.

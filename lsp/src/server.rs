@@ -108,7 +108,7 @@ impl LanguageServer for Backend {
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
         let document = params.text_document;
         self.queue.tell(move |workspace| {
-            workspace.open(document.uri, document.version, document.text);
+            workspace.open(&document.uri, document.version, document.text);
         });
     }
 
@@ -317,6 +317,7 @@ impl Backend {
             .await?
     }
 
+    #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
         if let Some(job) = progress::job_of(&params.token) {
             self.queue.tell(move |workspace| workspace.cancel_job(job));

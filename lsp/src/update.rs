@@ -1,6 +1,8 @@
 //! Follows one update from what the manager says about its action: which phase runs, since when,
 //! how long the others took, and how it ended. No clock and no IO: the caller brings the time.
 
+use std::cmp::Ordering;
+
 use crate::protocol::{PhaseName, PhaseProgress, PhaseState, Update, Verdict};
 
 /// The phases in the order in which an update passes them.
@@ -140,20 +142,22 @@ fn phase_of(name: &str) -> Option<PhaseName> {
 /// phase earlier than the running one (a retry) starts again from there.
 fn enter(update: &mut Update, phase: PhaseName, percent: Option<u8>, now_ms: f64) {
     for state in &mut update.phases {
-        if state.phase < phase {
-            finish(state, PhaseProgress::Done, now_ms);
-        } else if state.phase > phase {
-            state.state = PhaseProgress::Ahead;
-            state.started_ms = None;
-            state.took_ms = None;
-            state.percent = None;
-        } else {
-            if state.state != PhaseProgress::Running {
-                state.state = PhaseProgress::Running;
-                state.started_ms = Some(now_ms);
+        match state.phase.cmp(&phase) {
+            Ordering::Less => finish(state, PhaseProgress::Done, now_ms),
+            Ordering::Greater => {
+                state.state = PhaseProgress::Ahead;
+                state.started_ms = None;
                 state.took_ms = None;
+                state.percent = None;
             }
-            state.percent = percent.map(|percent| percent.min(100));
+            Ordering::Equal => {
+                if state.state != PhaseProgress::Running {
+                    state.state = PhaseProgress::Running;
+                    state.started_ms = Some(now_ms);
+                    state.took_ms = None;
+                }
+                state.percent = percent.map(|percent| percent.min(100));
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ pub(crate) use local::{LocalDevice, console, press};
 
 use crate::protocol::{Built, Outcome, Plan};
 use crate::update::ActionNews;
+use otaru_lsp_build::builds::BuildNumbers;
 use otaru_lsp_build::credentials;
 use otaru_lsp_build::image::{BuildOptions, BuiltImage, build};
 use otaru_lsp_build::manager::{
@@ -23,13 +24,19 @@ use teller::Teller;
 use tokio::sync::mpsc;
 use tower_lsp::ls_types::Diagnostic;
 
+/// How often a build number that another machine has used is replaced before we give up.
+const NUMBERS_TRIED_MAX: u32 = 3;
+
 /// What is to be done.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Compile, pack, sign.
     Build { version: Option<String> },
     /// And hand over to the manager.
-    Upload { version: Option<String> },
+    Upload {
+        version: Option<String>,
+        register_key: bool,
+    },
     /// Build, and find out what an update would do.
     Plan { version: Option<String> },
     /// Update as planned.
@@ -66,15 +73,19 @@ pub(crate) struct FotaPlan {
     plan: manager::Plan,
     image: BuiltImage,
     client: ManagerClient,
+    /// Name of the project, for its key.
+    owner: String,
+    /// Whether the manager knows the key that signed.
+    key_known: bool,
 }
 
 impl FotaPlan {
-    pub(crate) fn device_name(&self) -> String {
+    pub(crate) fn device(&self) -> String {
         target_name(&self.plan)
     }
 
     /// What runs there now, if all devices run the same.
-    pub(crate) fn from_version(&self) -> Option<String> {
+    pub(crate) fn replaces(&self) -> Option<String> {
         let (first, others) = self.plan.devices.split_first()?;
         others
             .iter()
@@ -82,20 +93,35 @@ impl FotaPlan {
             .then(|| first.from.clone())
     }
 
-    pub(crate) fn to_version(&self) -> String {
+    pub(crate) fn version(&self) -> String {
         self.plan.version.clone()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let key = (!self.key_known).then(|| {
+            let kind = if self.image.development_key {
+                "development key"
+            } else {
+                "key"
+            };
+            format!(
+                "the manager does not know the {kind} {:.8}; it will be registered",
+                self.image.key
+            )
+        });
+        self.plan.warnings.iter().cloned().chain(key).collect()
     }
 
     /// As clients see it, without a name yet.
     pub(crate) fn to_protocol(&self) -> Plan {
         Plan {
             plan_id: String::new(),
-            device: self.device_name(),
-            from_version: self.from_version(),
-            to_version: self.to_version(),
+            device: self.device(),
+            from_version: self.replaces(),
+            to_version: self.version(),
             digest: self.plan.digest.clone(),
             size: u32::try_from(self.plan.size).unwrap_or(u32::MAX),
-            warnings: self.plan.warnings.clone(),
+            warnings: self.warnings(),
         }
     }
 }
@@ -155,7 +181,7 @@ pub(crate) async fn carry_out(
     while let Ok(event) = events.try_recv() {
         teller.event(event);
     }
-    ended.unwrap_or_else(|failure| failure.outcome())
+    ended.unwrap_or_else(Failure::outcome)
 }
 
 async fn perform(
@@ -172,14 +198,21 @@ async fn perform(
                 message: format!("built {}", image.label),
             })
         }
-        Order::Upload { version } => {
+        Order::Upload {
+            version,
+            register_key,
+        } => {
             let project = OpenProject::open(folder)?;
-            let image = build_image(&project, version, job, teller).await?;
             let client = client(&project)?;
+            let image = free_image(&project, &client, version, job, teller).await?;
+            if register_key && !knows_key(&client, &image).await? {
+                register(&client, &project.settings.name, &image).await?;
+            }
             let uploaded = upload(&client, &project.settings.firmware, &image, job).await?;
-            let message = match uploaded.already_there {
-                true => format!("{} was uploaded before", image.label),
-                false => format!("uploaded {}", image.label),
+            let message = if uploaded.already_there {
+                format!("{} was uploaded before", image.label)
+            } else {
+                format!("uploaded {}", image.label)
             };
             Ok(Outcome::Done { message })
         }
@@ -206,7 +239,7 @@ async fn build_image(
         })?;
     let options = BuildOptions {
         label,
-        ..BuildOptions::default()
+        target_dir: target_dir(),
     };
     let image = build(project, &options, job).await?;
     (teller.tell)(News::Built(Built {
@@ -215,6 +248,84 @@ async fn build_image(
         size: u32::try_from(image.size).unwrap_or(u32::MAX),
     }));
     Ok(image)
+}
+
+/// Builds an image whose label is free in the manager, or belongs to this very image there. Build
+/// numbers are counted on each machine; where two have counted to the same one, the later image
+/// takes the next that is free.
+async fn free_image(
+    project: &OpenProject,
+    client: &ManagerClient,
+    version: Option<String>,
+    job: &Job,
+    teller: &Teller<'_>,
+) -> Result<BuiltImage, Failure> {
+    // Whoever cannot upload should learn it before the compiler runs.
+    tokio::select! {
+        known = client.workspace() => drop(known?),
+        () = job.cancelled() => return Err(Failure::stopped()),
+    }
+    for _ in 0..NUMBERS_TRIED_MAX {
+        let image = build_image(project, version.clone(), job, teller).await?;
+        let versions = client.versions(&project.settings.firmware).await?;
+        let is_other = |known: &&manager::VersionInfo| {
+            known.version == image.label && known.digest != image.digest
+        };
+        if !versions.iter().any(|known| is_other(&known)) {
+            return Ok(image);
+        }
+        if !image.automatic {
+            return Err(Failure {
+                code: "version-exists".to_owned(),
+                message: format!(
+                    "version {} exists already and is another image",
+                    image.label
+                ),
+                hint: Some("choose another version: none is ever replaced".to_owned()),
+                is_stop: false,
+            });
+        }
+        let numbers = versions
+            .iter()
+            .filter_map(|known| known.version.rsplit_once('+'));
+        let highest = numbers
+            .filter_map(|(_, number)| number.parse::<u32>().ok())
+            .max();
+        let highest = highest.unwrap_or(image.build);
+        BuildNumbers::in_folder(&project.state_dir()).raise_to(highest, &image.content)?;
+    }
+    Err(Failure {
+        code: "version-exists".to_owned(),
+        message: "no free build number was found".to_owned(),
+        hint: Some("choose a version of your own".to_owned()),
+        is_stop: false,
+    })
+}
+
+/// Whether the manager accepts what the project's key has signed.
+async fn knows_key(client: &ManagerClient, image: &BuiltImage) -> Result<bool, Failure> {
+    let ring = client.keys().await?;
+    Ok(ring
+        .iter()
+        .any(|key| key.public_key.eq_ignore_ascii_case(&image.key)))
+}
+
+async fn register(client: &ManagerClient, name: &str, image: &BuiltImage) -> Result<(), Failure> {
+    client
+        .add_key(name, &image.key, image.development_key)
+        .await?;
+    Ok(())
+}
+
+/// The device of a project whose manifest names none: one that is called like the project, with
+/// everything replaced that a device's name cannot have.
+pub(crate) fn default_device(project: &str) -> String {
+    let plain = |c: char| {
+        let fits = c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if fits { c } else { '-' }
+    };
+    let name: String = project.chars().map(plain).take(64).collect();
+    name.trim_start_matches(['-', '_']).to_owned()
 }
 
 async fn plan(
@@ -227,10 +338,11 @@ async fn plan(
     let target = match &project.settings.target {
         Some(UpdateTarget::Device(device)) => Target::Devices(vec![device.clone()]),
         Some(UpdateTarget::Fleet(fleet)) => Target::Fleets(vec![fleet.clone()]),
-        None => return Err(Failure::no_target()),
+        None => Target::Devices(vec![default_device(&project.settings.name)]),
     };
     let client = client(&project)?;
-    let image = build_image(&project, version, job, teller).await?;
+    let image = free_image(&project, &client, version, job, teller).await?;
+    let key_known = knows_key(&client, &image).await?;
     let request = UpdateRequest {
         firmware: project.settings.firmware.clone(),
         version: StoredVersion::New((&image).into()),
@@ -242,11 +354,15 @@ async fn plan(
         () = job.cancelled() => return Ok(canceled()),
     };
     let message = format!("{} is ready for {}", plan.version, target_name(&plan));
-    (teller.tell)(News::Planned(Box::new(FotaPlan {
+    let owner = project.settings.name.clone();
+    let plan = FotaPlan {
         plan,
         image,
         client,
-    })));
+        owner,
+        key_known,
+    };
+    (teller.tell)(News::Planned(Box::new(plan)));
     Ok(Outcome::Done { message })
 }
 
@@ -255,7 +371,12 @@ async fn run(plan: FotaPlan, job: &Job, teller: &Teller<'_>) -> Result<Outcome, 
         plan,
         image,
         client,
+        owner,
+        key_known,
     } = plan;
+    if !key_known {
+        register(&client, &owner, &image).await?;
+    }
     upload(&client, &plan.request.firmware, &image, job).await?;
     let device = target_name(&plan);
     let version = plan.version.clone();
@@ -309,15 +430,16 @@ fn verdict(device: &str, version: &str, actions: &[Action]) -> Outcome {
         .iter()
         .find(|action| action.status != ActionStatus::Succeeded)
     else {
-        return match actions.is_empty() {
-            true => Outcome::Failed {
+        return if actions.is_empty() {
+            Outcome::Failed {
                 code: "no-devices".to_owned(),
                 message: "no device was addressed".to_owned(),
                 hint: None,
-            },
-            false => Outcome::Done {
+            }
+        } else {
+            Outcome::Done {
                 message: format!("{device} confirmed {version}"),
-            },
+            }
         };
     };
     let ended = match worst.status {
@@ -348,6 +470,11 @@ fn verdict(device: &str, version: &str, actions: &[Action]) -> Outcome {
         message: why.map_or_else(|| ended.clone(), |why| format!("{ended}: {why}")),
         hint: None,
     }
+}
+
+/// Cargo's target directory, if many projects are to share one.
+fn target_dir() -> Option<PathBuf> {
+    std::env::var_os("OTARU_TARGET_DIR").map(PathBuf::from)
 }
 
 /// The manager of a project, with the key that is known for it.
@@ -412,12 +539,12 @@ impl Failure {
         }
     }
 
-    fn no_target() -> Self {
+    fn stopped() -> Self {
         Self {
-            code: "no-target".to_owned(),
-            message: "Otaru.toml names no device or fleet".to_owned(),
-            hint: Some("add `device` to [manager]".to_owned()),
-            is_stop: false,
+            code: String::new(),
+            message: String::new(),
+            hint: None,
+            is_stop: true,
         }
     }
 

@@ -21,7 +21,12 @@ project?: string,
 /**
  * The version to give the image, instead of the one that would be proposed.
  */
-version?: string, };
+version?: string, 
+/**
+ * Only for an upload: registers the project's key with the manager if it is not known there.
+ * An update says in its plan that it will do so.
+ */
+registerKey?: boolean, };
 
 /**
  * Starts the update of a plan that a person has seen.

@@ -38,9 +38,8 @@ impl LineIndex {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let end_len = match byte {
-                b'\n' => 1,
                 b'\r' if bytes.get(at + 1) == Some(&b'\n') => 2,
-                b'\r' => 1,
+                b'\n' | b'\r' => 1,
                 _ => 0,
             };
             if end_len > 0 {

@@ -1,6 +1,6 @@
 //! The devices of a project's manager, as the views show them.
 
-use super::{Failure, client};
+use super::{Failure, client, default_device};
 use crate::protocol::{Device, Devices, Manager, ManagerState};
 use otaru_lsp_build::manager;
 use otaru_lsp_build::project::OpenProject;
@@ -68,7 +68,8 @@ pub(crate) async fn devices(folder: &Path) -> DevicesFound {
 fn to_protocol(device: manager::Device, project: &OpenProject, url: &str) -> Device {
     let target = match &project.settings.target {
         Some(UpdateTarget::Device(wanted)) => *wanted == device.id || *wanted == device.name,
-        Some(UpdateTarget::Fleet(_)) | None => false,
+        Some(UpdateTarget::Fleet(_)) => false,
+        None => default_device(&project.settings.name) == device.name,
     };
     let fleet = device.fleet.as_ref().and_then(|fleet| {
         let name = fleet.get("name").unwrap_or(fleet);

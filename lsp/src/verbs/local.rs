@@ -36,12 +36,13 @@ mod sockets {
     fn folder(device: &LocalDevice) -> Result<PathBuf, String> {
         let root = devices_root().ok_or("there is no home folder that could hold devices")?;
         let dir = device_dir(&root, &device.name).map_err(|error| error.to_string())?;
-        match dir.is_dir() {
-            true => Ok(dir),
-            false => Err(format!(
+        if dir.is_dir() {
+            Ok(dir)
+        } else {
+            Err(format!(
                 "{} is not a device on this machine; `otaru device list` shows what is",
                 device.name
-            )),
+            ))
         }
     }
 
@@ -101,7 +102,9 @@ mod sockets {
                     "{} is switched off; `otaru device run {}` starts it",
                     device.name, device.name
                 ),
-                other => other.to_string(),
+                error @ (ControlError::Refused(_)
+                | ControlError::Io { .. }
+                | ControlError::Protocol { .. }) => error.to_string(),
             })?;
         stream
             .set_nonblocking(true)

@@ -32,9 +32,9 @@ pub(crate) struct Consoles {
 impl Consoles {
     /// Turns all off.
     pub(super) fn close_all(&mut self) {
-        std::mem::take(&mut self.on)
-            .into_values()
-            .for_each(|task| task.abort());
+        for task in std::mem::take(&mut self.on).into_values() {
+            task.abort();
+        }
     }
 }
 

@@ -13,10 +13,10 @@ use tower_lsp::ls_types::{
 
 impl Workspace {
     /// A text was opened.
-    pub(crate) fn open(&mut self, uri: Uri, version: i32, text: String) {
+    pub(crate) fn open(&mut self, uri: &Uri, version: i32, text: String) {
         self.documents
             .insert(uri.clone(), Document { text, version });
-        self.reanalyze(&uri);
+        self.reanalyze(uri);
     }
 
     /// A text was edited.
@@ -63,7 +63,7 @@ impl Workspace {
             return;
         };
         let analysis = Analysis::new(document.text.clone());
-        self.set_analysis(folder, analysis);
+        self.set_analysis(&folder, analysis);
     }
 
     /// Whether the manifest of a project is open in the editor.

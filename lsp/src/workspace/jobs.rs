@@ -19,7 +19,7 @@ use tower_lsp::jsonrpc::Error;
 use tower_lsp::ls_types::{MessageActionItem, MessageType};
 
 /// How long a question may stand unanswered before it counts as a no.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(120);
+const QUESTION_TIMEOUT: Duration = Duration::from_mins(2);
 /// The only answer that starts an update.
 const YES: &str = "Start FOTA";
 
@@ -72,7 +72,10 @@ impl Workspace {
         let version = params.version.clone();
         let order = match verb {
             Verb::Build => Order::Build { version },
-            Verb::Upload => Order::Upload { version },
+            Verb::Upload => Order::Upload {
+                version,
+                register_key: params.register_key,
+            },
             Verb::Plan | Verb::Run => Order::Plan { version },
         };
         Ok(self.start_job(folder, verb, order, origin))
@@ -97,12 +100,7 @@ impl Workspace {
             .plans
             .take(&params.plan_id, params.version.as_deref(), Instant::now());
         let (folder, plan) = taken.map_err(refused)?;
-        let started = update::begin(
-            plan.device_name(),
-            plan.from_version(),
-            plan.to_version(),
-            now_ms(),
-        );
+        let started = update::begin(plan.device(), plan.replaces(), plan.version(), now_ms());
         if let Some(project) = self.projects.get_mut(&folder) {
             project.update = Some(started);
         }
@@ -166,7 +164,7 @@ impl Workspace {
                     hint: Some("see the server's log".to_owned()),
                 }
             });
-            queue.tell(move |workspace| workspace.job_ended(job, outcome));
+            queue.tell(move |workspace| workspace.job_ended(job, &outcome));
         });
         if let Some(running) = self.jobs.running.get_mut(&job) {
             running.task = Some(task);
@@ -190,7 +188,9 @@ impl Workspace {
             })
             .map(|(job, _)| *job)
             .collect();
-        wanted.iter().for_each(|job| self.cancel_job(*job));
+        for job in &wanted {
+            self.cancel_job(*job);
+        }
         Ok(!wanted.is_empty())
     }
 
@@ -212,7 +212,9 @@ impl Workspace {
     pub(crate) fn close_down(&mut self) -> Vec<JoinHandle<()>> {
         self.consoles.close_all();
         let jobs: Vec<u32> = self.jobs.running.keys().copied().collect();
-        jobs.iter().for_each(|job| self.cancel_job(*job));
+        for job in jobs {
+            self.cancel_job(job);
+        }
         self.jobs
             .running
             .values_mut()
@@ -259,7 +261,7 @@ impl Workspace {
             }
             News::Uploading(percent) => {
                 self.with_update(&folder, |update| {
-                    update::uploading(update, percent, now_ms())
+                    update::uploading(update, percent, now_ms());
                 });
             }
             News::Action(action) => {
@@ -308,7 +310,7 @@ impl Workspace {
 
     fn planned(&mut self, job: u32, folder: &Path, plan: FotaPlan) {
         let mut shown = plan.to_protocol();
-        let version = plan.to_version();
+        let version = plan.version();
         shown.plan_id = self
             .plans
             .keep(folder.to_path_buf(), version, Instant::now(), plan);
@@ -364,7 +366,7 @@ impl Workspace {
     }
 
     /// A job is over.
-    fn job_ended(&mut self, job: u32, outcome: Outcome) {
+    fn job_ended(&mut self, job: u32, outcome: &Outcome) {
         self.tell_job(
             job,
             JobEventKind::Finished {
@@ -378,15 +380,16 @@ impl Workspace {
             project.job = None;
             if running.verb == Verb::Run
                 && let (Some(update), Some(news)) =
-                    (project.update.as_mut(), verbs::as_news(&outcome))
+                    (project.update.as_mut(), verbs::as_news(outcome))
             {
                 update::fail(update, &news, now_ms());
             }
         }
         if running.origin == Origin::Editor {
-            let (level, text) = match &outcome {
-                Outcome::Done { message } => (MessageType::INFO, message),
-                Outcome::Canceled { message } => (MessageType::INFO, message),
+            let (level, text) = match outcome {
+                Outcome::Done { message } | Outcome::Canceled { message } => {
+                    (MessageType::INFO, message)
+                }
                 Outcome::Failed { message, .. } => (MessageType::ERROR, message),
             };
             self.outbox.push(Out::Show(level, text.clone()));
@@ -401,9 +404,9 @@ impl Workspace {
             return;
         };
         let files: BTreeSet<PathBuf> = std::mem::take(&mut project.findings).into_keys().collect();
-        files
-            .iter()
-            .for_each(|file| self.publish_findings(folder, file));
+        for file in &files {
+            self.publish_findings(folder, file);
+        }
     }
 
     fn publish_findings(&mut self, folder: &Path, file: &Path) {

@@ -20,7 +20,7 @@ use tower_lsp::ls_types::{Diagnostic, Uri};
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why nothing can be done with "the device".
-pub(super) const NO_DEVICE: &str = "Otaru.toml names no device: add `device` to [manager]";
+pub(super) const NO_DEVICE: &str = "Otaru.toml addresses a fleet: say which device";
 
 /// One project.
 #[derive(Debug)]
@@ -88,26 +88,22 @@ impl ProjectState {
             .unwrap_or_else(|| "project".to_owned())
     }
 
-    /// What an update addresses, in words; `None` if the manifest does not say.
-    fn target(&self) -> Option<String> {
-        let manager = &self.analysis.manifest().manager;
-        let device = manager.device.as_ref().map(|device| device.value.clone());
-        device.or_else(|| {
-            manager
-                .fleet
-                .as_ref()
-                .map(|fleet| format!("fleet {}", fleet.value))
-        })
+    /// What an update addresses, in words.
+    fn target(&self) -> String {
+        match &self.analysis.manifest().manager.fleet {
+            Some(fleet) => format!("fleet {}", fleet.value),
+            None => self.device_name().unwrap_or_default(),
+        }
     }
 
-    /// The device of the manifest, by name or id.
+    /// The device that is meant when nobody says, by name or id. A fleet is no device.
     pub(super) fn device_name(&self) -> Option<String> {
-        self.analysis
-            .manifest()
-            .manager
-            .device
-            .as_ref()
-            .map(|device| device.value.clone())
+        let manager = &self.analysis.manifest().manager;
+        match (&manager.device, &manager.fleet) {
+            (Some(device), _) => Some(device.value.clone()),
+            (None, Some(_)) => None,
+            (None, None) => Some(verbs::default_device(&self.name())),
+        }
     }
 
     pub(super) fn status(&self) -> Status {
@@ -122,7 +118,7 @@ impl ProjectState {
                 .as_ref()
                 .map(|board| board.value.clone()),
             mode: settings.map(|settings| settings.mode.as_str().to_owned()),
-            target: self.target(),
+            target: Some(self.target()),
             device: self.device.clone(),
             manager: Manager {
                 url: manifest
@@ -179,11 +175,6 @@ impl ProjectState {
     }
 
     pub(super) fn obstacle_to_fota(&self) -> Option<String> {
-        if self.target().is_none() {
-            return Some(
-                "Otaru.toml names no device or fleet: add `device` to [manager]".to_owned(),
-            );
-        }
         match &self.device {
             Some(device) if !device.ever_connected => Some(format!(
                 "{} has never connected to the manager: start it once",
@@ -211,12 +202,12 @@ impl Workspace {
     /// Files changed outside the editor.
     pub(crate) fn files_changed(&mut self, uris: &[Uri]) {
         for uri in uris {
-            match paths::project_of(uri) {
-                Some(folder) => self.read_manifest(folder),
+            if let Some(folder) = paths::project_of(uri) {
+                self.read_manifest(folder);
+            } else {
                 // A key, most likely: it is cheap to look at all of them.
-                None => {
-                    let folders: Vec<PathBuf> = self.projects.keys().cloned().collect();
-                    folders.iter().for_each(|folder| self.look_at_key(folder));
+                for folder in self.projects.keys() {
+                    self.look_at_key(folder);
                 }
             }
         }
@@ -236,7 +227,7 @@ impl Workspace {
                 match read {
                     Ok(bytes) => {
                         let text = String::from_utf8_lossy(&bytes).into_owned();
-                        workspace.set_analysis(folder, Analysis::new(text));
+                        workspace.set_analysis(&folder, Analysis::new(text));
                     }
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                         workspace.forget_project(&folder);
@@ -271,12 +262,12 @@ impl Workspace {
     }
 
     /// Takes over a new state of a manifest.
-    pub(super) fn set_analysis(&mut self, folder: PathBuf, analysis: Analysis) {
-        let is_new = !self.projects.contains_key(&folder);
+    pub(super) fn set_analysis(&mut self, folder: &Path, analysis: Analysis) {
+        let is_new = !self.projects.contains_key(folder);
         let project = self
             .projects
-            .entry(folder.clone())
-            .or_insert_with(|| ProjectState::new(folder.clone()));
+            .entry(folder.to_path_buf())
+            .or_insert_with(|| ProjectState::new(folder.to_path_buf()));
         let key_of = |analysis: &Analysis| {
             analysis
                 .manifest()
@@ -291,14 +282,14 @@ impl Workspace {
         if is_other_key {
             project.facts.key_file = KeyFile::Unknown;
         }
-        self.stale_diagnostics.insert(folder.clone());
-        self.stale_status.insert(folder.clone());
+        self.stale_diagnostics.insert(folder.to_path_buf());
+        self.stale_status.insert(folder.to_path_buf());
         if is_new || is_other_key {
-            self.look_at_key(&folder);
+            self.look_at_key(folder);
         }
         // While somebody types an address, the manager is left in peace: what counts is the file.
-        if is_new || (is_other_manager && self.open_manifest(&folder).is_none()) {
-            self.refresh_device(&folder);
+        if is_new || (is_other_manager && self.open_manifest(folder).is_none()) {
+            self.refresh_device(folder);
         }
     }
 

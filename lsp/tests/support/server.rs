@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before the test fails and says what it saw.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running server.
 pub(crate) struct TestServer {
@@ -129,25 +129,28 @@ impl TestServer {
         answer["error"].clone()
     }
 
-    /// Answers a request of the server.
-    pub(crate) fn reply(&mut self, request: &Value, result: &Value) {
-        self.send(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }));
-    }
-
     /// Waits for a notification or request of the server and gives its parameters.
     pub(crate) fn expect(&mut self, method: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.expect_message(method, wanted)["params"].clone()
     }
 
     /// As [`Self::expect`], the whole message.
-    pub(crate) fn expect_message(&mut self, method: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn expect_message(
+        &mut self,
+        method: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
         self.wait_for(method, |message| {
             message["method"] == method && wanted(&message["params"])
         })
     }
 
     /// The diagnostics of a file as soon as they satisfy `wanted`; earlier ones are passed over.
-    pub(crate) fn diagnostics(&mut self, uri: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    pub(crate) fn diagnostics(
+        &mut self,
+        uri: &str,
+        wanted: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = Vec::new();
         loop {
@@ -197,11 +200,6 @@ impl TestServer {
     /// Closes the server's input.
     pub(crate) fn close_input(&mut self) {
         self.input = None;
-    }
-
-    /// Id of the process.
-    pub(crate) fn process_id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Waits for the end of the process, which the end of its output announces.
