@@ -29,13 +29,16 @@ pub(crate) fn install_modules(root: &Path) -> Result<()> {
         return Ok(());
     }
     let folder = root.join(EXTENSION);
-    let verb = if folder.join("package-lock.json").exists() {
-        "ci"
-    } else {
-        "install"
-    };
+    // Not `npm ci`: it refuses a lock file that lacks optional packages for other systems, which npm
+    // itself leaves out where a registry has none. This keeps to the lock file and does not write it.
     Program::new(program_path(&["npm"])?)
-        .args([verb, "--no-audit", "--no-fund", "--loglevel=error"])
+        .args([
+            "install",
+            "--no-save",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=error",
+        ])
         .folder(&folder)
         .run_logged(&cache::log_file("extension-packages")?)?;
     std::fs::write(modules_stamp(root), lock_hash(root)?).context("cannot write the stamp")
