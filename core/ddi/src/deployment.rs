@@ -33,7 +33,7 @@ pub enum Handling {
     Skip,
     /// When the application agrees. Also what holds when the server does not say.
     Attempt,
-    /// Without asking the application.
+    /// Now. The application is asked all the same: only it knows whether a reset is safe.
     Forced,
 }
 
@@ -63,8 +63,9 @@ pub struct Deployment {
     pub version: String<VERSION_LEN_MAX>,
     /// Length of the image file in bytes, at least 1.
     pub size: u32,
-    /// SHA-256 of the image file.
-    pub sha256: [u8; 32],
+    /// SHA-256 of the image file; `None` when the server announced only other hashes. What the
+    /// image is signed for decides in any case.
+    pub sha256: Option<[u8; 32]>,
     /// The address of the image file, as the server wrote it: a URL, or a path that begins with
     /// `/`.
     pub href: String<HREF_LEN_MAX>,
@@ -164,9 +165,6 @@ impl fmt::Display for DeploymentError {
             Self::TooLong(field) => write!(f, "deployment: {} is too long", field.name()),
             Self::Unsupported(Field::Encrypted) => {
                 f.write_str("deployment: encrypted artifacts are not supported")
-            }
-            Self::Unsupported(Field::Sha256) => {
-                f.write_str("deployment: the artifact has no sha256, the only hash supported")
             }
             Self::Unsupported(field) => {
                 write!(f, "deployment: this {} is not supported", field.name())

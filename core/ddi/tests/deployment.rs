@@ -184,7 +184,7 @@ fn the_image_is_chosen_among_the_artifacts_of_the_first_chunk() {
     assert_eq!(choose(&[]), Err(DeploymentError::NoArtifact));
     assert_eq!(
         choose(&[bare]),
-        Err(DeploymentError::Unsupported(Field::Sha256))
+        Err(DeploymentError::Malformed(Field::Href))
     );
     check(
         r#""chunks":["#,
@@ -215,11 +215,6 @@ fn what_a_device_cannot_do_is_unsupported() {
         "\"encrypted\":false",
         "\"encrypted\":true",
         DeploymentError::Unsupported(Field::Encrypted),
-    );
-    check(
-        "sha256",
-        "sha1",
-        DeploymentError::Unsupported(Field::Sha256),
     );
 }
 

@@ -167,7 +167,13 @@ fn model(root: &Value) -> Option<Deployment> {
         return None;
     }
     let artifact = artifact(of_chunk("artifacts").as_array()?)?;
-    let sha256 = artifact["hashes"]["sha256"].as_str()?;
+    let hashes = &artifact["hashes"];
+    let sha256 = if hashes.is_null() {
+        None
+    } else {
+        hashes.as_object()?.get("sha256")
+    };
+    let sha256 = sha256.filter(|value| !value.is_null());
     let metadata = of_chunk("metadata");
     Some(Deployment {
         id: number(&root["id"])?,
@@ -186,7 +192,10 @@ fn model(root: &Value) -> Option<Deployment> {
             .ok()?,
         version: text_or(of_chunk("version"), "")?.try_into().ok()?,
         size: artifact["size"].as_u64()?.try_into().ok()?,
-        sha256: (sha256 == SHA256).then_some(DIGEST)?,
+        sha256: match sha256 {
+            None => None,
+            Some(value) => Some((value == SHA256).then_some(DIGEST)?),
+        },
         href: href(&artifact["_links"])?.try_into().ok()?,
         deadline_s: setting(metadata, "otaru.deadline_s", 65535)?
             .unwrap_or(300)

@@ -24,7 +24,7 @@ impl core::error::Error for WrongPhase {}
 pub struct Download {
     /// DDI action id.
     pub attempt: u64,
-    /// Length and SHA-256 as announced.
+    /// Length and SHA-256 as announced; a digest of zeros if none was announced.
     pub image: Image,
     /// Seconds the new firmware will have to confirm: 1…65535.
     pub deadline_s: u16,
@@ -69,7 +69,9 @@ impl State {
             (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
             (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
         };
-        let resumable = self.slot == Some(slot) && self.other == download.image;
+        // Without an announced digest nobody knows whether it is the same image.
+        let known = download.image.digest != [0; 32];
+        let resumable = known && self.slot == Some(slot) && self.other == download.image;
         let mut next = *self;
         next.step = if resumable { self.step } else { 0 };
         if mode == Mode::Swap {
@@ -103,10 +105,22 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `receiving`.
     pub fn parked(&self) -> Next {
+        self.parked_as(self.other.digest)
+    }
+
+    /// The same for an image whose digest was not announced: what was found when it was verified.
+    ///
+    /// # Errors
+    /// [`WrongPhase`] outside `receiving`.
+    pub fn parked_as(&self, digest: [u8; 32]) -> Next {
         self.require(&[Phase::Receiving])?;
         Ok(Self {
             phase: Phase::Parked,
             step: 0,
+            other: Image {
+                digest,
+                ..self.other
+            },
             ..*self
         })
     }

@@ -32,5 +32,7 @@ pub mod tail;
 pub use console::{Notice, print_line};
 pub use driver::run;
 pub use platform::{Application, Boot, MayInstall, Platform, ResetReason};
-pub use session::{Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Report, Session, Text};
+pub use session::{
+    Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Found, Report, Session, Text,
+};
 pub use status::{Progress, Status, UpdatePhase, Version};

@@ -127,9 +127,6 @@ impl Draft {
         if matches!(self.selection, Selection::None | Selection::Several) {
             return Err(DeploymentError::NoArtifact);
         }
-        if self.artifact.sha256 == Got::Absent {
-            return Err(DeploymentError::Unsupported(Field::Sha256));
-        }
         required(self.artifact.href_state, Field::Href)?;
         let size = required(self.artifact.size, Field::Size)?;
         let Ok(size) = u32::try_from(size) else {
@@ -146,7 +143,7 @@ impl Draft {
             name: self.name,
             version: self.version,
             size,
-            sha256: required(self.artifact.sha256, Field::Sha256)?,
+            sha256: optional(self.artifact.sha256, Field::Sha256)?,
             href: self.artifact.href,
             deadline_s: optional(self.deadline_s, Field::DeadlineS)?.unwrap_or(DEADLINE_S_DEFAULT),
             trials: optional(self.trials, Field::Trials)?,

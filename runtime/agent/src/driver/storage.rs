@@ -8,7 +8,7 @@ use otaru_image::{
 use otaru_record::{Cause, Image, SlotReader};
 
 use super::Driver;
-use crate::session::{Action, Event};
+use crate::session::{Action, Event, Found};
 use crate::{Application, MayInstall, Platform, tail};
 
 /// How often a stored image is read before a failure to read it counts.
@@ -107,9 +107,10 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
                 verdict = self.read_back(slot, image).await;
             }
         }
-        self.step(Event::Verdict(
-            verdict.map(|verified| verified.info().label),
-        ))
+        self.step(Event::Verdict(verdict.map(|verified| Found {
+            label: verified.info().label,
+            digest: verified.digest(),
+        })))
     }
 
     async fn read_back(&mut self, slot: Slot, image: Image) -> Result<Verified, Cause> {
@@ -134,7 +135,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             }),
             slot_address: Some(self.block.execution_address()),
             security_floor: state.floor,
-            digest: Some(image.digest),
+            digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
         };
         let layout = &self.block.layout;

@@ -14,6 +14,15 @@ pub type Text = String<128>;
 /// Bytes that are received and programmed at once, and the driver's largest buffer.
 pub const BLOCK_LEN: u32 = 4096;
 
+/// An image that was read back and is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Its label.
+    pub label: Option<Label>,
+    /// SHA-256 of the complete file.
+    pub digest: [u8; 32],
+}
+
 /// What happened. Each answers the last [`Action`].
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
@@ -59,8 +68,8 @@ pub enum Event<'a> {
     Received,
     /// The artifact ended before that.
     BodyEnded,
-    /// The stored image was verified: its label, or what is wrong.
-    Verdict(Result<Option<Label>, Cause>),
+    /// The stored image was verified: what it is, or what is wrong.
+    Verdict(Result<Found, Cause>),
     /// The application's answer to [`Action::AskInstall`].
     MayInstall(MayInstall<'a>),
     /// The application's answer to [`Action::AskHealth`].
@@ -164,7 +173,7 @@ pub enum Action {
     Verify {
         /// Storage slot.
         slot: Slot,
-        /// What it must be.
+        /// What it must be; a digest of zeros if that is not known.
         image: Image,
     },
     /// Ask the application whether the install may begin. The text of a refusal is kept as a note

@@ -136,7 +136,7 @@ impl Session {
         };
         let image = Image {
             len: deployment.size,
-            digest: deployment.sha256,
+            digest: deployment.sha256.unwrap_or_default(),
         };
         let offered = self.link.as_ref().map(|link| link.action);
         if offered != Some(deployment.id) || deployment.id == 0 {
@@ -224,7 +224,7 @@ impl Session {
             attempt: deployment.id,
             image: Image {
                 len: deployment.size,
-                digest: deployment.sha256,
+                digest: deployment.sha256.unwrap_or_default(),
             },
             deadline_s: deployment.deadline_s,
             trials: deployment.trials.unwrap_or(self.device.trials),

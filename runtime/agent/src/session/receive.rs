@@ -325,13 +325,14 @@ impl Session {
             Err(Cause::StorageFailed)
         };
         match verdict {
-            Ok(label) => {
-                if let Some(label) = label {
+            Ok(found) => {
+                if let Some(label) = found.label {
                     self.label.clear();
                     let _fits = self.label.push_str(label.as_str());
                 }
                 self.notice(Notice::Parked(self.label.clone()));
-                self.append(&self.state.parked(), false, Then::ReportParked);
+                let next = self.state.parked_as(found.digest);
+                self.append(&next, false, Then::ReportParked);
             }
             // What an earlier attempt left may have been torn: once from the beginning.
             Err(Cause::DigestMismatch) if self.transfer.resumed => self.start_over(),

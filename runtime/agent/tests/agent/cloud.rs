@@ -11,6 +11,8 @@ pub(crate) struct Offer {
     pub(crate) version: String,
     pub(crate) image: Vec<u8>,
     pub(crate) sha256: [u8; 32],
+    /// Whether the server announces it.
+    pub(crate) announced: bool,
     pub(crate) download: &'static str,
     pub(crate) update: &'static str,
     pub(crate) deadline_s: u32,
@@ -24,6 +26,7 @@ impl Offer {
             version: version.into(),
             image: image.to_vec(),
             sha256: digest(image),
+            announced: true,
             download: "forced",
             update: "forced",
             deadline_s: 60,
@@ -223,7 +226,7 @@ impl Cloud {
                     {"key": "otaru.trials", "value": offer.trials.to_string()},
                 ],
                 "artifacts": [{"filename": "counter.img", "size": offer.image.len(),
-                    "hashes": {"sha256": hex},
+                    "hashes": {(if offer.announced { "sha256" } else { "sha1" }): hex},
                     "_links": {"download-http": {"href": format!("{base}/artifact/{id}")}}}]}]}}))
     }
 

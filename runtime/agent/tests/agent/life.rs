@@ -10,7 +10,7 @@ use otaru_flash::{DeviceBlock, KEYS_MAX, Slot};
 use otaru_image::{BoardIds, Expectation, Key, ReadAt, Uuid, VerifyError, verify};
 use otaru_record::{Cause, Image, Journal, Phase, SlotReader, State};
 use otaru_runtime_agent::{
-    Action, BLOCK_LEN, Device, Event, MayInstall, Report, ResetReason, Session,
+    Action, BLOCK_LEN, Device, Event, Found, MayInstall, Report, ResetReason, Session,
 };
 
 use crate::cloud::{Cloud, Reply, Request};
@@ -332,15 +332,20 @@ impl<'w> Life<'w> {
             }),
             slot_address: Some(self.block.execution_address()),
             security_floor: self.session.state().floor,
-            digest: Some(image.digest),
+            digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
         };
         let layout = self.world.layout;
         let mut source = SlotReader::new(&mut self.world.flash, &layout, slot);
         let found = verify(&mut source, layout.image_len_max(), &expect, &mut [0; 512]);
         let verdict = match found {
-            Ok(verified) => Ok(verified.info().label),
-            Err(VerifyError::DigestMismatch) => Err(Cause::DigestMismatch),
+            Ok(verified) => Ok(Found {
+                label: verified.info().label,
+                digest: verified.digest(),
+            }),
+            Err(VerifyError::DigestMismatch | VerifyError::HashMismatch) => {
+                Err(Cause::DigestMismatch)
+            }
             Err(VerifyError::WrongBoard) => Err(Cause::WrongBoard),
             Err(VerifyError::SecurityCounter { .. }) => Err(Cause::SecurityCounter),
             Err(VerifyError::KeyUnknown) => Err(Cause::KeyUnknown),

@@ -608,6 +608,28 @@ fn foreign_deployments_get_their_reason() {
 }
 
 #[test]
+fn server_without_sha256_serves_an_update_all_the_same() {
+    // Landing mark (a): goosebit announces SHA-1 only; the signature decides.
+    for damaged in [false, true] {
+        let (mut world, mut cloud, new) = setup(Mode::Standby);
+        let offer = cloud.offer.as_mut().unwrap();
+        offer.announced = false;
+        if damaged {
+            offer.image[5000] ^= 1;
+        }
+        live_on(&mut world, &mut cloud, &mut Kind);
+        assert_eq!(world.runs(&new), !damaged);
+        let closed = cloud.closed(8).unwrap();
+        let digest_mismatch = u64::from(Reason::DigestMismatch.code());
+        assert_eq!(closed.code, if damaged { digest_mismatch } else { 60 });
+        assert_eq!(
+            world.state().current.digest == crate::world::digest(&new),
+            !damaged
+        );
+    }
+}
+
+#[test]
 fn missing_artifact_on_the_server_fails_the_download() {
     // A11: success or a reported failure, never a hang
     for status in [400, 403, 404, 410] {
