@@ -28,6 +28,8 @@ impl Api {
     /// # Panics
     /// If the manager refuses.
     pub async fn set_up(url: &str, token: &str) -> Self {
+        // Another crate of the workspace asks for the client's TLS, so it needs a provider.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::new();
         let api = Self {
             client,
