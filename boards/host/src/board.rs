@@ -15,12 +15,14 @@
 
 mod flash;
 mod link;
+mod map;
 #[cfg(feature = "firmware")]
 mod net;
 #[cfg(feature = "firmware")]
 mod platform;
 mod retained;
 
+use flash::FlashMemory;
 pub use flash::HostFlash;
 #[cfg(feature = "firmware")]
 pub use net::{HostNetwork, HostSocket};
@@ -31,6 +33,7 @@ pub use retained::RetainedRam;
 use crate::cause::ResetCause;
 use crate::wire::{FlashFault, Hello, Operation};
 use link::Link;
+use map::SharedMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -86,7 +89,7 @@ impl std::error::Error for TakeError {
 struct Shared {
     link: Mutex<Link>,
     hello: Hello,
-    page: File,
+    page: SharedMap,
     started: Instant,
 }
 
@@ -101,7 +104,7 @@ impl Shared {
 #[derive(Debug, Clone)]
 pub struct Board {
     shared: Arc<Shared>,
-    flash: Arc<File>,
+    flash: Arc<FlashMemory>,
     retained: RetainedRam,
     #[cfg(feature = "firmware")]
     signal: Arc<File>,
@@ -122,6 +125,9 @@ impl Board {
         let chip = Hello::version(&bytes);
         let hello = Hello::decode(&bytes).filter(|_| chip == crate::wire::VERSION);
         let hello = hello.ok_or(TakeError::Version { chip })?;
+        let page = SharedMap::new(&page, crate::wire::PAGE_LEN).map_err(TakeError::NoChip)?;
+        let flash_len = usize::try_from(hello.flash_len).unwrap_or(usize::MAX);
+        let map = SharedMap::new(&flash, flash_len).map_err(TakeError::NoChip)?;
         #[cfg(not(feature = "firmware"))]
         drop(signal);
         Ok(Self {
@@ -131,7 +137,7 @@ impl Board {
                 page,
                 started: Instant::now(),
             }),
-            flash: Arc::new(flash),
+            flash: Arc::new(FlashMemory { file: flash, map }),
             retained: RetainedRam::new(retained),
             #[cfg(feature = "firmware")]
             signal: Arc::new(signal),

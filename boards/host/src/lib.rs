@@ -5,7 +5,6 @@
 //! in the execution slot, so the new firmware's code really runs.
 //!
 //! A firmware links only the part without the feature `chip`: [`Board`] and what it hands out.
-#![forbid(unsafe_code)]
 
 #[cfg(not(unix))]
 compile_error!("the host board needs a Unix system: it is made of processes, sockets and signals");

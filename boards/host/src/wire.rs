@@ -41,6 +41,8 @@ pub(crate) const HELLO_FILES: usize = 4;
 pub(crate) const HELLO_LEN: usize = 28;
 /// Most ranges that can fail to read at a time.
 pub(crate) const BAD_RANGES_MAX: usize = 64;
+/// Bytes of the board page.
+pub(crate) const PAGE_LEN: usize = PAGE_HEADER_LEN + BAD_RANGES_MAX * 8;
 /// Bytes of the board page's fixed part.
 pub(crate) const PAGE_HEADER_LEN: usize = 12;
 

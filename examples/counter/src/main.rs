@@ -1,3 +1,56 @@
 //! Prints its version and a counter every second, and updates itself over the air.
+//!
+//! This is the whole firmware. Change something, `otaru upload`, `otaru fota`, and watch the
+//! console: the device goes on counting until the moment of the reset.
 
-fn main() {}
+use otaru_board_host::{HostPlatform, TakeError};
+use otaru_runtime::{Application, MayInstall, Platform, Status, println, run};
+use std::cell::Cell;
+
+/// How much is added every second. Change it and update the device.
+const STEP: u32 = 1;
+
+/// What the update agent asks this application. Leave out a method to say yes.
+struct Counter<'a> {
+    count: &'a Cell<u32>,
+}
+
+impl Application for Counter<'_> {
+    /// A new version was downloaded and verified. May the device reset and install it now? Say
+    /// `NotNow` while a motor runs or the battery is low: it is asked again.
+    fn may_install(&mut self) -> MayInstall<'_> {
+        if self.count.get() == 0 {
+            return MayInstall::NotNow("has not counted yet");
+        }
+        MayInstall::Yes
+    }
+
+    /// This version runs for the first time. Check sensors and actuators: an error brings the old
+    /// version back, and its text is shown in the device manager.
+    fn healthy(&mut self) -> Result<(), &str> {
+        if self.count.get() == 0 {
+            return Err("does not count");
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), TakeError> {
+    let board = HostPlatform::take()?;
+    let status = Status::new();
+    let count = Cell::new(0_u32);
+    let work = async {
+        loop {
+            let online = if status.online() { "yes" } else { "no" };
+            println!(&board, "Manager online:   {online}");
+            println!(&board, "Firmware version: {}", status.version());
+            println!(&board, "Counter:          {}", count.get());
+            count.set(count.get().wrapping_add(STEP));
+            board.sleep_ms(1000).await;
+        }
+    };
+    // The agent and the work above take turns on one thread.
+    let mut app = Counter { count: &count };
+    board.block_on(run(&board, board.flash(), &mut app, &status, work));
+    Ok(())
+}

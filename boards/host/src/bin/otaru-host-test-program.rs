@@ -1,6 +1,10 @@
 //! The program that the tests of this package run as CPU and as image. What it does is its first
 //! argument, or without one the text at the start of the script sector.
-#![expect(clippy::print_stdout, reason = "its console is its standard output")]
+#![expect(
+    clippy::print_stdout,
+    clippy::exit,
+    reason = "its console is its standard output, and some tests are about how it ends"
+)]
 
 use otaru_board_host::{Board, HostFlash, cpu};
 use otaru_flash::Flash;
@@ -37,24 +41,33 @@ fn main() {
         board.boots(),
         board.reset_cause()
     );
-    let mut flash = board.flash();
     let mut header = [0; 24];
-    flash.read(EXECUTION, &mut header).expect("flash reads");
+    board
+        .flash()
+        .read(EXECUTION, &mut header)
+        .expect("flash reads");
     if header.starts_with(&[0x3D, 0xB8, 0xF3, 0x96]) {
         println!("firmware {}.{}", header[20], header[21]);
     }
-    match script.as_str() {
+    act(&board, &script);
+    wait();
+}
+
+/// Does what the script says.
+fn act(board: &Board, script: &str) {
+    let mut flash = board.flash();
+    match script {
         "boot" => {
             let mut len = [0; 4];
             flash.read(SCRIPT + 16, &mut len).expect("flash reads");
             let error = cpu::execute(&mut flash, IMAGE, u32::from_le_bytes(len));
             println!("not executed: {error}");
         }
-        "retained" => retained(&board),
-        "watchdog" => watchdog(&board),
+        "retained" => retained(board),
+        "watchdog" => watchdog(board),
         "rules" => rules(&mut flash),
         "count" => count(&mut flash),
-        "torn" => torn(&board, &mut flash),
+        "torn" => torn(board, &mut flash),
         "partial" => {
             print!("no end");
             std::io::stdout().flush().expect("console");
@@ -67,9 +80,9 @@ fn main() {
         "hang" => loop {
             std::hint::spin_loop();
         },
-        "confirm" => confirm(&board, &mut flash),
+        "confirm" => confirm(board, &mut flash),
         "confirm exit" => {
-            confirm(&board, &mut flash);
+            confirm(board, &mut flash);
             std::process::exit(0);
         }
         "reset" if board.boots() == 1 => board.reset(),
@@ -90,11 +103,10 @@ fn main() {
         }
         script => {
             if let Some(port) = script.strip_prefix("net ") {
-                network(&board, port.parse().expect("a port"));
+                network(board, port.parse().expect("a port"));
             }
         }
     }
-    wait();
 }
 
 /// Confirms the trial, if this is one.

@@ -15,7 +15,6 @@ use std::fs::File;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 /// Connects to TCP servers.
@@ -39,7 +38,8 @@ impl Epoch {
     /// The number of the present epoch.
     fn current(&self) -> io::Result<u32> {
         let mut page = [0; PAGE_HEADER_LEN];
-        self.shared.page.read_exact_at(&mut page, 0)?;
+        // The page is as long as the map that was made of it.
+        self.shared.page.read(0, &mut page);
         match page_word(&page, 0) {
             0 => Ok(page_word(&page, 1)),
             _ => Err(offline()),

@@ -1,6 +1,6 @@
 //! The host board as the update agent sees it.
 
-use super::{Board, HostNetwork, TakeError};
+use super::{Board, HostFlash, HostNetwork, TakeError};
 use crate::{DEVICE_BLOCK_AT, HANDOVER_LEN};
 use async_io::Timer;
 use otaru_runtime_agent::{Boot, Platform, ResetReason, tail};
@@ -38,6 +38,17 @@ impl HostPlatform {
             bootloader: board.retained().bootloader(),
             board,
         })
+    }
+
+    /// Runs a firmware on one thread: when any part of it blocks, the agent stops feeding the
+    /// watchdog, and the chip resets the device.
+    pub fn block_on<T>(&self, firmware: impl Future<Output = T>) -> T {
+        async_io::block_on(firmware)
+    }
+
+    /// The flash driver.
+    pub fn flash(&self) -> HostFlash {
+        self.board.flash()
     }
 
     /// The board itself.

@@ -2,7 +2,7 @@
 
 use super::flash::{BadAccess, BadRange};
 use super::noise::Noise;
-use crate::wire::{BAD_RANGES_MAX, PAGE_HEADER_LEN};
+use crate::wire::{BAD_RANGES_MAX, PAGE_LEN};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -57,8 +57,7 @@ pub(super) struct BoardPage {
 impl BoardPage {
     pub(super) fn new(dir: &Path) -> io::Result<Self> {
         let path = dir.join("page.bin");
-        let len = PAGE_HEADER_LEN + BAD_RANGES_MAX * 8;
-        let file = open(&path, u64::try_from(len).unwrap_or(0))?;
+        let file = open(&path, u64::try_from(PAGE_LEN).unwrap_or(0))?;
         Ok(Self { file, path })
     }
 
