@@ -171,19 +171,20 @@
     for (const place of document.querySelectorAll("[data-error]")) place.replaceChildren();
   });
   document.addEventListener("htmx:responseError", (event) => {
-    const { xhr, elt } = event.detail;
+    const { xhr, requestConfig } = event.detail;
     const type = xhr.getResponseHeader("content-type") ?? "";
     if (xhr.getResponseHeader("hx-redirect")) return;
     const part = document.createElement("template");
     if (type.startsWith("text/html")) part.innerHTML = xhr.responseText;
     else part.content.append(paragraph(`The manager answered ${xhr.status}.`));
-    show(placeFor(elt), part.content);
+    show(placeFor(requestConfig.elt), part.content);
   });
   for (const name of ["htmx:sendError", "htmx:timeout"]) {
     document.addEventListener(name, (event) => {
       // The stream says it already for what the page does by itself.
-      if (event.detail.requestConfig?.verb === "get" && !event.detail.elt.closest("form, button")) return;
-      show(placeFor(event.detail.elt), paragraph("The manager does not answer. Is it running? Nothing was changed; try again."));
+      const { elt, verb } = event.detail.requestConfig;
+      if (verb === "get" && !elt.closest("form, button")) return;
+      show(placeFor(elt), paragraph("The manager does not answer. Is it running? Nothing was changed; try again."));
     });
   }
 

@@ -13,6 +13,7 @@ CREATE TABLE api_keys (
     workspace TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
     secret_hash BLOB NOT NULL,
+    enabled INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

@@ -63,13 +63,13 @@ fn routes() -> (Router<AppState>, utoipa::openapi::OpenApi) {
             OpenApiRouter::new()
                 .routes(routes!(access::setup))
                 .routes(routes!(session::log_in, session::log_out))
-                .routes(routes!(access::workspace))
+                .routes(routes!(access::workspace, access::rename_workspace))
                 .routes(routes!(
                     access::new_gateway_token,
                     access::delete_gateway_token
                 ))
                 .routes(routes!(access::list_api_keys, access::create_api_key))
-                .routes(routes!(access::delete_api_key))
+                .routes(routes!(access::update_api_key, access::delete_api_key))
                 .routes(routes!(fleets::list, fleets::create))
                 .routes(routes!(fleets::get, fleets::update, fleets::delete))
                 .routes(routes!(devices::list, devices::create))

@@ -47,7 +47,9 @@ impl FromRequestParts<AppState> for Caller {
 /// # Errors
 /// 401 if it is not known.
 pub(crate) async fn by_api_key(app: &App, key: &str) -> Result<Caller, ApiError> {
-    let wrong = || ApiError::unauthorized("this API key is not known").hint("it may be deleted");
+    let wrong = || {
+        ApiError::unauthorized("this API key is not known").hint("it may be deleted or disabled")
+    };
     let (id, secret) = key
         .strip_prefix(API_KEY_PREFIX)
         .and_then(|rest| rest.split_once('_'))
@@ -129,6 +131,7 @@ pub(crate) async fn insert_api_key(
     let row = store::access::ApiKeyRow {
         id: secret::new_id("key"),
         name: name.to_owned(),
+        enabled: true,
         created_at: now_ms,
     };
     let text = secret::new_secret();

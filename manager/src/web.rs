@@ -52,16 +52,27 @@ pub(crate) fn router(app: AppState) -> Router<AppState> {
         .route("/fleets/{id}/remove", post(fleets::remove))
         .route("/firmwares", get(firmwares::list).post(firmwares::create))
         .route("/firmwares/{id}/versions", get(firmwares::versions))
-        .route("/firmwares/{id}/remove-version", post(firmwares::remove_version))
+        .route(
+            "/firmwares/{id}/remove-version",
+            post(firmwares::remove_version),
+        )
         .route("/fota", get(fota::dialog).post(fota::start))
         .route("/fota/devices", get(fota::devices))
         .route("/settings", get(settings::show))
+        .route("/settings/workspace", post(settings::rename_workspace))
+        .route("/settings/api-keys/{id}", post(settings::enable_api_key))
         .route("/settings/api-keys", post(settings::create_api_key))
-        .route("/settings/api-keys/{id}/remove", post(settings::remove_api_key))
+        .route(
+            "/settings/api-keys/{id}/remove",
+            post(settings::remove_api_key),
+        )
         .route("/settings/keys", post(keys::create))
         .route("/settings/keys/{id}/remove", post(keys::remove))
         .route("/settings/gateway-token", post(settings::new_gateway_token))
-        .route("/settings/gateway-token/remove", post(settings::remove_gateway_token))
+        .route(
+            "/settings/gateway-token/remove",
+            post(settings::remove_gateway_token),
+        )
         .fallback(page::not_found)
         .layer(DefaultBodyLimit::max(FORM_LEN_MAX))
         .layer(from_fn_with_state(app, page::finish))

@@ -54,6 +54,28 @@ pub(crate) async fn workspace(
     Ok(Json(view(&mut conn, &caller.workspace).await?))
 }
 
+/// What to change about a workspace.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct WorkspaceChange {
+    pub(crate) name: String,
+}
+
+/// Renames the workspace.
+#[utoipa::path(patch, path = "/workspace", tag = "access", request_body = WorkspaceChange,
+    responses((status = 200, body = Workspace)))]
+pub(crate) async fn rename_workspace(
+    State(app): State<AppState>,
+    caller: Caller,
+    Body(change): Body<WorkspaceChange>,
+) -> Result<Json<Workspace>, ApiError> {
+    let name = checked_name(&change.name)?;
+    let mut tx = app.store.begin().await?;
+    store::access::rename_workspace(&mut tx, &caller.workspace, name).await?;
+    let workspace = view(&mut tx, &caller.workspace).await?;
+    tx.commit().await?;
+    Ok(Json(workspace))
+}
+
 async fn view(conn: &mut store::Conn, id: &str) -> Result<Workspace, ApiError> {
     let row = store::access::workspace(conn, id)
         .await?
@@ -139,6 +161,34 @@ pub(crate) async fn create_api_key(
         StatusCode::CREATED,
         Json(CreatedApiKey { id, name, api_key }),
     ))
+}
+
+/// What to change about an API key.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct ApiKeyChange {
+    /// A disabled key does not work until it is enabled again.
+    pub(crate) enabled: bool,
+}
+
+/// Enables or disables an API key, at once.
+#[utoipa::path(patch, path = "/api-keys/{id}", tag = "access", params(("id" = String, Path)),
+    request_body = ApiKeyChange, responses((status = 200, body = ApiKey)))]
+pub(crate) async fn update_api_key(
+    State(app): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(change): Body<ApiKeyChange>,
+) -> Result<Json<ApiKey>, ApiError> {
+    let unknown = || ApiError::not_found("API key");
+    let mut tx = app.store.begin().await?;
+    let workspace = &caller.workspace;
+    if !store::access::enable_api_key(&mut tx, workspace, &id, change.enabled).await? {
+        return Err(unknown());
+    }
+    let keys = store::access::api_keys(&mut tx, workspace).await?;
+    tx.commit().await?;
+    let row = keys.into_iter().find(|row| row.id == id);
+    Ok(Json(row.map(ApiKey::from).ok_or_else(unknown)?))
 }
 
 /// Deletes an API key; it stops working at once.

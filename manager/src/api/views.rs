@@ -162,6 +162,8 @@ pub struct ApiKey {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// Whether it works; a disabled one can be enabled again.
+    pub enabled: bool,
     /// When it was created.
     pub created_at: String,
 }
@@ -171,6 +173,7 @@ impl From<ApiKeyRow> for ApiKey {
         Self {
             id: row.id,
             name: row.name,
+            enabled: row.enabled,
             created_at: rfc3339(row.created_at),
         }
     }

@@ -29,6 +29,7 @@ row! {
     ApiKeyRow {
         id: String,
         name: String,
+        enabled: bool,
         created_at: i64,
     }
 }
@@ -62,6 +63,15 @@ pub(crate) async fn workspace(conn: &mut Conn, id: &str) -> sqlx::Result<Option<
         .await
 }
 
+pub(crate) async fn rename_workspace(conn: &mut Conn, id: &str, name: &str) -> sqlx::Result<()> {
+    query("UPDATE workspaces SET name = ? WHERE id = ?")
+        .bind(name)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn set_gateway_token(
     conn: &mut Conn,
     workspace: &str,
@@ -82,25 +92,26 @@ pub(crate) async fn insert_api_key(
     hash: &SecretHash,
 ) -> sqlx::Result<()> {
     query(
-        "INSERT INTO api_keys (id, workspace, name, secret_hash, created_at)
-         VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO api_keys (id, workspace, name, secret_hash, enabled, created_at)
+         VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(&key.id)
     .bind(workspace)
     .bind(&key.name)
     .bind(hash.as_slice())
+    .bind(key.enabled)
     .bind(key.created_at)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Workspace, name and secret hash of an API key.
+/// Workspace, name and secret hash of an API key that is enabled.
 pub(crate) async fn api_key(
     conn: &mut Conn,
     id: &str,
 ) -> sqlx::Result<Option<(String, String, Vec<u8>)>> {
-    query_as("SELECT workspace, name, secret_hash FROM api_keys WHERE id = ?")
+    query_as("SELECT workspace, name, secret_hash FROM api_keys WHERE id = ? AND enabled")
         .bind(id)
         .fetch_optional(conn)
         .await
@@ -108,11 +119,28 @@ pub(crate) async fn api_key(
 
 pub(crate) async fn api_keys(conn: &mut Conn, workspace: &str) -> sqlx::Result<Vec<ApiKeyRow>> {
     query_as(
-        "SELECT id, name, created_at FROM api_keys WHERE workspace = ? ORDER BY created_at, id",
+        "SELECT id, name, enabled, created_at FROM api_keys WHERE workspace = ?
+         ORDER BY created_at, id",
     )
     .bind(workspace)
     .fetch_all(conn)
     .await
+}
+
+/// False if the workspace has no such key.
+pub(crate) async fn enable_api_key(
+    conn: &mut Conn,
+    workspace: &str,
+    id: &str,
+    enabled: bool,
+) -> sqlx::Result<bool> {
+    let done = query("UPDATE api_keys SET enabled = ? WHERE workspace = ? AND id = ?")
+        .bind(enabled)
+        .bind(workspace)
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 pub(crate) async fn delete_api_key(

@@ -2,9 +2,9 @@
 
 use super::device::SecretPart;
 use super::fields::Form;
-use super::page::{Frame, Visitor, WebError, html, see_other};
+use super::page::{Frame, Visitor, WebError, html, leave_for, see_other};
 use super::words::{self, Moment};
-use crate::api::access::NewApiKey;
+use crate::api::access::{ApiKeyChange, NewApiKey, WorkspaceChange};
 use crate::api::request::Body;
 use crate::api::{self, views};
 use crate::app::AppState;
@@ -78,10 +78,39 @@ pub(super) async fn create_api_key(
     let page = html(&SecretPart {
         title: "New API key",
         secret: &made.1.api_key,
-        advice: "Copy it now; it is not shown again. It logs in here, and `otaru login` stores it \
-                 for the command line.",
+        advice: "Copy it now; it is not shown again. It logs in here; for the command line, \
+                 “otaru login” stores it.",
     })?;
     Ok((refresh(), page).into_response())
+}
+
+/// Renames the workspace.
+pub(super) async fn rename_workspace(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    Form(form): Form,
+) -> Result<Response, WebError> {
+    let change = WorkspaceChange {
+        name: form.text("name").to_owned(),
+    };
+    drop(api::access::rename_workspace(State(app), visitor.caller, Body(change)).await?);
+    // The name stands in the frame of the page, too.
+    Ok(leave_for(&format!("{}/settings", visitor.root)))
+}
+
+/// Enables or disables an API key.
+pub(super) async fn enable_api_key(
+    State(app): State<AppState>,
+    visitor: Visitor,
+    Path(id): Path<String>,
+    Form(form): Form,
+) -> Result<Response, WebError> {
+    let change = ApiKeyChange {
+        enabled: form.text("enabled") == "yes",
+    };
+    let (state, caller) = (State(app), visitor.caller);
+    drop(api::access::update_api_key(state, caller, Path(id), Body(change)).await?);
+    Ok(see_other(&format!("{}/settings", visitor.root)))
 }
 
 /// Deletes an API key.

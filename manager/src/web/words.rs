@@ -109,6 +109,15 @@ pub(super) fn short(hex: &str) -> &str {
     hex.get(..DIGEST_LEN).unwrap_or(hex)
 }
 
+/// Who did something: an API key has a name, a session of the web app has none.
+pub(super) fn who(name: &str) -> String {
+    if name == "web" {
+        "in the web app".to_owned()
+    } else {
+        format!("by {name}")
+    }
+}
+
 /// "1 device", "2 devices".
 pub(super) fn count(n: impl Borrow<i64>, thing: &str) -> String {
     let n = *n.borrow();
