@@ -1,20 +1,21 @@
 //! `cargo xtask codegen`: writes the files that are generated from the code, or says which are stale.
 //!
-//! A generator is an ordinary test of the crate that owns the source: it compares, and with
-//! `OTARU_WRITE_GENERATED` in its environment it writes first. So a plain `cargo test` finds a stale
-//! file too.
+//! A generator is an ordinary test of the crate that owns the source: it compares, and with a
+//! variable in its environment it writes first. So a plain `cargo test` finds a stale file too.
 
 use anyhow::{Context, Result, bail};
 
 use crate::process::Program;
 use crate::{report, workspace};
 
-const WRITE: &str = "OTARU_WRITE_GENERATED";
-
 /// A test that generates, and the file it keeps current.
 struct Generator {
     package: &'static str,
+    /// Where the test is, as cargo names it.
+    target: &'static [&'static str],
     test: &'static str,
+    /// Set, it makes the test write.
+    variable: &'static str,
     file: &'static str,
 }
 
@@ -22,8 +23,18 @@ const GENERATORS: &[Generator] = &[
     // The messages between the language server and the editor extension.
     Generator {
         package: "otaru-lsp",
+        target: &["--lib"],
         test: "generated_types_are_current",
+        variable: "OTARU_WRITE_GENERATED",
         file: "vscode-extension/src/protocol.gen.ts",
+    },
+    // The reference of the manager's public API.
+    Generator {
+        package: "otaru-manager",
+        target: &["--test", "manager"],
+        test: "document_is_served_and_in_step_with_the_file",
+        variable: "OTARU_UPDATE_OPENAPI",
+        file: "manager/openapi.json",
     },
 ];
 
@@ -54,7 +65,11 @@ pub(crate) fn check() -> Result<()> {
 }
 
 fn call(generator: &Generator, write: bool) -> Result<()> {
-    let test = || Program::cargo().args(["test", "--quiet", "-p", generator.package, "--lib"]);
+    let test = || {
+        Program::cargo()
+            .args(["test", "--quiet", "-p", generator.package])
+            .args(generator.target)
+    };
     let root = workspace::root();
     // Apart, so that a file is not called stale because its generator does not compile.
     test()
@@ -64,7 +79,7 @@ fn call(generator: &Generator, write: bool) -> Result<()> {
         .with_context(|| format!("the generator of {} does not compile", generator.file))?;
     let mut cargo = test().arg(generator.test).folder(&root);
     if write {
-        cargo = cargo.env(WRITE, "1");
+        cargo = cargo.env(generator.variable, "1");
     }
     let printed = cargo.output().with_context(|| {
         format!(

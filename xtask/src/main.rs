@@ -31,7 +31,7 @@ Usage: cargo xtask <command>
                                 --quick: without compiling what generates files
   codegen [--check]             write the files that are generated from the code
   setup [--check] [WHAT…]       install what the tests need, once; WHAT is any of:
-                                python swupdate firmware extension editor neovim
+                                python swupdate firmware extension web editor neovim
                                 --check: only say what is missing
   bench path                    how fast and how large the programs are, beside their limits
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets

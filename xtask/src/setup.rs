@@ -2,6 +2,7 @@
 //! system packages. Every part is idempotent: what is there already is only looked at.
 
 mod editor;
+mod npm;
 mod packages;
 mod python;
 
@@ -11,6 +12,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 
 use crate::{cache, firmware, report, workspace};
+
+/// Folders with npm packages of their own.
+const EXTENSION: &str = "vscode-extension";
+const WEB: &str = "manager/e2e";
 
 /// What setup knows how to install.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub(crate) enum Part {
     Firmware,
     /// What the editor extension is built and tested with.
     Extension,
+    /// What the manager's web app is tested with.
+    Web,
     /// A real VS Code and a browser for the end-to-end tests.
     Editor,
     /// A second editor that speaks to the language server.
@@ -30,11 +37,12 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Python,
         Self::Swupdate,
         Self::Firmware,
         Self::Extension,
+        Self::Web,
         Self::Editor,
         Self::Neovim,
     ];
@@ -45,6 +53,7 @@ impl Part {
             Self::Swupdate => "swupdate",
             Self::Firmware => "firmware",
             Self::Extension => "extension",
+            Self::Web => "web",
             Self::Editor => "editor",
             Self::Neovim => "neovim",
         }
@@ -56,6 +65,7 @@ impl Part {
             Self::Swupdate => packages::SWUPDATE,
             Self::Firmware => packages::FIRMWARE,
             Self::Extension => packages::EXTENSION,
+            Self::Web => packages::WEB,
             Self::Editor => packages::EDITOR,
             Self::Neovim => packages::NEOVIM,
         }
@@ -66,9 +76,8 @@ impl Part {
         let root = workspace::root();
         Ok(match self {
             Self::Firmware if firmware::rustup_has_targets()? => Some("rustup has the targets"),
-            Self::Extension if !root.join("vscode-extension/package.json").exists() => {
-                Some("there is no vscode-extension/package.json yet")
-            }
+            Self::Extension if !root.join(EXTENSION).exists() => Some("there is none here"),
+            Self::Web if !root.join(WEB).exists() => Some("it has no tests here"),
             Self::Editor if editor::installer(&root).is_none() => {
                 Some("the extension has no editor installer yet")
             }
@@ -79,6 +88,7 @@ impl Part {
             | Self::Swupdate
             | Self::Firmware
             | Self::Extension
+            | Self::Web
             | Self::Editor
             | Self::Neovim => None,
         })
@@ -198,7 +208,8 @@ fn is_installed(part: Part) -> Result<bool> {
         Part::Python => python::is_installed(&root)?,
         Part::Swupdate | Part::Neovim => true,
         Part::Firmware => firmware::toolchain_is_built()?,
-        Part::Extension => editor::modules_are_installed(&root)?,
+        Part::Extension => npm::is_installed(&root.join(EXTENSION))?,
+        Part::Web => npm::is_installed(&root.join(WEB))?,
         Part::Editor => editor::is_installed(&root)?,
     };
     Ok(own && packages::missing(part.packages()).is_empty())
@@ -214,7 +225,14 @@ fn install_part(part: Part) -> Result<Environment> {
             ("OTARU_CPIO", packages::program_path(&["cpio"])?),
         ]),
         Part::Firmware => firmware::build_toolchain().map(|()| Environment::new()),
-        Part::Extension => editor::install_modules(&root).map(|()| Environment::new()),
+        Part::Extension => npm::install(&root.join(EXTENSION)).map(|()| Environment::new()),
+        Part::Web => {
+            npm::install(&root.join(WEB))?;
+            Ok(vec![(
+                "OTARU_CHROMIUM",
+                packages::program_path(packages::BROWSERS)?,
+            )])
+        }
         Part::Editor => editor::install(&root),
         Part::Neovim => Ok(vec![("OTARU_NVIM", packages::program_path(&["nvim"])?)]),
     }

@@ -66,6 +66,12 @@ pub(crate) fn all(steps: &mut Steps) {
         interop(&environment)
     });
     let root = workspace::root();
+    if root.join("manager/e2e/package.json").exists() {
+        let repeat = "npm --prefix manager/e2e test";
+        steps.run_after(&["setup", "build"], "web app", repeat, || {
+            npm(&root.join("manager/e2e"), "test", &environment)
+        });
+    }
     let has = |script: &str| has_script(&root, script);
     if !root.join("vscode-extension/package.json").exists() {
         return;
@@ -94,7 +100,7 @@ pub(crate) fn all(steps: &mut Steps) {
     ] {
         if has(script) {
             steps.run_after(&["setup", "build"], name, repeat, || {
-                npm(&root, script, &environment)
+                npm(&root.join("vscode-extension"), script, &environment)
             });
         }
     }
@@ -198,24 +204,21 @@ fn has_script(root: &Path, script: &str) -> bool {
     manifest.is_some_and(|manifest: serde_json::Value| manifest["scripts"][script].is_string())
 }
 
-fn npm(root: &Path, script: &str, environment: &Environment) -> Result<Outcome> {
-    let mut npm = Program::new("npm").args(["run", "--silent", script]);
+/// Runs a script of a folder with npm packages, on the programs that were just built.
+fn npm(folder: &Path, script: &str, environment: &Environment) -> Result<Outcome> {
+    let built = workspace::target_folder(&workspace::root()).join("debug");
+    let program = |name: &str| built.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let mut npm = Program::new("npm")
+        .args(["run", "--silent", script])
+        .env("OTARU", program("otaru"))
+        .env("OTARU_MANAGER_BIN", program("otaru-manager"));
     for (name, path) in environment {
         npm = npm.env(name, path);
+        if *name == "OTARU_CHROMIUM" {
+            npm = npm.env("CHROMIUM", path);
+        }
     }
-    // What was just built is packed into the extension, and tested there.
-    let program = format!("otaru{}", std::env::consts::EXE_SUFFIX);
-    npm = npm.env(
-        "OTARU",
-        workspace::target_folder(root).join("debug").join(program),
-    );
-    if let Some((_, browser)) = environment
-        .iter()
-        .find(|(name, _)| *name == "OTARU_CHROMIUM")
-    {
-        npm = npm.env("CHROMIUM", browser);
-    }
-    npm.folder(&root.join("vscode-extension")).run()?;
+    npm.folder(folder).run()?;
     Ok(Outcome::done())
 }
 

@@ -59,15 +59,21 @@ pub(crate) const FIRMWARE: &[Package] = &[
 
 pub(crate) const EXTENSION: &[Package] = &[program("nodejs", &["node"]), program("npm", &["npm"])];
 
+/// The browser, by any of its names.
+pub(crate) const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+
+const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+
+pub(crate) const WEB: &[Package] = &[
+    program("nodejs", &["node"]),
+    program("npm", &["npm"]),
+    program("chromium", BROWSERS),
+    file("fonts-dejavu-core", FONT),
+];
+
 pub(crate) const EDITOR: &[Package] = &[
-    program(
-        "chromium",
-        &["chromium", "chromium-browser", "google-chrome"],
-    ),
-    file(
-        "fonts-dejavu-core",
-        "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
-    ),
+    program("chromium", BROWSERS),
+    file("fonts-dejavu-core", FONT),
     program("g++", &["g++"]),
     program("make", &["make"]),
 ];
@@ -92,6 +98,7 @@ pub(crate) fn missing<'a>(list: impl IntoIterator<Item = &'a Package>) -> Vec<&'
         Sign::File(path) => !Path::new(path).exists(),
     };
     let mut names: Vec<&'static str> = list.into_iter().filter(absent).map(|p| p.name).collect();
+    names.sort_unstable();
     names.dedup();
     names
 }
@@ -166,6 +173,9 @@ mod tests {
         let gone = file("gone", "/no/such/file");
         let tool = program("tool", &["otaru-no-such-program", "cargo"]);
         let none = program("none", &["otaru-no-such-program"]);
-        assert_eq!(missing([&here, &gone, &tool, &none]), ["gone", "none"]);
+        assert_eq!(
+            missing([&none, &here, &gone, &tool, &none]),
+            ["gone", "none"]
+        );
     }
 }
