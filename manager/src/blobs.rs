@@ -25,6 +25,9 @@ const PART_LEN: u64 = 256 << 10;
 /// Bytes written at once when an upload is taken over.
 const WRITE_LEN: usize = 5 << 20;
 
+/// What image files are called behind their digest.
+const EXTENSION: &str = ".img";
+
 /// A stream of the bytes of an image.
 pub(crate) type BlobStream = BoxStream<'static, io::Result<Bytes>>;
 
@@ -85,6 +88,20 @@ impl Blobs {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(io_error(error)),
         }
+    }
+
+    /// SHA-256 of every image there is.
+    pub(crate) async fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        let mut listed = self.objects.list(None);
+        while let Some(object) = listed.next().await {
+            let location = object.map_err(io_error)?.location;
+            let name = location
+                .filename()
+                .and_then(|name| name.strip_suffix(EXTENSION));
+            names.extend(name.map(str::to_owned));
+        }
+        Ok(names)
     }
 
     /// The bytes `range` of an image of `len` bytes.
@@ -155,7 +172,7 @@ impl Blobs {
 }
 
 fn location(sha256: &str) -> ObjectPath {
-    ObjectPath::from(format!("{sha256}.img"))
+    ObjectPath::from(format!("{sha256}{EXTENSION}"))
 }
 
 fn to_usize(range: &Range<u64>) -> Option<Range<usize>> {

@@ -86,17 +86,16 @@ fn tagged(body: &Value, request: &HeaderMap) -> Response {
     let text = body.to_string();
     let tag = entity_tag(&text);
     if none_match(request, &tag) {
-        return not_modified(&tag);
+        not_modified(&tag)
+    } else {
+        json_answer(text, &tag)
     }
-    let mut response = (
-        [(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        )],
-        text,
-    )
-        .into_response();
-    set_tag(&mut response, &tag);
+}
+
+fn json_answer(text: String, tag: &str) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = ([(header::CONTENT_TYPE, json)], text).into_response();
+    set_tag(&mut response, tag);
     response
 }
 

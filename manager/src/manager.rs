@@ -4,6 +4,7 @@ use crate::app::{App, AppState};
 use crate::auth;
 use crate::blobs::Blobs;
 use crate::config::Config;
+use crate::error::ApiError;
 use crate::events::Events;
 use crate::limiter::Limiter;
 use crate::lock::{FolderLock, LockError};
@@ -282,17 +283,24 @@ fn router(app: AppState) -> Router {
         .merge(api::router())
         .merge(ddi::router())
         .merge(web::router(Arc::clone(&app)))
-        .layer(from_fn_with_state(Arc::clone(&app), limit_rate))
+        .layer(from_fn_with_state(Arc::clone(&app), guard))
         .with_state(app)
 }
 
-async fn limit_rate(State(app): State<AppState>, request: Request, next: Next) -> Response {
+/// Refuses an address that asks too often, and gives up on bodies that stand still.
+async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let client = client_address(&parts, &app.config.trusted_proxies).0;
     if !app.limiter.allows(client, app.now_ms()) {
-        return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")]).into_response();
+        let error = ApiError::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-requests",
+            "this address sends too many requests",
+        );
+        return ([("retry-after", "1")], error).into_response();
     }
-    next.run(Request::from_parts(parts, body)).await
+    next.run(Request::from_parts(parts, server::impatient(body)))
+        .await
 }
 
 /// Deadlines, and what is kept in memory first. Ends, with a last write, when the manager stops.

@@ -3,6 +3,8 @@
 use crate::app::AppState;
 use crate::origin::Peer;
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
+use futures_util::{StreamExt as _, stream};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,6 +26,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause after an accept that failed, for example because there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A body that stands still for this long has been given up by its sender.
+const BODY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Largest head of a request, in bytes.
 const HEAD_LEN_MAX: usize = 32 << 10;
 
@@ -122,4 +126,18 @@ where
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, client = %peer.address, "connection ended early");
     }
+}
+
+/// The same body, which ends with an error when its sender falls silent.
+pub(crate) fn impatient(body: Body) -> Body {
+    if body.is_end_stream() {
+        return body;
+    }
+    let parts = stream::try_unfold(body.into_data_stream(), |mut parts| async move {
+        match tokio::time::timeout(BODY_TIMEOUT, parts.next()).await {
+            Ok(part) => Ok(part.transpose()?.map(|part| (part, parts))),
+            Err(silence) => Err(axum::Error::new(silence)),
+        }
+    });
+    Body::from_stream(parts)
 }

@@ -90,15 +90,13 @@ impl Store {
         if existed {
             check_integrity(&options).await?;
         }
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
+        let writer = pool(1)
             .connect_with(options.clone())
             .await
             .map_err(corrupt_or_sql)?;
         migrate(&writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let readers =
+            pool(READERS).connect_lazy_with(options.read_only(true).create_if_missing(false));
         Ok(Self { writer, readers })
     }
 
@@ -117,6 +115,15 @@ impl Store {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Connections to a local file do not go stale, so they are neither tested nor replaced.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 /// SQLite would take an empty file for a new database and report anything else only on first use.

@@ -27,8 +27,6 @@ pub(crate) const FOLDER: &str = "uploads";
 const FORGOTTEN_AFTER_MS: i64 = 24 * 3_600_000;
 /// A request waits this long for another one on the same upload.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// A body that stands still for this long has been given up by its sender.
-const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Keeps two requests from writing to the same upload, and content from being removed while it is
 /// being taken over.
@@ -163,16 +161,11 @@ async fn write(
     let mut there = offset;
     let mut stream = body.into_data_stream();
     let mut broken = None;
-    loop {
-        let part = match tokio::time::timeout(SILENCE_TIMEOUT, stream.next()).await {
-            Ok(Some(Ok(part))) => part,
-            Ok(None) => break,
-            Ok(Some(Err(error))) => {
-                broken = Some(error.to_string());
-                break;
-            }
-            Err(silence) => {
-                broken = Some(silence.to_string());
+    while let Some(part) = stream.next().await {
+        let part = match part {
+            Ok(part) => part,
+            Err(error) => {
+                broken = Some(error);
                 break;
             }
         };
@@ -259,7 +252,8 @@ pub(crate) async fn len_on_disk(app: &App, id: &str) -> io::Result<u64> {
     }
 }
 
-/// Removes files that belong to no upload, and uploads that nobody finished.
+/// Removes files that belong to no upload, uploads that nobody finished, and images that a crash
+/// left behind without a version.
 pub(crate) async fn clean_up(app: &App) -> Result<(), ApiError> {
     let mut tx = app.store.begin().await?;
     let created_before = app.now_ms().saturating_sub(FORGOTTEN_AFTER_MS);
@@ -268,6 +262,13 @@ pub(crate) async fn clean_up(app: &App) -> Result<(), ApiError> {
     tx.commit().await?;
     for id in forgotten {
         remove_file(app, &id).await;
+    }
+    let _content = app.uploads.content().await;
+    for sha256 in app.blobs.names().await? {
+        let mut conn = app.store.reader().await?;
+        if !store::catalog::is_content_wanted(&mut conn, &sha256).await? {
+            app.blobs.remove(&sha256).await?;
+        }
     }
     let mut entries = tokio::fs::read_dir(app.config.data_dir.join(FOLDER)).await?;
     while let Some(entry) = entries.next_entry().await? {

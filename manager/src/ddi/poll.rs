@@ -1,7 +1,7 @@
 //! The poll, short and long.
 
 use super::device::DdiDevice;
-use super::{DdiError, entity_tag, none_match, not_modified, tagged};
+use super::{DdiError, entity_tag, json_answer, none_match, not_modified};
 use crate::app::{App, AppState};
 use crate::store::devices::{DeviceRow, Kind};
 use crate::store::{self, Conn};
@@ -35,15 +35,15 @@ pub(super) async fn poll(
         // Listening begins before the state is read, so a change in between is not missed.
         let mut rung = std::pin::pin!(bell.notified());
         rung.as_mut().enable();
-        let body = poll_body(&app, seq, &device.url).await?;
-        let tag = entity_tag(&body.to_string());
+        let text = poll_body(&app, seq, &device.url).await?.to_string();
+        let tag = entity_tag(&text);
         if !none_match(&headers, &tag) {
-            return Ok(tagged(&body, &headers));
+            return Ok(json_answer(text, &tag));
         }
         if wait.is_zero() || app.is_stopping() {
             return Ok(not_modified(&tag));
         }
-        drop(body);
+        drop(text);
         held.get_or_insert_with(|| app.presence.hold(seq));
         if tokio::time::timeout_at(deadline, rung).await.is_err() {
             app.presence.touch(seq, app.now_ms(), &device.address);

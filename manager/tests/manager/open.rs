@@ -1,6 +1,6 @@
 //! Opening a folder: first start, a second manager, a damaged database, addresses. A2.
 
-use crate::support::{TestManager, text};
+use crate::support::{PATIENCE, TestManager, folder_size, text};
 use otaru_manager::{Config, Manager, OpenError, TlsFiles};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -157,4 +157,29 @@ async fn too_many_requests_of_one_address_get_429() {
     }
     assert!(refused >= 10, "{refused}");
     assert_eq!(manager.get("/workspace").await["name"], "Default workspace");
+}
+
+#[tokio::test]
+async fn image_that_a_crash_left_without_a_version_is_removed() {
+    let manager = TestManager::start().await;
+    manager.firmware("1.1.0").await;
+    let folder = manager.stop().await;
+    let orphan = folder
+        .path()
+        .join("blobs")
+        .join(format!("{}.img", "0".repeat(64)));
+    std::fs::write(&orphan, b"left behind").expect("it can be written");
+    let manager = TestManager::start_in(folder, |_| {}).await;
+    let gone = async {
+        while orphan.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, gone)
+        .await
+        .expect("it is removed");
+    assert!(
+        folder_size(&manager.folder.path().join("blobs")) > 0,
+        "the other one stays"
+    );
 }

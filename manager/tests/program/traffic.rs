@@ -243,7 +243,7 @@ impl Fleet {
             } else {
                 format!("otaru phase={phase}")
             };
-            self.feedback(device, id, ("proceeding", "none"), &line, phase)
+            self.feedback(device, ("proceeding", "none"), &line, phase)
                 .await?;
             device.last().trial_acknowledged |= trial;
             device.current.as_mut().expect("it is there").phase += 1;
@@ -254,21 +254,21 @@ impl Fleet {
         match ending {
             Ending::Confirm => {
                 device.last().confirm_sent = true;
-                self.feedback(device, id, ("closed", "success"), &confirmed, "succeeded")
+                self.feedback(device, ("closed", "success"), &confirmed, "succeeded")
                     .await?;
             }
             Ending::Lie => {
-                self.feedback(device, id, ("closed", "success"), &confirmed, "failed")
+                self.feedback(device, ("closed", "success"), &confirmed, "failed")
                     .await?;
             }
             Ending::Fail if last_phase == PHASES.len() => {
                 let line = "otaru phase=trial reason=trial-reset";
-                self.feedback(device, id, ("closed", "failure"), line, "reverted")
+                self.feedback(device, ("closed", "failure"), line, "reverted")
                     .await?;
             }
             Ending::Fail => {
                 let line = "otaru phase=downloading reason=interrupted";
-                self.feedback(device, id, ("closed", "failure"), line, "failed")
+                self.feedback(device, ("closed", "failure"), line, "failed")
                     .await?;
             }
             Ending::Cancel if device.last().acknowledged != "canceling" => {
@@ -342,12 +342,12 @@ impl Fleet {
     async fn feedback(
         &self,
         device: &mut Device,
-        ddi_id: i64,
         (execution, finished): (&str, &str),
         line: &str,
         status: &'static str,
     ) -> Result<(), Gone> {
-        let path = format!("/deploymentBase/{ddi_id}/feedback");
+        let current = device.current.as_ref().expect("something is worked on");
+        let path = format!("/deploymentBase/{}/feedback", current.ddi_id);
         let body = message(execution, finished, line);
         let request = device.request(&self.api, Method::POST, &path).json(&body);
         self.carry_out(device, request, status).await
