@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Manager(Manager),
     /// Store the API key of a manager
     Login(Login),
+    /// The language server, on standard input and output
+    Lsp,
     /// Show a whole update and a failing one, in a temporary folder
     Demo(Demo),
     /// Look for what is missing on this machine or in this project

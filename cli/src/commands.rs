@@ -25,7 +25,8 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
     // The processes of a host device need no runtime, and must not have its threads.
     match &arguments.command {
         Command::HostChip(chip) => return device::host_chip(chip),
-        Command::HostCpu => return device::host_cpu(),
+        Command::HostCpu => device::host_cpu(),
+        Command::Lsp => return language_server(),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -58,8 +59,23 @@ async fn dispatch(session: Session<'_>) -> Result<(), Failure> {
         Command::Demo(demo) => demo::run(session, demo).await,
         #[cfg(not(unix))]
         Command::Demo(_) => Err(no_host_board()),
-        Command::HostChip(_) | Command::HostCpu => Ok(()),
+        // Taken before there was a runtime.
+        Command::HostChip(_) | Command::HostCpu | Command::Lsp => Ok(()),
     }
+}
+
+/// `otaru lsp`. It has its own runtime, and standard output belongs to the client.
+fn language_server() -> Result<(), Failure> {
+    let ended = otaru_lsp::serve_stdio()
+        .map_err(|error| Failure::io("the language server cannot start", &error))?;
+    if ended == std::process::ExitCode::SUCCESS {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Failed,
+        "lsp-exit",
+        "the client went away without shutting down",
+    ))
 }
 
 /// The host board is made of Unix processes, sockets and signals.

@@ -65,10 +65,20 @@ pub(crate) async fn built(
     project: &OpenProject,
     label: Option<&str>,
 ) -> Result<BuiltImage, Failure> {
+    let label = label.map(parse_label).transpose()?;
     let options = BuildOptions {
-        label: label.map(parse_label).transpose()?,
+        label,
         target_dir: target_dir(),
     };
+    built_in(session, project, options).await
+}
+
+/// The same, with the caller's own wishes.
+pub(crate) async fn built_in(
+    session: Session<'_>,
+    project: &OpenProject,
+    options: BuildOptions,
+) -> Result<BuiltImage, Failure> {
     Ok(follow(session.output, async |job| {
         image::build(project, &options, &job).await
     })
@@ -213,6 +223,6 @@ fn parse_label(text: &str) -> Result<Label, Failure> {
 }
 
 /// Cargo's target directory, if many projects are to share one.
-fn target_dir() -> Option<std::path::PathBuf> {
+pub(crate) fn target_dir() -> Option<std::path::PathBuf> {
     std::env::var_os("OTARU_TARGET_DIR").map(std::path::PathBuf::from)
 }

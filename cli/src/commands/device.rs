@@ -5,7 +5,7 @@ mod cable;
 mod list;
 mod local;
 
-pub(crate) use cable::{flash, provision};
+pub(crate) use cable::{flash, flash_image, provision, provision_device};
 pub(crate) use local::{Local, host_chip, host_cpu};
 
 use crate::arguments::Device;

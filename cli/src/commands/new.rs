@@ -21,6 +21,7 @@ pub(crate) fn run(session: Session<'_>, arguments: &New) -> Result<(), Failure> 
     let mode = check_board(arguments)?;
     let folder = match &arguments.path {
         Some(path) => path.clone(),
+        None if session.arguments.project.is_none() => PathBuf::from(&arguments.name),
         None => session.folder().join(&arguments.name),
     };
     if folder.exists() && !is_empty(&folder)? {

@@ -40,7 +40,7 @@ pub struct CompileRequest {
 pub struct Compiled {
     /// The stripped executable.
     pub executable: PathBuf,
-    /// Number of warnings in the project's own code.
+    /// Number of warnings in the project and in packages from this machine.
     pub warnings: usize,
 }
 
@@ -238,6 +238,7 @@ async fn follow(
 /// What was learned of a running build.
 struct Build<'r> {
     request: &'r CompileRequest,
+    names: message::Names<'r>,
     packages_done: BTreeSet<String>,
     executable: Option<PathBuf>,
     warnings: usize,
@@ -250,6 +251,10 @@ impl<'r> Build<'r> {
     fn new(request: &'r CompileRequest) -> Self {
         Self {
             request,
+            names: message::Names {
+                workspace_root: &request.package.workspace_root,
+                renamed: flags::renamed(&request.package),
+            },
             packages_done: BTreeSet::new(),
             executable: None,
             warnings: 0,
@@ -276,7 +281,7 @@ impl<'r> Build<'r> {
                 }
             }
             Ok(Message::CompilerMessage(message)) => {
-                if let Some(found) = message::read(&message, &self.request.package.workspace_root) {
+                if let Some(found) = message::read(&message, &self.names) {
                     self.diagnostic(found, job);
                 }
             }

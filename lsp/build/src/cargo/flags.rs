@@ -41,6 +41,12 @@ pub(super) fn apply(command: &mut Command, package: &Package) -> std::io::Result
     Ok(())
 }
 
+/// What the folders of packages from this machine are called in the image.
+pub(super) fn renamed(package: &Package) -> Vec<(String, PathBuf)> {
+    let name = |(name, folder): &(String, PathBuf)| (format!("/source/{name}"), folder.clone());
+    package.path_packages.iter().map(name).collect()
+}
+
 /// Flags for the project's own binary only. Its folder is not named in flags for all packages,
 /// so that projects which share a target directory also share the compiled dependencies.
 pub(super) fn own(package: &Package) -> Vec<OsString> {
@@ -60,9 +66,11 @@ fn remaps(package: &Package) -> Vec<OsString> {
     if let Some(home) = cargo_home() {
         pairs.push((home, "/cargo".to_owned()));
     }
-    for (name, folder) in &package.path_packages {
-        pairs.push((folder.clone(), format!("/source/{name}")));
-    }
+    pairs.extend(
+        renamed(package)
+            .into_iter()
+            .map(|(name, folder)| (folder, name)),
+    );
     if !package.stands_alone {
         pairs.push((package.workspace_root.clone(), WORKSPACE.to_owned()));
     }

@@ -47,10 +47,35 @@ impl Diagnostic {
     }
 }
 
+/// Real folders and what our flags make the compiler call them, so that people see the real ones.
+pub(super) struct Names<'p> {
+    pub(super) workspace_root: &'p Path,
+    pub(super) renamed: Vec<(String, PathBuf)>,
+}
+
+impl Names<'_> {
+    fn file(&self, name: &str) -> PathBuf {
+        for (called, folder) in &self.renamed {
+            if let Ok(rest) = Path::new(name).strip_prefix(called) {
+                return folder.join(rest);
+            }
+        }
+        self.workspace_root.join(name)
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.renamed
+            .iter()
+            .fold(text.to_owned(), |text, (called, folder)| {
+                text.replace(&format!("{called}/"), &format!("{}/", folder.display()))
+            })
+    }
+}
+
 /// Takes a compiler message; `None` for notes and for summaries ("aborting due to …").
 pub(super) fn read(
     message: &cargo_metadata::CompilerMessage,
-    workspace_root: &Path,
+    names: &Names<'_>,
 ) -> Option<Diagnostic> {
     let found = &message.message;
     let level = if found.level == DiagnosticLevel::Warning {
@@ -75,7 +100,7 @@ pub(super) fn read(
         level,
         code: found.code.as_ref().map(|code| code.code.clone()),
         message: found.message.lines().next().unwrap_or("").to_owned(),
-        file: span.map(|span| workspace_root.join(&span.file_name)),
+        file: span.map(|span| names.file(&span.file_name)),
         range: span.map_or([1; 4], |span| {
             [
                 span.line_start,
@@ -85,6 +110,38 @@ pub(super) fn read(
             ]
             .map(|number| u32::try_from(number).unwrap_or(u32::MAX))
         }),
-        rendered: found.rendered.clone(),
+        rendered: found.rendered.as_deref().map(|text| names.text(text)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_see_the_folders_of_their_own_machine() {
+        let names = Names {
+            workspace_root: Path::new("/home/me/lamp"),
+            renamed: vec![(
+                "/source/driver".to_owned(),
+                PathBuf::from("/home/me/driver"),
+            )],
+        };
+        assert_eq!(
+            names.file("src/main.rs"),
+            Path::new("/home/me/lamp/src/main.rs")
+        );
+        assert_eq!(
+            names.file("/source/driver/src/lib.rs"),
+            Path::new("/home/me/driver/src/lib.rs")
+        );
+        assert_eq!(
+            names.file("/source/driver2/x.rs"),
+            Path::new("/source/driver2/x.rs")
+        );
+        assert_eq!(
+            names.text("--> /source/driver/a.rs:1"),
+            "--> /home/me/driver/a.rs:1"
+        );
+    }
 }
