@@ -137,6 +137,10 @@ pub(crate) async fn apply(
             }
             Command::WakeDevice => effects.wake(action.device_seq),
             Command::WantConfigData => {
+                if action.state.verified {
+                    let (version, digest) = (&action.version, &action.digest);
+                    store::devices::set_running(conn, action.device_seq, version, digest).await?;
+                }
                 store::devices::want_config(conn, action.device_seq).await?;
             }
         }

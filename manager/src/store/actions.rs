@@ -17,6 +17,8 @@ pub(crate) struct StoredAction {
     /// DDI id of the newest attempt.
     pub(crate) ddi_id: i64,
     pub(crate) version_seq: i64,
+    /// The version identifier.
+    pub(crate) version: String,
     /// SHA-256 of the version's artifact, hex.
     pub(crate) digest: String,
     pub(crate) is_foreign: bool,
@@ -36,6 +38,7 @@ impl<'r> sqlx::FromRow<'r, SqliteRow> for StoredAction {
             device_kind: row.try_get("device_kind")?,
             ddi_id: row.try_get("ddi_id")?,
             version_seq: row.try_get("version_seq")?,
+            version: row.try_get("version")?,
             digest: row.try_get("sha256")?,
             is_foreign: row.try_get("is_foreign")?,
             deadline_s: row.try_get("deadline_s")?,
@@ -50,7 +53,7 @@ macro_rules! select_actions {
     ($rest:literal) => {
         concat!(
             "SELECT x.seq, x.id, d.workspace, x.device, e.kind AS device_kind, ",
-            "t.ddi_id, d.version AS version_seq, a.sha256, v.is_foreign, d.deadline_s, ",
+            "t.ddi_id, d.version AS version_seq, v.version, a.sha256, v.is_foreign, d.deadline_s, ",
             "x.already_running, x.message, x.status, x.attempt, x.retries_left, x.trial_proven, ",
             "x.cancel, x.cancel_from, x.late, x.verified, x.phase, x.percent, x.cause, x.wake_at ",
             "FROM actions x JOIN deployments d ON d.id = x.deployment ",

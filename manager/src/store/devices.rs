@@ -280,6 +280,22 @@ pub(crate) async fn update_facts(conn: &mut Conn, device: &DeviceRow) -> sqlx::R
     Ok(())
 }
 
+/// Stores what a device has proved to run, until it tells more about it.
+pub(crate) async fn set_running(
+    conn: &mut Conn,
+    seq: i64,
+    version: &str,
+    digest: &str,
+) -> sqlx::Result<()> {
+    query("UPDATE devices SET version = ?, digest = ? WHERE seq = ?")
+        .bind(version)
+        .bind(digest)
+        .bind(seq)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub(crate) async fn want_config(conn: &mut Conn, seq: i64) -> sqlx::Result<()> {
     query("UPDATE devices SET wants_config = 1 WHERE seq = ?")
         .bind(seq)

@@ -62,6 +62,9 @@ async fn update_is_done_only_when_the_new_firmware_has_confirmed() {
         device.close(id, "success", &[&confirmed]).await,
         StatusCode::GONE
     );
+    let shown = manager.get(&format!("/devices/{}", device.id)).await;
+    assert_eq!(shown["version"], "1.1.0+7");
+    assert_eq!(shown["digest"], digest(&image));
     let links = device.poll().await["_links"].clone();
     assert!(links["installedBase"]["href"].is_string() && links["configData"]["href"].is_string());
     let installed = device
