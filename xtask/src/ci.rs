@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::process::Program;
 use crate::report::{Outcome, Steps};
@@ -21,6 +21,7 @@ const TARGET_MAX_BYTES: u64 = 15 << 30;
 pub(crate) fn run() -> Result<()> {
     drop_old_builds()?;
     let mut steps = Steps::new();
+    steps.run("lock file", "git diff Cargo.lock", lock_file);
     steps.run("formatting", "cargo fmt --all -- --check", || {
         cargo(&["fmt", "--all", "--", "--check"])
     });
@@ -85,6 +86,21 @@ fn size(folder: &Path) -> u64 {
         }
     }
     total
+}
+
+/// In a fresh clone, starting this program has made cargo complete a lock file that lacked something.
+fn lock_file() -> Result<Outcome> {
+    if std::env::var_os("CI").is_none() {
+        return Ok(Outcome::Skipped("no fresh clone".to_owned()));
+    }
+    let changed = Program::new("git")
+        .args(["diff", "--stat", "--", "Cargo.lock"])
+        .folder(&workspace::root())
+        .output()?;
+    if !changed.trim().is_empty() {
+        bail!("Cargo.lock is not what the manifests need; run a build and commit it");
+    }
+    Ok(Outcome::done())
 }
 
 fn cargo(args: &[&str]) -> Result<Outcome> {
