@@ -86,6 +86,7 @@ const SETTINGS = {
   "editor.autoIndent": "none",
   "editor.quickSuggestions": false,
   "editor.suggestOnTriggerCharacters": false,
+  "remote.autoForwardPorts": false,
   "git.enabled": false,
   "npm.autoDetect": "off",
   "editor.minimap.enabled": false,
@@ -168,6 +169,7 @@ export async function startEditor({ world, workspace, vsix, settings = {}, env =
 
 async function openBrowser(world) {
   return chromium.launchPersistentContext(world.folder("chrome"), {
+    permissions: ["clipboard-read", "clipboard-write"],
     executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
     headless: true,
     viewport: { width: 1280, height: 860 },
@@ -196,21 +198,23 @@ export class Editor {
   /** Keeps a picture. */
   async shot(name) {
     fs.mkdirSync(SHOTS, { recursive: true });
+    // Away from everything that explains itself under the pointer.
+    await this.page.mouse.move(900, 8);
     await this.page.screenshot({ path: path.join(SHOTS, `${name}.png`) });
   }
 
-  /** Runs a command by its title. */
+  /** Runs a command by its title. The palette closes when something else takes the focus: then it
+   * is opened again. */
   async command(title) {
-    await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget input").first();
-    await input.waitFor();
-    await input.fill(`>${title}`);
-    // The list keeps the rows of the last filter for a moment: wait for ours, and click it.
-    const row = this.page
-      .locator(`.quick-input-list .monaco-list-row[aria-label^="${title}"]`)
-      .first();
-    await row.waitFor();
-    await row.click();
+    await eventually(`the command ${title}`, async () => {
+      await this.page.keyboard.press("F1");
+      const input = this.page.locator(".quick-input-widget input").first();
+      await input.fill(`>${title}`, { timeout: 3_000 });
+      // The list keeps the rows of the last filter for a moment: wait for ours, and click it.
+      const row = `.quick-input-list .monaco-list-row[aria-label^="${title}"]`;
+      await this.page.locator(row).first().click({ timeout: 5_000 });
+      return true;
+    });
   }
 
   /** Opens a file by its name. */
@@ -290,10 +294,12 @@ export class Editor {
     return this.page.locator(".notification-toast", { hasText: text });
   }
 
-  /** What the visible terminal shows, with plain spaces. */
+  /** All that the terminal in front holds, scrolled away or not. */
   async terminal() {
-    const rows = await this.page.locator(".terminal-wrapper.active .xterm-rows").allInnerTexts();
-    return rows.join("\n").replaceAll("\u00a0", " ");
+    await this.command("Terminal: Select All");
+    await this.command("Terminal: Copy Selection");
+    const text = await this.page.evaluate(() => navigator.clipboard.readText());
+    return text.replaceAll("\u00a0", " ");
   }
 
   /** The Problems view's rows. */
