@@ -65,6 +65,7 @@ CREATE TABLE devices (
     board TEXT,
     boot_version TEXT,
     attributes TEXT NOT NULL DEFAULT '{}',
+    installed INTEGER,                           -- DDI id of the attempt that succeeded last
     address TEXT,
     created_at INTEGER NOT NULL,
     first_seen INTEGER,

@@ -141,7 +141,8 @@ pub(crate) async fn apply(
                     let (version, digest) = (&action.version, &action.digest);
                     store::devices::set_running(conn, action.device_seq, version, digest).await?;
                 }
-                store::devices::want_config(conn, action.device_seq).await?;
+                let (device, ddi_id) = (action.device_seq, action.ddi_id);
+                store::devices::set_installed(conn, device, ddi_id).await?;
             }
         }
     }

@@ -102,8 +102,9 @@ async fn connection(
     let Some(tls) = tls else {
         return http(stream, router, peer, watcher).await;
     };
-    match tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, router, peer, watcher).await,
+    match Box::pin(tokio::time::timeout(HEAD_TIMEOUT, tls.accept(stream))).await {
+        // Boxed, so that connections without TLS do not keep the room for it.
+        Ok(Ok(stream)) => Box::pin(http(stream, router, peer, watcher)).await,
         Ok(Err(error)) => tracing::debug!(%error, client = %peer.address, "no TLS handshake"),
         Err(_) => tracing::debug!(client = %peer.address, "TLS handshake took too long"),
     }

@@ -33,6 +33,13 @@ impl FromRequestParts<AppState> for DdiDevice {
     type Rejection = DdiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, DdiError> {
+        // Boxed, so that a poll that is held for a minute does not keep the room for this.
+        Box::pin(Self::identify(parts, app)).await
+    }
+}
+
+impl DdiDevice {
+    async fn identify(parts: &mut Parts, app: &AppState) -> Result<Self, DdiError> {
         let params = RawPathParams::from_request_parts(parts, app)
             .await
             .map_err(|rejection| ApiError::bad_request("malformed-path", rejection.body_text()))?;
@@ -55,9 +62,7 @@ impl FromRequestParts<AppState> for DdiDevice {
         device.touch(app).await?;
         Ok(device)
     }
-}
 
-impl DdiDevice {
     /// Notes that the device was heard of. Its very first time is stored at once, because FOTA to
     /// a device that never connected is refused.
     async fn touch(&self, app: &App) -> Result<(), ApiError> {
@@ -92,15 +97,9 @@ async fn authenticate(
         )
     };
     let token = token(parts).ok_or_else(refused)?;
+    let tenant = (!tenant.eq_ignore_ascii_case("default")).then(|| tenant.to_ascii_lowercase());
     let mut conn = app.store.reader().await?;
-    let workspace = if tenant.eq_ignore_ascii_case("default") {
-        store::access::first_workspace(&mut conn).await?
-    } else {
-        store::access::workspace(&mut conn, &tenant.to_ascii_lowercase()).await?
-    };
-    let workspace = workspace.ok_or_else(refused)?;
-    let device = store::devices::by_controller(&mut conn, &workspace.id, controller).await?;
-    drop(conn);
+    let device = store::devices::of_tenant(&mut conn, tenant.as_deref(), controller).await?;
     match token {
         Token::Target(token) => {
             // Without such a device the same work is done for a hash that nothing has.
@@ -109,6 +108,12 @@ async fn authenticate(
             device.filter(|_| good).ok_or_else(refused)
         }
         Token::Gateway(token) => {
+            let workspace = match tenant {
+                None => store::access::first_workspace(&mut conn).await?,
+                Some(tenant) => store::access::workspace(&mut conn, &tenant).await?,
+            };
+            drop(conn);
+            let workspace = workspace.ok_or_else(refused)?;
             let stored = workspace.gateway_token_hash.unwrap_or_else(|| vec![0; 32]);
             if !secret::matches(token, &stored) {
                 return Err(refused());

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::response::Response;
 use otaru_manager_rollout::Offer;
 use serde_json::{Map, Value, json};
+use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,10 +24,19 @@ pub(super) async fn poll(
     device: DdiDevice,
     headers: HeaderMap,
 ) -> Result<Response, DdiError> {
-    let wait = wanted_wait(&headers);
-    let deadline = Instant::now() + wait;
     let seq = device.row.seq;
-    let mut held = None;
+    let text = poll_text(&app, &device.row, &device.url).await?;
+    let tag = entity_tag(&text);
+    if !none_match(&headers, &tag) {
+        return Ok(json_answer(text, &tag));
+    }
+    let wait = wanted_wait(&headers);
+    if wait.is_zero() {
+        return Ok(not_modified(&tag));
+    }
+    drop(text);
+    let deadline = Instant::now() + wait;
+    let _held = app.presence.hold(seq);
     loop {
         let bell = app
             .presence
@@ -35,16 +45,15 @@ pub(super) async fn poll(
         // Listening begins before the state is read, so a change in between is not missed.
         let mut rung = std::pin::pin!(bell.notified());
         rung.as_mut().enable();
-        let text = poll_body(&app, seq, &device.url).await?.to_string();
+        let text = Box::pin(text_now(&app, seq, &device.url)).await?;
         let tag = entity_tag(&text);
         if !none_match(&headers, &tag) {
             return Ok(json_answer(text, &tag));
         }
-        if wait.is_zero() || app.is_stopping() {
+        if app.is_stopping() {
             return Ok(not_modified(&tag));
         }
         drop(text);
-        held.get_or_insert_with(|| app.presence.hold(seq));
         if tokio::time::timeout_at(deadline, rung).await.is_err() {
             app.presence.touch(seq, app.now_ms(), &device.address);
             return Ok(not_modified(&tag));
@@ -52,17 +61,32 @@ pub(super) async fn poll(
     }
 }
 
-async fn poll_body(app: &App, seq: i64, url: &str) -> Result<Value, DdiError> {
-    let mut conn = app.store.reader().await?;
-    let row = store::devices::by_seq(&mut conn, seq)
-        .await?
-        .ok_or_else(|| DdiError::not_found("device"))?;
+/// The answer as it would be now, however long ago the device was looked up.
+async fn text_now(app: &App, seq: i64, url: &str) -> Result<String, DdiError> {
+    let row = {
+        let mut conn = app.store.reader().await?;
+        store::devices::by_seq(&mut conn, seq).await?
+    };
+    poll_text(app, &row.ok_or_else(|| DdiError::not_found("device"))?, url).await
+}
+
+/// Boxed, so that a poll that is held does not keep the room for queries.
+fn poll_text<'a>(
+    app: &'a App,
+    row: &'a DeviceRow,
+    url: &'a str,
+) -> Pin<Box<dyn Future<Output = Result<String, DdiError>> + Send + 'a>> {
+    Box::pin(async move { Ok(poll_body(app, row, url).await?.to_string()) })
+}
+
+async fn poll_body(app: &App, row: &DeviceRow, url: &str) -> Result<Value, DdiError> {
     let mut links = Map::new();
     let mut link = |name: &str, path: &str| {
         links.insert(name.to_owned(), json!({ "href": format!("{url}/{path}") }));
     };
     if row.approved {
-        if let Some((offer, ddi_id)) = offered(app, &mut conn, &row).await? {
+        let mut conn = app.store.reader().await?;
+        if let Some((offer, ddi_id)) = offered(app, &mut conn, row).await? {
             match offer {
                 // Older clients look for a query, which hawkBit always has here.
                 Offer::Deployment => {
@@ -72,7 +96,7 @@ async fn poll_body(app: &App, seq: i64, url: &str) -> Result<Value, DdiError> {
                 Offer::Nothing => {}
             }
         }
-        if let Some(ddi_id) = store::actions::installed(&mut conn, seq).await? {
+        if let Some(ddi_id) = row.installed {
             link("installedBase", &format!("installedBase/{ddi_id}"));
         }
     }

@@ -138,17 +138,6 @@ pub(crate) async fn by_ddi_id(
     .await
 }
 
-/// DDI id of the last attempt that installed something on this device.
-pub(crate) async fn installed(conn: &mut Conn, device: i64) -> sqlx::Result<Option<i64>> {
-    query_scalar(
-        "SELECT t.ddi_id FROM actions x JOIN attempts t ON t.action = x.seq AND t.number = x.attempt
-         WHERE x.device = ? AND x.status = 'succeeded' ORDER BY x.seq DESC LIMIT 1",
-    )
-    .bind(device)
-    .fetch_optional(conn)
-    .await
-}
-
 /// An action that is about to exist.
 #[derive(Debug)]
 pub(crate) struct NewAction<'a> {

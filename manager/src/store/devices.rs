@@ -51,6 +51,7 @@ row! {
         board: Option<String>,
         boot_version: Option<String>,
         attributes: String,
+        installed: Option<i64>,
         created_at: i64,
         first_seen: Option<i64>,
         last_seen: Option<i64>,
@@ -76,11 +77,27 @@ macro_rules! select_devices {
     ($rest:literal) => {
         concat!(
             "SELECT seq, id, workspace, fleet, controller_id, name, token_hash, approved, kind, ",
-            "wants_config, version, digest, board, boot_version, attributes, created_at, ",
+            "wants_config, version, digest, board, boot_version, attributes, installed, created_at, ",
             "first_seen, last_seen FROM devices ",
             $rest
         )
     };
+}
+
+/// The device of this tenant: a workspace, or the first one if there is no name.
+pub(crate) async fn of_tenant(
+    conn: &mut Conn,
+    workspace: Option<&str>,
+    controller_id: &str,
+) -> sqlx::Result<Option<DeviceRow>> {
+    query_as(select_devices!(
+        "WHERE workspace = coalesce(?1, (SELECT id FROM workspaces ORDER BY seq LIMIT 1))
+         AND controller_id = ?2"
+    ))
+    .bind(workspace)
+    .bind(controller_id)
+    .fetch_optional(conn)
+    .await
 }
 
 pub(crate) async fn by_controller(
@@ -296,8 +313,10 @@ pub(crate) async fn set_running(
     Ok(())
 }
 
-pub(crate) async fn want_config(conn: &mut Conn, seq: i64) -> sqlx::Result<()> {
-    query("UPDATE devices SET wants_config = 1 WHERE seq = ?")
+/// Notes which attempt has succeeded; the device should then tell what it is.
+pub(crate) async fn set_installed(conn: &mut Conn, seq: i64, ddi_id: i64) -> sqlx::Result<()> {
+    query("UPDATE devices SET wants_config = 1, installed = ? WHERE seq = ?")
+        .bind(ddi_id)
         .bind(seq)
         .execute(conn)
         .await?;
