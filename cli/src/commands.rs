@@ -23,11 +23,14 @@ use crate::session::Session;
 /// Does what the command line says.
 pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure> {
     // The processes of a host device need no runtime, and must not have its threads.
-    match &arguments.command {
-        Command::HostChip(chip) => return device::host_chip(chip),
-        Command::HostCpu => device::host_cpu(),
-        Command::Lsp => return language_server(),
-        _ => {}
+    if let Command::HostChip(chip) = &arguments.command {
+        return device::host_chip(chip);
+    }
+    if let Command::HostCpu = &arguments.command {
+        device::host_cpu();
+    }
+    if let Command::Lsp = &arguments.command {
+        return language_server();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

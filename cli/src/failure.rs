@@ -52,7 +52,7 @@ pub(crate) struct Failure {
     /// The exit code.
     pub(crate) exit: Exit,
     /// Problems of a file, with its text to point into.
-    pub(crate) problems: Option<FileProblems>,
+    pub(crate) problems: Option<Box<FileProblems>>,
 }
 
 /// Problems of one file.

@@ -3,11 +3,6 @@
 //! Results go to standard output, everything that tells how the work goes to standard error. With
 //! `--json` standard output carries one JSON object a line, each with a `type`, and nothing else;
 //! an error is the last of them.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where it is printed"
-)]
 
 use crate::failure::{Exit, Failure, FileProblems};
 use otaru_lsp_project::{LineIndex, Severity};
@@ -31,7 +26,7 @@ pub(crate) enum Tone {
 }
 
 /// Where output goes and how it looks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
     colours_out: bool,
@@ -60,7 +55,7 @@ impl Output {
         if self.json {
             self.object(kind, object);
         } else {
-            self.line(text);
+            print_line(text);
         }
     }
 
@@ -70,32 +65,29 @@ impl Output {
             return;
         }
         object["type"] = json!(kind);
-        self.line(&object.to_string());
-    }
-
-    /// A line on standard output. A reader that has gone away is no error.
-    fn line(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}")
-            .and_then(|()| out.flush())
-            .unwrap_or_default();
+        print_line(&object.to_string());
     }
 
     /// A line for people among the results; programs do not see it.
     pub(crate) fn text(&self, text: &str) {
         if !self.json {
-            self.line(text);
+            print_line(text);
         }
     }
 
-    /// A line that tells how the work goes.
+    /// A line that tells how the work goes; programs get objects instead.
     pub(crate) fn note(&self, text: &str) {
-        let mut err = std::io::stderr().lock();
-        writeln!(err, "{text}").unwrap_or_default();
+        if !self.json {
+            let mut err = std::io::stderr().lock();
+            writeln!(err, "{text}").unwrap_or_default();
+        }
     }
 
     /// Raw bytes for people, as a device's console has them.
     pub(crate) fn raw(&self, bytes: &[u8]) {
+        if self.json {
+            return;
+        }
         let mut out = std::io::stdout().lock();
         out.write_all(bytes)
             .and_then(|()| out.flush())
@@ -125,8 +117,8 @@ impl Output {
         }
         for (index, line) in columns(headings, rows).iter().enumerate() {
             match index {
-                0 => self.line(&self.paint(Tone::Quiet, line)),
-                _ => self.line(line),
+                0 => print_line(&self.paint(Tone::Quiet, line)),
+                _ => print_line(line),
             }
         }
     }
@@ -222,15 +214,26 @@ impl Output {
     }
 }
 
+/// A line on standard output. A reader that has gone away is no error.
+fn print_line(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .unwrap_or_default();
+}
+
 /// What the parser of the command line has to say: help, the version, or what is wrong.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // Nobody is left to be told that telling failed.
     error.print().unwrap_or_default();
-    match error.kind() {
-        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => {
-            ExitCode::SUCCESS
-        }
-        _ => ExitCode::from(Exit::Usage.code()),
+    let asked_for = [
+        clap::error::ErrorKind::DisplayHelp,
+        clap::error::ErrorKind::DisplayVersion,
+    ];
+    if asked_for.contains(&error.kind()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(Exit::Usage.code())
     }
 }
 

@@ -25,7 +25,7 @@ where
             }
         }
     });
-    let mut screen = Screen::new(*output);
+    let mut screen = Screen::new(output.clone());
     let work = work(job);
     tokio::pin!(work);
     let mut events = events;

@@ -84,11 +84,11 @@ pub(crate) fn open_project(output: &Output, folder: &Path) -> Result<OpenProject
                 problems,
             } = error
             {
-                failure.problems = Some(FileProblems {
+                failure.problems = Some(Box::new(FileProblems {
                     path,
                     text,
                     problems,
-                });
+                }));
             }
             Err(failure)
         }

@@ -90,9 +90,10 @@ async fn play(session: Session<'_>, stage: &Stage, begun: Instant) -> Result<(),
     step(session, "4", "what happened");
     summary::show(output, &[&good, &bad]);
     for measured in [&good, &bad] {
-        let tone = match measured.action.status {
-            ActionStatus::Succeeded => Tone::Good,
-            _ => Tone::Odd,
+        let tone = if measured.action.status == ActionStatus::Succeeded {
+            Tone::Good
+        } else {
+            Tone::Odd
         };
         output.text(&output.paint(tone, &verdict(&measured.action)));
     }
@@ -109,10 +110,12 @@ async fn play(session: Session<'_>, stage: &Stage, begun: Instant) -> Result<(),
 
 /// The last word about an update.
 fn verdict(action: &Action) -> String {
-    match action.status {
-        ActionStatus::Succeeded => format!("✓ {}", describe(action)),
-        _ => format!("↺ {}", describe(action)),
-    }
+    let mark = if action.status == ActionStatus::Succeeded {
+        "✓"
+    } else {
+        "↺"
+    };
+    format!("{mark} {}", describe(action))
 }
 
 fn expect(measured: &Measured, wanted: ActionStatus) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ pub(crate) use local::{Local, host_chip, host_cpu};
 use crate::arguments::Device;
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
-use otaru_board_host::control::ControlError;
+use otaru_board_host::control::{ControlError, RefusalCode};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -20,7 +20,12 @@ pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failu
     match verb {
         Device::Run { name, detach } => start(session, name.as_deref(), *detach).await,
         Device::List => list::run(session).await,
-        other => buttons::run(session, other).await,
+        Device::Stop { .. }
+        | Device::Reset { .. }
+        | Device::PowerCut { .. }
+        | Device::Corrupt { .. }
+        | Device::Offline { .. }
+        | Device::Online { .. } => buttons::run(session, verb).await,
     }
 }
 
@@ -133,14 +138,12 @@ pub(crate) fn control_failure(error: &ControlError) -> Failure {
     let (code, hint) = match error {
         ControlError::NotRunning { .. } => ("device-not-running", None),
         ControlError::Refused(refusal) => {
-            let hint = match refusal.code {
-                otaru_board_host::control::RefusalCode::Off => {
-                    Some("switch it on: `otaru device run`")
-                }
-                otaru_board_host::control::RefusalCode::Busy => {
-                    Some("another program is flashing it; wait for its end")
-                }
-                _ => None,
+            let hint = if refusal.code == RefusalCode::Off {
+                Some("switch it on: `otaru device run`")
+            } else if refusal.code == RefusalCode::Busy {
+                Some("another program is flashing it; wait for its end")
+            } else {
+                None
             };
             ("device-refused", hint)
         }

@@ -13,15 +13,14 @@ const KEY_LEN_MAX: u64 = 4096;
 
 /// `otaru login`
 pub(crate) async fn run(session: Session<'_>, arguments: &Login) -> Result<(), Failure> {
-    let (url, token) = match &arguments.url {
-        Some(text) => match split_admin_link(text) {
+    let (url, token) = if let Some(text) = &arguments.url {
+        match split_admin_link(text) {
             Some((url, token)) => (parse_url(url)?, Some(token.to_owned())),
             None => (parse_url(text)?, None),
-        },
-        None => {
-            let project = session.project().ok();
-            (session.manager_url(project.as_ref())?, None)
         }
+    } else {
+        let project = session.project().ok();
+        (session.manager_url(project.as_ref())?, None)
     };
     let api_key = match token {
         Some(token) => {

@@ -105,10 +105,10 @@ pub(crate) fn open_failure(error: &OpenError) -> Failure {
         OpenError::Listen { .. } => "port-taken",
     };
     let failure = Failure::new(Exit::Failed, code, error.to_string());
-    match error {
-        OpenError::Listen { .. } => failure.hint("choose another one: `--listen 127.0.0.1:8481`"),
-        _ => failure,
+    if matches!(error, OpenError::Listen { .. }) {
+        return failure.hint("choose another one: `--listen 127.0.0.1:8481`");
     }
+    failure
 }
 
 fn log_to_stderr() {

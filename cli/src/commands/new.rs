@@ -73,9 +73,10 @@ fn package_name(name: &str) -> Result<String, Failure> {
         format!("`{name}` cannot be a project's name"),
     );
     let advice = "use small letters, digits, `-` and `_`, beginning with a letter";
-    Err(match starts {
-        true => failure.hint(format!("{advice}: `{plain}`")),
-        false => failure.hint(advice),
+    Err(if starts {
+        failure.hint(format!("{advice}: `{plain}`"))
+    } else {
+        failure.hint(advice)
     })
 }
 
@@ -150,7 +151,7 @@ fn make(folder: &Path, arguments: &New, package: &str, mode: Mode) -> Result<(),
 /// The manifest of a firmware package that stands alone.
 pub(crate) fn cargo_toml(package: &str) -> String {
     let source = |path: &str| match checkout() {
-        Some(root) => format!("path = {:?}", root.join(path)),
+        Some(root) => format!("path = {:?}", root.join(path).display().to_string()),
         None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
     };
     format!(

@@ -193,7 +193,7 @@ impl Stage {
     /// Shows what the device prints, from now on, beside everything else.
     pub(super) fn show_console(&self, session: Session<'_>) -> Result<JoinHandle<()>, Failure> {
         let mut pieces = self.device.console()?;
-        let output = *session.output;
+        let output = session.output.clone();
         Ok(tokio::spawn(async move {
             let mut pending = Vec::new();
             while let Some(piece) = pieces.recv().await {

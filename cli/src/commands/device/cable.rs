@@ -10,7 +10,7 @@ use crate::session::{Session, default_device};
 use otaru_board_host::control::Client;
 use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore, Key};
 use otaru_image::PublicKey;
-use otaru_lsp_build::device::{self, DeviceError, FlashRequest, Flashed};
+use otaru_lsp_build::device::{self, FlashRequest, Flashed};
 use otaru_lsp_build::image::BuiltImage;
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
@@ -178,16 +178,13 @@ pub(crate) async fn provision_device(
         .await?
         .into_iter()
         .find(|device| device.name == local.name);
-    let (id, token, ddi_url) = match known {
-        Some(device) => {
-            let token = client.new_device_token(&device.id).await?;
-            let url = client.ddi_url(&device).await?;
-            (device.id, token, url)
-        }
-        None => {
-            let made = client.create_device(&local.name, fleet).await?;
-            (made.id, made.token, made.ddi_url)
-        }
+    let (id, token, ddi_url) = if let Some(device) = known {
+        let token = client.new_device_token(&device.id).await?;
+        let url = client.ddi_url(&device).await?;
+        (device.id, token, url)
+    } else {
+        let made = client.create_device(&local.name, fleet).await?;
+        (made.id, made.token, made.ddi_url)
     };
     let board = project.settings.board;
     let stored_id = id.clone();
@@ -223,10 +220,7 @@ async fn former_identity(local: &Local, project: &OpenProject) -> Result<Option<
         .with_client(move |client: &mut Client| {
             let talk = |error| super::control_failure(&error);
             let mut probe = client.hold().map_err(talk)?;
-            let block = device::read_block(&mut probe, board).map_err(|error| match error {
-                DeviceError::Block(_) => Failure::of(&error),
-                other => Failure::of(&other),
-            })?;
+            let block = device::read_block(&mut probe, board)?;
             let mut scratch = vec![0; IDENTITY_LEN_MAX];
             let identity = IdentityStore::new(&block.layout).load(&mut probe, &mut scratch);
             let id = identity.map(|identity| identity.device_id.to_owned());

@@ -142,18 +142,17 @@ impl Local {
             }
             true
         };
-        match tokio::time::timeout(START_TIMEOUT, answers).await {
-            Ok(true) => Ok(()),
-            Ok(false) | Err(_) => {
-                let words = std::fs::read_to_string(self.dir.join(CHIP_LOG)).unwrap_or_default();
-                let last = words.lines().last().unwrap_or("it ended without a word");
-                Err(Failure::new(
-                    Exit::Failed,
-                    "device-start",
-                    format!("{} does not start: {last}", self.name),
-                ))
-            }
+        if matches!(tokio::time::timeout(START_TIMEOUT, answers).await, Ok(true)) {
+            return Ok(());
         }
+
+        let words = std::fs::read_to_string(self.dir.join(CHIP_LOG)).unwrap_or_default();
+        let last = words.lines().last().unwrap_or("it ended without a word");
+        Err(Failure::new(
+            Exit::Failed,
+            "device-start",
+            format!("{} does not start: {last}", self.name),
+        ))
     }
 
     /// Waits until its chip is gone.

@@ -50,9 +50,10 @@ pub(super) fn renamed(package: &Package) -> Vec<(String, PathBuf)> {
 /// Flags for the project's own binary only. Its folder is not named in flags for all packages,
 /// so that projects which share a target directory also share the compiled dependencies.
 pub(super) fn own(package: &Package) -> Vec<OsString> {
-    match package.stands_alone {
-        true => vec![remap(&package.workspace_root, WORKSPACE)],
-        false => Vec::new(),
+    if package.stands_alone {
+        vec![remap(&package.workspace_root, WORKSPACE)]
+    } else {
+        Vec::new()
     }
 }
 
