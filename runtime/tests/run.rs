@@ -102,7 +102,7 @@ fn application_runs_without_updates_and_the_agent_outlives_it() {
     };
     let mut app = ();
     let firmware = async {
-        let reason = run(&board, Blank, &mut app, &status, work).await;
+        let reason = Box::pin(run(&board, Blank, &mut app, &status, work)).await;
         panic!("ended: {reason}");
     };
     // Three feedings lie a second apart: long after the application has ended.

@@ -114,7 +114,11 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
     }
 
     async fn read_back(&mut self, slot: Slot, image: Image) -> Result<Verified, Cause> {
-        let state = *self.session.state();
+        // Not the whole state: this future is held while the image is read.
+        let (floor, revoked) = {
+            let state = self.session.state();
+            (state.floor, state.revoked)
+        };
         let mut keys = [Key {
             public: [0; 32],
             revoked: true,
@@ -123,7 +127,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
         for (index, (entry, key)) in keys.iter_mut().zip(self.block.keys()).enumerate() {
             *entry = Key {
                 public: key.public,
-                revoked: state.revoked & (1 << (index % 16)) != 0,
+                revoked: revoked & (1 << (index % 16)) != 0,
             };
             count = count.saturating_add(1);
         }
@@ -134,7 +138,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
                 cid: Uuid(self.block.class_id),
             }),
             slot_address: Some(self.block.execution_address()),
-            security_floor: state.floor,
+            security_floor: floor,
             digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
         };
