@@ -21,10 +21,10 @@
     if (pending.has(name)) return;
     pending.set(name, setTimeout(() => {
       pending.delete(name);
-      // An answer with fewer percent must not arrive behind the one with the new status.
-      const feed = byId("strip-feed");
-      if (name === "otaru:status" && feed) htmx.trigger(feed, "htmx:abort");
       htmx.trigger(body, name);
+      // An older answer with percent may still be under way and arrive behind the new status; the
+      // strip is read once more behind it.
+      if (name === "otaru:status") soon("otaru:progress", PROGRESS_MS);
     }, ms));
   }
 

@@ -38,27 +38,36 @@ function freePort() {
 }
 
 export class Manager {
-  static async start() {
-    const folder = mkdtempSync(join(tmpdir(), "otaru-web-"));
-    const port = await freePort();
-    const child = spawn(PROGRAM, ["--data", folder, "--listen", `127.0.0.1:${port}`], {
+  static async start(options = []) {
+    const manager = new Manager();
+    manager.folder = mkdtempSync(join(tmpdir(), "otaru-web-"));
+    manager.address = `127.0.0.1:${await freePort()}`;
+    manager.url = `http://${manager.address}`;
+    manager.log = "";
+    manager.adminLink = await manager.run(["--new-admin-link", ...options]);
+    return manager;
+  }
+
+  /** Starts the program on its folder; the admin link that it was asked to print. */
+  async run(options = []) {
+    const all = ["--data", this.folder, "--listen", this.address, ...options];
+    this.child = spawn(PROGRAM, all, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, RUST_LOG: "warn" },
     });
-    const manager = new Manager();
-    Object.assign(manager, { folder, child, url: `http://127.0.0.1:${port}`, log: "" });
-    child.stderr.on("data", (data) => { manager.log += data; });
-    const link = new Promise((resolve, refuse) => {
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        const found = /(http\S+\/setup\?token=\S+)/.exec(line);
+    this.child.stderr.on("data", (data) => { this.log += data; });
+    const wanted = options.includes("--new-admin-link") ? /(http\S+\/setup\?token=\S+)/ : /(http\S+)/;
+    const line = new Promise((resolve, refuse) => {
+      createInterface({ input: this.child.stdout }).on("line", (text) => {
+        const found = wanted.exec(text);
         if (found) resolve(found[1]);
       });
-      child.on("error", refuse);
-      child.on("exit", (code) => refuse(new Error(`${PROGRAM} ended (${code}): ${manager.log}`)));
+      this.child.on("error", refuse);
+      this.child.on("exit", (code) => refuse(new Error(`${PROGRAM} ended (${code}): ${this.log}`)));
     });
-    manager.adminLink = await inTime(link, "the manager's admin link");
-    await manager.#answers();
-    return manager;
+    const link = await inTime(line, "the manager's address");
+    await this.#answers();
+    return link;
   }
 
   async #answers() {
@@ -73,12 +82,16 @@ export class Manager {
     }
   }
 
+  /** Ends the program and leaves its folder as it is. */
+  async halt() {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.child.on("exit", resolve));
+    this.child.kill("SIGTERM");
+    await inTime(ended, "the manager's end");
+  }
+
   async stop() {
-    if (this.child.exitCode === null) {
-      const ended = new Promise((resolve) => this.child.on("exit", resolve));
-      this.child.kill("SIGTERM");
-      await inTime(ended, "the manager's end");
-    }
+    await this.halt();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

@@ -24,6 +24,9 @@ before(async () => {
   await device.fetchUpdate();
   await device.phase("trial");
   await device.fail("trial", "trial-crash", [`refusal: ${HOSTILE}`, `console: ${HOSTILE}`]);
+  // After a restart nobody is online, so that this longer text is shown, too.
+  await manager.halt();
+  await manager.run();
   const firmware = (await manager.api("GET", "/firmwares"))[0];
   pages = [
     "/devices", `/devices/${device.id}`, "/fleets", `/fleets/${fleet.id}`,
@@ -72,6 +75,14 @@ function lowContrast() {
   return found;
 }
 
+/** Places that their content sticks out of, into what stands beside them. */
+function tooNarrow() {
+  return [...document.querySelectorAll("main dd, main td, main li, main p, .choice, .chip, h1, h2")]
+    .filter((place) => place.checkVisibility() && getComputedStyle(place).display !== "inline")
+    .filter((place) => place.clientWidth > 1 && place.scrollWidth > place.clientWidth + 1)
+    .map((place) => `${place.scrollWidth - place.clientWidth}: ${place.outerHTML.slice(0, 200)}`);
+}
+
 /** Controls that nobody could name. */
 function nameless() {
   const named = (control) =>
@@ -91,6 +102,7 @@ for (const colorScheme of ["light", "dark"]) {
         await page.goto(manager.url + path);
         const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
         assert.equal(over, 0, `${path} is ${over} pixels too wide`);
+        assert.deepEqual(await page.evaluate(tooNarrow), [], path);
         assert.deepEqual(await page.evaluate(lowContrast), [], path);
         assert.deepEqual(await page.evaluate(nameless), [], path);
         assert.equal(await page.locator("h1").count(), 1, path);
@@ -100,6 +112,7 @@ for (const colorScheme of ["light", "dark"]) {
       await page.getByRole("button", { name: /^FOTA/ }).click();
       const dialog = page.locator("#dialog");
       await dialog.getByRole("heading").waitFor();
+      assert.deepEqual(await page.evaluate(tooNarrow), []);
       assert.deepEqual(await page.evaluate(lowContrast), []);
       assert.deepEqual(await page.evaluate(nameless), []);
       const box = await dialog.boundingBox();

@@ -153,3 +153,21 @@ test("a device that has never connected says so", async () => {
   await page.locator("#facts").getByText("Factory").first().waitFor();
   await close();
 });
+
+test("a page outlives a restart of the manager and shows what it has missed", async () => {
+  const device = await Device.provision(manager, "patient");
+  await device.connect("1.0.0+3");
+  const { page, status, neverReloaded, context } = await watch(device);
+  await deploy(device);
+  await status("Pending");
+  await manager.halt();
+  await page.getByText("No connection to the manager").waitFor();
+  await manager.run();
+  await device.fetchUpdate();
+  await device.phase("verifying");
+  await status("Verifying");
+  await page.getByText("No connection to the manager").waitFor({ state: "hidden" });
+  await neverReloaded();
+  // Not checked: the browser prints that it could not reach the manager, as it should.
+  await context.close();
+});

@@ -51,7 +51,7 @@ impl Fields {
     pub(super) fn number(&self, name: &str, what: &str) -> Result<Option<u32>, ApiError> {
         self.filled(name)
             .map(|text| {
-                text.parse().map_err(|_| {
+                text.parse().map_err(|_not_a_number| {
                     ApiError::bad_request("malformed-number", format!("{what} is a whole number"))
                 })
             })

@@ -181,8 +181,9 @@ impl Frame {
         format!("{}{}", self.root, assets::path(name))
     }
 
-    pub(super) fn csrf_header(&self) -> &'static str {
-        CSRF_HEADER
+    /// What htmx sends along with every request, as JSON.
+    pub(super) fn headers(&self) -> String {
+        format!("{{\"{CSRF_HEADER}\":\"{}\"}}", self.csrf)
     }
 }
 
