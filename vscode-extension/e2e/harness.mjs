@@ -78,7 +78,7 @@ const SETTINGS = {
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "workbench.reduceMotion": "on",
   "terminal.integrated.gpuAcceleration": "off",
-  "workbench.colorTheme": "Default Dark Modern",
+  "workbench.colorTheme": "Dark Modern",
   // Text that a test types must arrive as it is.
   "editor.autoClosingBrackets": "never",
   "editor.autoClosingQuotes": "never",
@@ -298,6 +298,7 @@ export class Editor {
   async terminal() {
     await this.command("Terminal: Select All");
     await this.command("Terminal: Copy Selection");
+    await this.command("Terminal: Clear Selection");
     const text = await this.page.evaluate(() => navigator.clipboard.readText());
     return text.replaceAll("\u00a0", " ");
   }

@@ -63,14 +63,12 @@ export const phase = (name: PhaseName): string => PHASES[name];
 export function planQuestion(plan: Plan): { message: string; detail: string } {
   const from = plan.fromVersion ?? "unknown";
   const lines = [
-    `Device:   ${plan.device}`,
-    `Version:  ${from}  →  ${plan.toVersion}`,
-    `Digest:   ${digest(plan.digest)}…`,
-    `Size:     ${size(plan.size)}`,
+    `Version ${from} → ${plan.toVersion}`,
+    `Digest ${digest(plan.digest)}…, ${size(plan.size)}`,
     "",
     "The firmware that runs there now is replaced. It comes back by itself if the new one does not confirm itself.",
   ];
-  for (const warning of plan.warnings) lines.push("", `Note: ${warning}.`);
+  if (plan.warnings.length > 0) lines.push("", ...plan.warnings.map((warning) => `• ${warning}`));
   return { message: `Update ${plan.device} over the air?`, detail: lines.join("\n") };
 }
 

@@ -102,7 +102,7 @@ class UpdateCard {
   constructor() {
     const way = make("p", "way", this.#from, make("span", "arrow", "→"), this.#to);
     this.#verdict.setAttribute("role", "status");
-    this.element.append(this.#title, way, this.#list, this.#verdict);
+    this.element.append(this.#title, way, this.#verdict, this.#list);
     // Only while something runs is there a time that changes by itself.
     setInterval(() => {
       if (this.#update && !this.#update.verdict && !document.hidden) this.#draw();
