@@ -3,6 +3,8 @@
 
 #[cfg(unix)]
 mod demo;
+#[cfg(unix)]
+mod device;
 mod local;
 mod manager;
 mod support;

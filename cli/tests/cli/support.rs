@@ -14,6 +14,14 @@ pub(crate) struct Home {
     folder: TempDir,
 }
 
+/// Where tests that build a whole firmware share what cargo compiled.
+pub(crate) fn shared_target_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .join("target/otaru-demo")
+}
+
 /// How the program ended.
 pub(crate) struct Ended {
     pub(crate) code: i32,
