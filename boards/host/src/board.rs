@@ -37,7 +37,7 @@ use map::SharedMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -91,6 +91,16 @@ struct Shared {
     hello: Hello,
     page: SharedMap,
     started: Instant,
+    watchdog: Watchdog,
+}
+
+/// What this process knows about the watchdog. Feeding is a word with the chip, and a bootloader
+/// feeds after every block it hashes: what cannot matter is not said.
+#[derive(Debug)]
+struct Watchdog {
+    armed: AtomicBool,
+    /// When it was fed last, in milliseconds since the start.
+    fed_at: AtomicU64,
 }
 
 impl Shared {
@@ -136,6 +146,10 @@ impl Board {
                 hello,
                 page,
                 started: Instant::now(),
+                watchdog: Watchdog {
+                    armed: AtomicBool::new(hello.watchdog_ms > 0),
+                    fed_at: AtomicU64::new(0),
+                },
             }),
             flash: Arc::new(FlashMemory { file: flash, map }),
             retained: RetainedRam::new(retained),
@@ -191,12 +205,20 @@ impl Board {
     /// [`FlashFault::BadRequest`] for 0.
     pub fn arm_watchdog(&self, timeout_ms: u32) -> Result<(), FlashFault> {
         self.shared
-            .ask(Operation::ArmWatchdog, timeout_ms, 0, &[])
-            .map(|_done| ())
+            .ask(Operation::ArmWatchdog, timeout_ms, 0, &[])?;
+        self.shared.watchdog.armed.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Restarts the watchdog's time; does nothing while it is not armed.
+    /// Restarts the watchdog's time; does nothing while it is not armed, or again in the same
+    /// millisecond.
     pub fn feed_watchdog(&self) {
+        let watchdog = &self.shared.watchdog;
+        let now = self.millis();
+        let armed = watchdog.armed.load(Ordering::Relaxed);
+        if !armed || watchdog.fed_at.swap(now, Ordering::Relaxed) == now {
+            return;
+        }
         // The chip refuses this to nobody, and a lost chip has ended this process.
         let _done = self.shared.ask(Operation::FeedWatchdog, 0, 0, &[]);
     }
