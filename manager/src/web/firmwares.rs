@@ -41,11 +41,17 @@ pub(super) async fn list(
     let (state, caller) = (State(app.clone()), visitor.caller.clone());
     let all = api::firmwares::list(state, caller).await?.0;
     let total = all.len();
-    let page = query.page();
+    let open = query.text("open");
+    let place = all.iter().position(|firmware| firmware.id == open);
+    let page = match (query.filled("page"), place) {
+        // A link to one firmware leads to the page that it is on.
+        (None, Some(place)) => u32::try_from(place).unwrap_or(0) / PAGE_LEN,
+        _ => query.page(),
+    };
     let skip = page.saturating_mul(PAGE_LEN) as usize;
     let mut firmwares = Vec::new();
     for view in all.into_iter().skip(skip).take(PAGE_LEN as usize) {
-        let open = if view.id == query.text("open") || total == 1 {
+        let open = if view.id == open || total == 1 {
             Some(part(&app, &visitor, &view.id, 0).await?)
         } else {
             None

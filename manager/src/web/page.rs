@@ -81,7 +81,9 @@ fn csrf_token(session: &str) -> String {
 /// The path of the manager's address, without a final slash.
 pub(super) fn root_of(Base(base): &Base) -> &str {
     let host = base.find("://").map_or(0, |at| at + 3);
-    base[host..].find('/').map_or("", |at| &base[host + at..])
+    let root = base[host..].find('/').map_or("", |at| &base[host + at..]);
+    // Two slashes would begin the name of another host.
+    if root.starts_with("//") { "" } else { root }
 }
 
 fn to_login(root: &str, parts: &Parts) -> Response {
@@ -297,4 +299,43 @@ pub(super) async fn finish(State(app): State<AppState>, request: Request, next: 
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_begin_with_the_path_of_the_address_and_stay_on_this_host() {
+        for (base, root) in [
+            ("http://127.0.0.1:8480", ""),
+            ("https://updates.example.org/otaru", "/otaru"),
+            ("https://updates.example.org//evil.example", ""),
+        ] {
+            assert_eq!(root_of(&Base(base.to_owned())), root, "{base}");
+        }
+        for path in ["/devices", "/firmwares?open=fmw-1", "/"] {
+            assert!(is_own_path(path), "{path}");
+        }
+        for path in [
+            "",
+            "devices",
+            "//evil.example",
+            "/\\evil.example",
+            "/a b",
+            "http://x",
+        ] {
+            assert!(!is_own_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(
+            sentence("there is no such fleet"),
+            "There is no such fleet."
+        );
+        assert_eq!(sentence("What now?"), "What now?");
+        assert_eq!(sentence(""), ".");
+    }
 }

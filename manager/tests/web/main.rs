@@ -310,6 +310,60 @@ async fn pages_forbid_what_is_inline_and_assets_may_be_kept_for_ever() {
 }
 
 #[tokio::test]
+async fn long_lists_come_in_pages_and_a_link_finds_its_firmware() {
+    let manager = TestManager::start().await;
+    let mut visitor = Browser::new(&manager);
+    visitor.log_in().await;
+    let csrf = visitor.csrf().await;
+    let mut newest = String::new();
+    for number in 0..21 {
+        let name = format!("firmware-{number:02}");
+        let answer = visitor
+            .post_as(&csrf, "/firmwares", &[("name", &name)])
+            .await;
+        newest = header(&answer, LOCATION);
+    }
+    let first = visitor.text("/firmwares").await;
+    assert!(first.contains("Page 1 of 2") && !first.contains("firmware-20"));
+    let last = visitor.text(&newest).await;
+    assert!(last.contains("Page 2 of 2") && last.contains("firmware-20"));
+    assert!(!last.contains("firmware-00") && last.contains("No version yet"));
+    for odd in [
+        "page=0",
+        "page=-3",
+        "page=999999999999",
+        "page=x",
+        "open=nothing",
+    ] {
+        visitor.text(&format!("/firmwares?{odd}")).await;
+        visitor.text(&format!("/devices?{odd}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_api_key_does_not_log_in() {
+    let manager = TestManager::start().await;
+    let mut visitor = Browser::new(&manager);
+    visitor.log_in().await;
+    let csrf = visitor.csrf().await;
+    let page = visitor.text("/settings").await;
+    let (_, rest) = page
+        .split_once("/settings/api-keys/")
+        .expect("there is a key");
+    let id = rest.split(['"', '/']).next().expect("an id").to_owned();
+    let path = format!("/settings/api-keys/{id}");
+    for (enabled, status) in [
+        ("no", StatusCode::UNAUTHORIZED),
+        ("yes", StatusCode::SEE_OTHER),
+    ] {
+        visitor.post_as(&csrf, &path, &[("enabled", enabled)]).await;
+        let form = [("api_key", manager.api_key.as_str())];
+        let answer = Browser::new(&manager).submit("/login", &form).await;
+        assert_eq!(answer.status(), status, "{enabled}");
+    }
+}
+
+#[tokio::test]
 async fn behind_a_proxy_links_keep_its_prefix_and_the_cookie_is_secure() {
     let manager = TestManager::start().await;
     let proxied = |request: reqwest::RequestBuilder| {
