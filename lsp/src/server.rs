@@ -70,7 +70,7 @@ impl LanguageServer for Backend {
             .clone()
             .and_then(|options| serde_json::from_value(options).ok())
             .unwrap_or_default();
-        let features = features_of(&params);
+        let features = features_of(&params, &options);
         self.queue
             .tell(move |workspace| workspace.set_features(features));
         if self.roots.set(roots_of(&params)).is_err() {
@@ -325,7 +325,7 @@ impl Backend {
     }
 }
 
-fn features_of(params: &InitializeParams) -> ClientFeatures {
+fn features_of(params: &InitializeParams, options: &InitOptions) -> ClientFeatures {
     let window = params.capabilities.window.as_ref();
     let watched = params
         .capabilities
@@ -333,9 +333,11 @@ fn features_of(params: &InitializeParams) -> ClientFeatures {
         .as_ref()
         .and_then(|workspace| workspace.did_change_watched_files.as_ref());
     ClientFeatures {
-        progress: window
-            .and_then(|window| window.work_done_progress)
-            .unwrap_or(false),
+        // Our extension shows jobs itself; twice would be noise.
+        progress: !options.commands
+            && window
+                .and_then(|window| window.work_done_progress)
+                .unwrap_or(false),
         watches_files: watched
             .and_then(|watched| watched.dynamic_registration)
             .unwrap_or(false),

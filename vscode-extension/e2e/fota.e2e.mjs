@@ -196,6 +196,8 @@ scenario("an update that fails ends red, with its reason, and the old firmware r
   await editor.shot("failed-update-dark");
   await editor.theme("Light Modern");
   await editor.shot("failed-update-light");
+  await editor.theme("Default High Contrast");
+  await editor.shot("failed-update-high-contrast");
 });
 
 scenario("nothing was asked of the world outside", async () => {

@@ -312,11 +312,12 @@ export class Editor {
     return rows.map((row) => row.replaceAll("\u00a0", " ").replaceAll("\n", " "));
   }
 
-  /** Changes the colour theme through the settings file, which the workbench watches. */
+  /** Changes the colour theme. */
   async theme(name) {
-    const file = path.join(this.user, "User", "settings.json");
-    const settings = JSON.parse(fs.readFileSync(file, "utf8"));
-    fs.writeFileSync(file, JSON.stringify({ ...settings, "workbench.colorTheme": name }));
+    await this.command("Preferences: Color Theme");
+    await this.page.locator(".quick-input-widget input").first().fill(name);
+    const row = `.quick-input-list .monaco-list-row[aria-label^="${name}"]`;
+    await this.page.locator(row).first().click();
     const kind = /high contrast/i.test(name) ? "hc-black" : /light/i.test(name) ? "vs" : "vs-dark";
     await this.page.locator(`.monaco-workbench.${kind}`).waitFor();
   }

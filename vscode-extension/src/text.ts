@@ -9,6 +9,7 @@ import type {
   PhaseName,
   Plan,
   Status,
+  Update,
 } from "./protocol.gen";
 
 /** Longest version in bytes: the label field of the image. */
@@ -58,6 +59,49 @@ const PHASES: Record<PhaseName, string> = {
 
 /** A phase as the panel names it. */
 export const phase = (name: PhaseName): string => PHASES[name];
+
+/** Reason codes of a device as sentences. A code without one is shown as it is. */
+const REASONS: Record<string, string> = {
+  interrupted: "it was reset while it received the image",
+  "download-failed": "the download failed for good",
+  "size-mismatch": "the image does not have the announced length, or does not fit",
+  "digest-mismatch": "what it stored is not what was announced",
+  "malformed-image": "that is no image",
+  "signature-invalid": "the signature does not match the image",
+  "key-unknown": "it does not know the key that signed",
+  "key-revoked": "the key that signed was revoked",
+  "wrong-board": "the image is for another board",
+  "wrong-slot": "the image is for another slot or layout",
+  "security-counter": "the image is older than what may run",
+  "refused-by-application": "its application refused",
+  unhealthy: "the new firmware found itself unhealthy",
+  "confirm-deadline": "the new firmware did not reach the manager in time",
+  "trial-reset": "it was reset while the new firmware was on trial",
+  "trial-watchdog": "the new firmware hung, and the watchdog reset it",
+  "trial-crash": "the new firmware crashed",
+  withdrawn: "the update was withdrawn",
+  "install-failed": "the bootloader could not install the image",
+  "storage-failed": "its flash failed",
+  "backup-missing": "there is no complete backup of what runs",
+  busy: "another update is in progress",
+  "malformed-deployment": "it could not understand the request",
+  "no-artifact": "there is no image for it",
+  unsupported: "it cannot verify such images",
+};
+
+/** The last word about an update. */
+export function verdictText(update: Update): string {
+  const { verdict } = update;
+  if (verdict === null) return "";
+  if (verdict.confirmed) {
+    const total = update.phases.reduce((sum, state) => sum + (state.tookMs ?? 0), 0);
+    return `Confirmed by the device in ${duration(total)}.`;
+  }
+  if (verdict.reason === null) return `${verdict.message}.`;
+  // The manager's own words come first, if there are any.
+  const why = verdict.message.includes(": ") ? undefined : REASONS[verdict.reason];
+  return `${verdict.message}${why === undefined ? "" : `: ${why}`} (${verdict.reason}).`;
+}
 
 /** What the modal before an update says. */
 export function planQuestion(plan: Plan): { message: string; detail: string } {

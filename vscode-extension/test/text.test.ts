@@ -1,5 +1,6 @@
 // C52, A42, A44: what people read, without VS Code around it.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import test from "node:test";
 import type { Device, Plan, Status } from "../src/protocol.gen";
 import {
@@ -12,6 +13,7 @@ import {
   planQuestion,
   size,
   statusBar,
+  verdictText,
   versionProblem,
 } from "../src/text";
 
@@ -131,6 +133,32 @@ test("the status bar turns red only for an update that failed", () => {
   assert.equal(ended(true, "succeeded"), "plain");
   assert.equal(ended(false, "canceled"), "plain");
   assert.equal(ended(false, "reverted"), "error");
+});
+
+test("the last word is green only for a confirmation, and names the reason otherwise", () => {
+  const update = { device: "lamp", fromVersion: "1", toVersion: "2", phases: [], startedMs: 0 };
+  const word = (confirmed: boolean, reason: string | null) =>
+    verdictText({
+      ...update,
+      verdict: { confirmed, status: "reverted", reason, message: "lamp went back; 1 runs" },
+    });
+  assert.match(word(true, null), /^Confirmed by the device/);
+  const crash = "lamp went back; 1 runs: the new firmware crashed (trial-crash).";
+  assert.equal(word(false, "trial-crash"), crash);
+  assert.equal(word(false, "brand-new"), "lamp went back; 1 runs (brand-new).");
+  assert.equal(word(false, null), "lamp went back; 1 runs.");
+});
+
+// Every reason of core/ddi has its sentence here.
+test("no reason of the devices is without a sentence", () => {
+  const codes = fs.readFileSync("../core/ddi/src/codes.rs", "utf8");
+  const reasons = [...codes.matchAll(/= 10\d\d, "([a-z-]+)";/g)].map((found) => found[1] ?? "");
+  assert.ok(reasons.length >= 25);
+  for (const reason of reasons) {
+    const verdict = { confirmed: false, status: "failed", reason, message: "m" };
+    const update = { device: "d", fromVersion: null, toVersion: "2", phases: [], startedMs: 0 };
+    assert.match(verdictText({ ...update, verdict }), /^m: /, reason);
+  }
 });
 
 test("a failure says what to do next", () => {

@@ -1,7 +1,7 @@
 // The Control Panel inside its webview. It shows a status and sends clicks; it knows nothing else.
 // Elements are made once and changed in place, so that the keyboard focus stays where it is.
 import type { PhaseState, Status, Update, VerbState } from "../protocol.gen";
-import { digest, duration, phase, size } from "../text";
+import { digest, duration, phase, size, verdictText } from "../text";
 import type { Button, FromPanel, Link, Shown, ToPanel } from "./messages";
 
 const vscode = acquireVsCodeApi<{ shown: Shown }>();
@@ -133,16 +133,7 @@ class UpdateCard {
     this.#verdict.hidden = verdict === null;
     const mood = verdict?.confirmed ? "good" : verdict?.status === "canceled" ? "plain" : "bad";
     this.#verdict.className = `verdict ${mood}`;
-    if (!verdict) {
-      setText(this.#verdict, "");
-      return;
-    }
-    const total = update.phases.reduce((sum, state) => sum + (state.tookMs ?? 0), 0);
-    const reason = verdict.reason === null ? "" : ` (${verdict.reason})`;
-    const text = verdict.confirmed
-      ? `Confirmed by the device in ${duration(total)}.`
-      : `${verdict.message.charAt(0).toUpperCase()}${verdict.message.slice(1)}${reason}.`;
-    setText(this.#verdict, text);
+    setText(this.#verdict, verdictText(update));
   }
 }
 
@@ -203,7 +194,8 @@ class ProjectPage {
     const why = job === null ? (verbs.build.reason ?? verbs.fota.reason ?? "") : "";
     setText(this.#hint, why === "" ? "" : `${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
     this.#hint.hidden = why === "";
-    this.#job.hidden = job === null;
+    // The strip below shows a running update with all that there is to know.
+    this.#job.hidden = job === null || (job.verb === "run" && !job.canceling);
     const percent = job?.percent === null || job === null ? "" : ` ${job.percent} %`;
     setText(this.#job, job === null ? "" : job.canceling ? "canceling" : job.step + percent);
     this.#update.set(status.update);
