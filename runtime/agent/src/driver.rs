@@ -109,6 +109,34 @@ pub async fn run<P: Platform, F: Flash, A: Application>(
 
 enum Never {}
 
+/// Begins the console tail of this firmware, so that what it prints before the agent runs, and a
+/// panic there, are kept as well. A board calls it as soon as flash and retained RAM are there.
+/// Without a handover from the bootloader nothing happens.
+pub fn begin_console<P: Platform, F: Flash>(platform: &P, mut flash: F) {
+    drop(take_over(platform, &mut flash));
+}
+
+/// What the bootloader handed over. From here on console lines count as this firmware's.
+fn take_over<P: Platform, F: Flash>(
+    platform: &P,
+    flash: &mut F,
+) -> Result<(DeviceBlock, Journal), Unable> {
+    let boot = platform.boot();
+    let mut raw = [0; DEVICE_BLOCK_LEN];
+    flash
+        .read(boot.device_block_at, &mut raw)
+        .map_err(|_unreadable| Unable::DeviceBlock)?;
+    let block = DeviceBlock::decode(&raw).map_err(|_invalid| Unable::DeviceBlock)?;
+    let journal =
+        Journal::take_over(&block.layout, boot.handover).map_err(|_invalid| Unable::Handover)?;
+    let state = journal.state();
+    let [w0, w1, w2, w3, w4, w5, w6, w7, ..] = state.running().digest;
+    let writer = [w0, w1, w2, w3, w4, w5, w6, w7];
+    let attempt = if state.on_trial() { state.attempt } else { 0 };
+    platform.with_retained(&mut |ram| tail::begin(ram, writer, attempt));
+    Ok((block, journal))
+}
+
 /// Feeds the watchdog for ever: as long as the executor runs.
 async fn feed<P: Platform>(platform: &P, ms: u32) -> Never {
     let ms = if ms == 0 {
@@ -129,19 +157,8 @@ impl<'p, P: Platform, F: Flash, A: Application> Driver<'p, P, F, A> {
         app: &'p mut A,
         status: &'p Status,
     ) -> Result<Self, Unable> {
-        let boot = platform.boot();
-        let mut raw = [0; DEVICE_BLOCK_LEN];
-        flash
-            .read(boot.device_block_at, &mut raw)
-            .map_err(|_unreadable| Unable::DeviceBlock)?;
-        let block = DeviceBlock::decode(&raw).map_err(|_invalid| Unable::DeviceBlock)?;
-        let journal = Journal::take_over(&block.layout, boot.handover)
-            .map_err(|_invalid| Unable::Handover)?;
+        let (block, journal) = take_over(platform, &mut flash)?;
         let state = *journal.state();
-        let [w0, w1, w2, w3, w4, w5, w6, w7, ..] = state.running().digest;
-        let writer = [w0, w1, w2, w3, w4, w5, w6, w7];
-        let attempt = if state.on_trial() { state.attempt } else { 0 };
-        platform.with_retained(&mut |ram| tail::begin(ram, writer, attempt));
         let mut running = SlotReader::new(&mut flash, &block.layout, Slot::Execution);
         let info = inspect(&mut running, block.layout.image_len_max())
             .map_err(|_unreadable| Unable::Image)?;

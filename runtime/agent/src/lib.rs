@@ -30,7 +30,7 @@ mod status;
 pub mod tail;
 
 pub use console::{Notice, print_line};
-pub use driver::run;
+pub use driver::{begin_console, run};
 pub use platform::{Application, Boot, MayInstall, Platform, ResetReason};
 pub use session::{
     Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Found, Report, Session, Text,

@@ -158,6 +158,17 @@ impl Device {
         bytes
     }
 
+    /// How often its CPU has started.
+    ///
+    /// # Panics
+    /// If the chip is gone.
+    pub fn boots(&self) -> u32 {
+        self.control()
+            .status()
+            .expect("the chip tells how it is")
+            .boots
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -17,6 +17,9 @@ use tokio::process::{Child, Command};
 /// How long a scenario waits for something before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Bytes by which two images differ.
+const DIFFERING_LEN: usize = 0x4_0000;
+
 /// The program `otaru`, built beside these tests.
 ///
 /// # Panics
@@ -84,8 +87,20 @@ pub fn image_of(label: &str, counter: u32, key: &SigningKey) -> Vec<u8> {
 }
 
 fn builder(label: &str, counter: u32, ids: otaru_image::BoardIds) -> ImageBuilder {
+    // Behind the program stands a part that differs from label to label, so that an install has
+    // chunks to copy; the system's loader does not look at it.
+    let mut payload = firmware().to_vec();
+    let mut noise = label.bytes().fold(1_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    for _ in 0..DIFFERING_LEN {
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        payload.push(noise.to_be_bytes()[0]);
+    }
     ImageBuilder::new(
-        firmware(),
+        payload,
         Version {
             major: 1,
             minor: 0,
