@@ -3,7 +3,7 @@
 use super::{Board, HostFlash, HostNetwork, TakeError};
 use crate::{DEVICE_BLOCK_AT, HANDOVER_LEN};
 use async_io::Timer;
-use otaru_runtime_agent::{Boot, Platform, ResetReason, tail};
+use otaru_runtime_agent::{Boot, Platform, ResetReason, begin_console, tail};
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::time::Duration;
@@ -32,12 +32,14 @@ impl HostPlatform {
             tail::push(&mut part, "\n");
             retained.set_agent(&part);
         });
-        Ok(Self {
+        let platform = Self {
             network: board.network(),
             handover: Box::new(board.retained().handover()),
             bootloader: board.retained().bootloader(),
             board,
-        })
+        };
+        begin_console(&platform, platform.flash());
+        Ok(platform)
     }
 
     /// Runs a firmware on one thread: when any part of it blocks, the agent stops feeding the
