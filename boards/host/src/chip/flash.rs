@@ -69,6 +69,8 @@ pub(crate) enum Extent<'a> {
 #[derive(Debug)]
 pub(crate) struct FlashArray {
     file: File,
+    /// The same file, for reading only: what the CPU gets.
+    reader: File,
     geometry: Geometry,
     units: Units,
     unstable: Unstable,
@@ -100,12 +102,14 @@ impl FlashArray {
                 ),
             ));
         }
+        let reader = File::open(dir.join("flash.bin"))?;
         let mut units = Units::open(&dir.join("flash.units"), &geometry)?;
         units.add_written(&file, &geometry)?;
         let unstable = Unstable::open(&dir.join("flash.unstable"), geometry.flash_len)?;
         let counters = Counters::new(&geometry);
         Ok(Self {
             file,
+            reader,
             geometry,
             units,
             unstable,
@@ -382,9 +386,9 @@ impl FlashArray {
         self.bad.clear();
     }
 
-    /// A second, read-only handle for the CPU.
-    pub(crate) fn path_in(dir: &Path) -> std::path::PathBuf {
-        dir.join("flash.bin")
+    /// A handle that can only read, for the CPU.
+    pub(crate) fn reader(&self) -> io::Result<File> {
+        self.reader.try_clone()
     }
 }
 

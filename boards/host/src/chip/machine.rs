@@ -454,7 +454,7 @@ impl Machine {
         use std::os::fd::OwnedFd;
         let signal = OwnedFd::from(self.network.reader.try_clone()?);
         Ok([
-            File::open(FlashArray::path_in(&self.dir))?,
+            self.flash.reader()?,
             self.retained.file().try_clone()?,
             self.page.reader()?,
             File::from(signal),

@@ -6,7 +6,7 @@ use crate::wire::{BAD_RANGES_MAX, PAGE_LEN};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::RETAINED_LEN;
 
@@ -51,19 +51,21 @@ impl RetainedRam {
 #[derive(Debug)]
 pub(super) struct BoardPage {
     file: File,
-    path: PathBuf,
+    /// The same file, for reading only.
+    reader: File,
 }
 
 impl BoardPage {
     pub(super) fn new(dir: &Path) -> io::Result<Self> {
         let path = dir.join("page.bin");
         let file = open(&path, u64::try_from(PAGE_LEN).unwrap_or(0))?;
-        Ok(Self { file, path })
+        let reader = File::open(&path)?;
+        Ok(Self { file, reader })
     }
 
     /// The same page, for reading only.
     pub(super) fn reader(&self) -> io::Result<File> {
-        File::open(&self.path)
+        self.reader.try_clone()
     }
 
     pub(super) fn set_network(&self, online: bool, losses: u32) -> io::Result<()> {
