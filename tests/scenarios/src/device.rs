@@ -187,19 +187,22 @@ impl Drop for Device {
 pub struct Starts(EventStream);
 
 impl Starts {
-    /// Waits for the next start.
+    /// Waits for the next start; true if a planned reset or cut came before it.
     ///
     /// # Panics
     /// If there is none in time.
-    pub fn wait(&mut self) {
+    pub fn wait(&mut self) -> bool {
+        let mut reached = false;
         loop {
             let event = self
                 .0
                 .next(PATIENCE)
                 .expect("the chip runs")
                 .expect("the CPU starts");
-            if matches!(event.kind, EventKind::Started { .. }) {
-                return;
+            match event.kind {
+                EventKind::OperationReached { .. } => reached = true,
+                EventKind::Started { .. } => return reached,
+                _ => {}
             }
         }
     }
