@@ -115,6 +115,9 @@ impl Api {
     ///
     /// # Errors
     /// What the manager answered when it refused.
+    ///
+    /// # Panics
+    /// If the manager does not answer.
     pub async fn upload(
         &self,
         firmware: &str,

@@ -199,10 +199,10 @@ impl Starts {
                 .next(PATIENCE)
                 .expect("the chip runs")
                 .expect("the CPU starts");
-            match event.kind {
-                EventKind::OperationReached { .. } => reached = true,
-                EventKind::Started { .. } => return reached,
-                _ => {}
+            if matches!(event.kind, EventKind::OperationReached { .. }) {
+                reached = true;
+            } else if matches!(event.kind, EventKind::Started { .. }) {
+                return reached;
             }
         }
     }
