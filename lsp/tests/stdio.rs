@@ -197,6 +197,26 @@ fn incremental_edits_give_the_same_text_as_the_editor_has() {
     assert!(server.shut_down().success());
 }
 
+// A40: what nobody was shown is not done.
+#[test]
+fn a_plan_that_is_not_there_is_refused_and_starts_nothing() {
+    let project = TestProject::new(MANIFEST);
+    let mut server = settled(&project, &EXTENSION);
+    for plan in ["plan-1", "plan-", "", "../plan-1"] {
+        let refused = server.refusal("otaru/run", &json!({ "planId": plan }));
+        assert_eq!(refused["code"], -32803, "{refused}");
+        let words = refused["message"].as_str().expect("words");
+        assert!(words.contains("ask for the update again"), "{words}");
+    }
+    let status = server.request("otaru/status", &json!({}));
+    assert_eq!(
+        (&status["job"], &status["update"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(server.request("otaru/cancel", &json!({})), json!(false));
+    assert!(server.shut_down().success());
+}
+
 #[test]
 fn it_ends_on_exit_although_its_input_stays_open() {
     let project = TestProject::new(MANIFEST);

@@ -54,8 +54,21 @@ export async function startWorld(world, name = "lamp") {
   run(["flash"], project);
   run(["provision"], project);
   run(["device", "run", "--detach"], project);
+  const stored = path.join(env.XDG_CONFIG_HOME, "otaru", "credentials.json");
+  const key = JSON.parse(fs.readFileSync(stored, "utf8")).managers[url];
+  /** What the manager says, as text. */
+  const ask = async (where) => {
+    const answer = await fetch(`${url}/api/v1${where}`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    if (!answer.ok) throw new Error(`${where}: ${answer.status} ${await answer.text()}`);
+    return answer.text();
+  };
   return {
     env,
+    ask,
+    /** Everything in the manager that a verb could change. */
+    books: () => Promise.all(["/firmwares", "/deployments", "/keys"].map(ask)),
     project,
     url,
     run: (...args) => run(args, project),

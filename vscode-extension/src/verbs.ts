@@ -8,6 +8,7 @@ import { failure, planQuestion, versionProblem } from "./text";
 
 const START = "Start FOTA";
 const CHANGE = "Change Version…";
+const REGISTER = "Register Key";
 
 /** What the verbs work on. */
 export interface Target {
@@ -33,9 +34,17 @@ export class Verbs {
     await this.#tell(await this.#job(() => this.#server.request("otaru/build", { project })));
   }
 
-  /** And hand over to the manager. */
+  /** And hand over to the manager. A key that is not known there is registered only on request. */
   async upload({ project }: Target): Promise<void> {
-    await this.#tell(await this.#job(() => this.#server.request("otaru/upload", { project })));
+    const ended = await this.#job(() => this.#server.request("otaru/upload", { project }));
+    if (ended?.outcome.kind !== "failed" || ended.outcome.code !== "key-unknown") {
+      return this.#tell(ended);
+    }
+    const question = `${failure(ended.outcome)} Register the project's key there?`;
+    const chosen = await vscode.window.showWarningMessage(question, REGISTER);
+    if (chosen !== REGISTER) return;
+    const again = () => this.#server.request("otaru/upload", { project, registerKey: true });
+    await this.#tell(await this.#job(again));
   }
 
   /** Build, ask, upload, update, and wait for the device's own word. */
