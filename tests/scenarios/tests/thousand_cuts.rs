@@ -1,6 +1,8 @@
 //! A thousand random resets and power cuts through updates of the real host binaries.
 // A10 A28 A50: whatever happens, the device runs the old or the new image, bit for bit.
 
+#![expect(clippy::print_stdout, reason = "the seed and what was survived")]
+
 use otaru_board_host::control::Moment;
 use otaru_lsp_project::Mode;
 use otaru_tests_scenarios::{Device, Lab};
@@ -16,7 +18,7 @@ impl Random {
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % end.max(1))
+        (self.0 >> 33) % end.max(1)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The firmware of the scenarios. What it does wrong is written in its own label.
-#![expect(clippy::exit, clippy::panic, reason = "failing is what it is for")]
 
-use otaru_board_host::{DEVICE_BLOCK_AT, HostFlash, HostPlatform};
+use otaru_board_host::{DEVICE_BLOCK_AT, HostFlash, HostPlatform, TakeError};
 use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash as _, Slot};
 use otaru_record::SlotReader;
 use otaru_runtime::{Application, MayInstall, Platform, Status, println, run};
@@ -34,23 +33,15 @@ impl Application for Behaviour {
     }
 }
 
-fn main() {
-    let board = match HostPlatform::take() {
-        Ok(board) => board,
-        Err(error) => {
-            std::eprintln!("{error}");
-            std::process::exit(2);
-        }
-    };
+fn main() -> Result<(), TakeError> {
+    let board = HostPlatform::take()?;
     let label = label_in(&mut board.board().flash());
     let mut behaviour = Behaviour { label };
     println!(&board, "firmware {} starts", behaviour.label);
     if behaviour.is("exit") {
         std::process::exit(3);
     }
-    if behaviour.is("panic") {
-        panic!("the pressure went below zero");
-    }
+    assert!(!behaviour.is("panic"), "the pressure went below zero");
     let status = Status::new();
     let hangs = behaviour.is("hang");
     let flash = board.board().flash();
@@ -67,7 +58,8 @@ fn main() {
             board.sleep_ms(100).await;
         }
     };
-    async_io::block_on(run(&board, flash, &mut behaviour, &status, work));
+    board.block_on(run(&board, flash, &mut behaviour, &status, work));
+    Ok(())
 }
 
 /// The label of the image that runs.
