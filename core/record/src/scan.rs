@@ -40,7 +40,20 @@ pub(crate) enum Seen {
     Torn,
 }
 
+/// Reads `buf.len()` bytes three times; true if all readings agree.
+fn stable<F: Flash>(flash: &mut F, half: &Area, at: u32, buf: &mut [u8]) -> bool {
+    let mut again = [0; CELL_LEN_MAX];
+    let Some(again) = again.get_mut(..buf.len()) else {
+        return false;
+    };
+    half.read(flash, at, buf).is_ok()
+        && (1..READINGS).all(|_| half.read(flash, at, again).is_ok() && again == buf)
+}
+
 /// Reads a cell into `buf` and returns how many of its bytes are stable, from the start.
+///
+/// Almost every cell is stable as a whole; only one that is not is read unit by unit, because marks
+/// before a torn one still count.
 fn read_stable<F: Flash>(
     flash: &mut F,
     half: &Area,
@@ -49,27 +62,24 @@ fn read_stable<F: Flash>(
     buf: &mut [u8],
 ) -> usize {
     let base = geometry.cell_at(cell);
-    let mut stable = 0_usize;
-    let mut again = [0; CELL_LEN_MAX];
-    let unit_len = geometry.unit_len as usize;
+    let cell_len = geometry.cell_len as usize;
+    if buf
+        .get_mut(..cell_len)
+        .is_some_and(|whole| stable(flash, half, base, whole))
+    {
+        return cell_len;
+    }
+    let mut read = 0_usize;
     for unit in 0..geometry.marks_per_cell() {
         let at = base.saturating_add(unit.saturating_mul(geometry.unit_len));
-        let end = stable.saturating_add(unit_len);
-        let (Some(target), Some(again)) = (buf.get_mut(stable..end), again.get_mut(..unit_len))
-        else {
-            return stable;
-        };
-        if half.read(flash, at, target).is_err() {
-            return stable;
+        let end = read.saturating_add(geometry.unit_len as usize);
+        let target = buf.get_mut(read..end);
+        if !target.is_some_and(|target| stable(flash, half, at, target)) {
+            break;
         }
-        for _ in 1..READINGS {
-            if half.read(flash, at, again).is_err() || again != target {
-                return stable;
-            }
-        }
-        stable = end;
+        read = end;
     }
-    stable
+    read
 }
 
 /// Reads and decodes one cell.
