@@ -2,7 +2,7 @@
 
 use crate::{Api, Device};
 use otaru_flash::Layout;
-use otaru_image::{ImageBuilder, Label, SigningKey, Version, board_uuids};
+use otaru_image::{BoardIds, ImageBuilder, Label, SigningKey, Version, board_uuids};
 use otaru_lsp_build::device::layout_of;
 use otaru_lsp_project::{Board, Mode};
 use serde_json::{Value, json};
@@ -86,7 +86,11 @@ pub fn image_of(label: &str, counter: u32, key: &SigningKey) -> Vec<u8> {
         .expect("the image can be signed")
 }
 
-fn builder(label: &str, counter: u32, ids: otaru_image::BoardIds) -> ImageBuilder {
+/// The same image before it is signed, for scenarios that change it.
+///
+/// # Panics
+/// If the label is too long.
+pub fn builder(label: &str, counter: u32, ids: BoardIds) -> ImageBuilder {
     // Behind the program stands a part that differs from label to label, so that an install has
     // chunks to copy; the system's loader does not look at it.
     let mut payload = firmware().to_vec();

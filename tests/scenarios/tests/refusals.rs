@@ -1,8 +1,8 @@
 //! Images and requests that are refused, each with its own reason, without a reset.
 
-use otaru_image::SigningKey;
+use otaru_image::{ImageBuilder, SigningKey, Version, board_uuids};
 use otaru_lsp_project::Mode;
-use otaru_tests_scenarios::{Device, Lab, image_of};
+use otaru_tests_scenarios::{Device, Lab, board, builder, image_of};
 use serde_json::{Value, json};
 
 fn reason(action: &Value) -> (&str, &str) {
@@ -33,7 +33,7 @@ async fn image_signed_by_a_key_the_device_does_not_trust_is_refused() {
         .await
         .expect("the key can be registered");
     lab.upload("2.0.0", &image_of("2.0.0", 2, &other)).await;
-    let boots = device.control().status().expect("it runs").boots;
+    let boots = device.boots();
     let action = lab.deploy(&device, "2.0.0", 60).await;
     let action = lab.api.action_end(&action).await;
     assert_eq!(reason(&action), ("failed", "key-unknown"), "{action:#}");
@@ -147,4 +147,75 @@ async fn taken_versions_and_devices_that_never_connected_are_refused() {
         .await
         .expect_err("it never connected");
     assert_eq!(refused.status, 409, "{refused:?}");
+}
+
+/// Uploads an image, sends it, and expects the device to refuse it without a reset.
+async fn device_refuses(image: &[u8], label: &str, expected: &str) {
+    let (lab, device, old) = lab().await;
+    lab.upload(label, image).await;
+    let boots = device.boots();
+    let action = lab.deploy(&device, label, 60).await;
+    let action = lab.api.action_end(&action).await;
+    assert_eq!(reason(&action), ("failed", expected), "{action:#}");
+    assert_eq!(device.boots(), boots, "no reset");
+    assert!(device.execution_slot(old.len()) == old);
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed([42; 32])
+}
+
+// Scenario 10; A6
+#[tokio::test]
+async fn image_for_another_board_is_refused() {
+    let other = builder("2.0.0", 2, board_uuids("otaru.dev", "another-board"));
+    let image = other.sign(&key()).expect("it can be signed");
+    device_refuses(&image, "2.0.0", "wrong-board").await;
+}
+
+// Scenario 11; A6
+#[tokio::test]
+async fn image_linked_for_another_slot_is_refused() {
+    let ids = board_uuids(&board().vid, &board().cid);
+    let image = builder("2.0.0", 2, ids).rom_address(0x1234_5000);
+    let image = image.sign(&key()).expect("it can be signed");
+    device_refuses(&image, "2.0.0", "wrong-slot").await;
+}
+
+// Scenario 8; C13: before anything is erased.
+#[tokio::test]
+async fn image_that_does_not_fit_is_refused() {
+    let payload = vec![0x5A; 5 << 20];
+    let version = Version {
+        major: 2,
+        minor: 0,
+        revision: 0,
+        build: 0,
+    };
+    let image = ImageBuilder::new(payload, version)
+        .label(otaru_image::Label::new("2.0.0").expect("short"))
+        .board(board_uuids(&board().vid, &board().cid))
+        .sign(&key())
+        .expect("it can be signed");
+    device_refuses(&image, "2.0.0", "size-mismatch").await;
+}
+
+// Scenarios 6 and 7; A22 A23: what was stored is read back, not what was received.
+#[tokio::test]
+async fn byte_damaged_in_storage_fails_the_update_at_once() {
+    let (lab, device, old) = lab().await;
+    lab.upload("2.0.0", &lab.image("2.0.0", 2)).await;
+    let boots = device.boots();
+    let mut console = device.console();
+    let action = lab.deploy(&device, "2.0.0", 60).await;
+    console.wait_for("ota: download 50 %");
+    let [_, storage] = board().standby.as_ref().expect("the board has standby");
+    device
+        .control()
+        .corrupt(storage.offset + 0x100, 1)
+        .expect("a bit flips");
+    let action = lab.api.action_end(&action).await;
+    assert_eq!(reason(&action), ("failed", "digest-mismatch"), "{action:#}");
+    assert_eq!(device.boots(), boots, "no reset");
+    assert!(device.execution_slot(old.len()) == old);
 }
