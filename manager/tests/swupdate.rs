@@ -97,6 +97,8 @@ impl Manager {
         };
         let url = process.wait("address", after("manager: ")).await;
         let token = process.wait("admin link", after("token=")).await;
+        // In a build of the whole workspace reqwest has TLS without a provider.
+        drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
         let mut manager = Self {
             process,
             url,

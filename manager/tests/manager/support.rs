@@ -66,6 +66,8 @@ impl TestManager {
                 .await
                 .expect("the manager serves");
         });
+        // In a build of the whole workspace reqwest has TLS without a provider.
+        drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
             .timeout(PATIENCE)
             .build()

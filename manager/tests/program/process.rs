@@ -92,6 +92,8 @@ impl Program {
     /// A client with an API key from the one-time link.
     pub(crate) async fn api(&self) -> Api {
         // No connection outlives its manager.
+        // In a build of the whole workspace reqwest has TLS without a provider.
+        drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder()
             .timeout(PATIENCE)
             .pool_max_idle_per_host(0);

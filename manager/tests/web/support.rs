@@ -36,6 +36,8 @@ impl TestManager {
         let listener = manager.bind().await.expect("there is a free port");
         let url = manager.url(listener.local_addr().expect("a listener has an address"));
         tokio::spawn(async move { manager.serve(listener, std::future::pending()).await });
+        // In a build of the whole workspace reqwest has TLS without a provider.
+        drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
         let http = Client::builder()
             .timeout(PATIENCE)
             .redirect(redirect::Policy::none())

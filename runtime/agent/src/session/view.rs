@@ -6,7 +6,7 @@ use super::{Notice, Session, Stage};
 use crate::{Progress, UpdatePhase, Version};
 
 impl Session {
-    /// The state to append for [`Action::Append`].
+    /// The state to append for [`Action::Append`](super::Action::Append).
     pub const fn next_state(&self) -> &State {
         &self.next
     }
