@@ -83,6 +83,13 @@ impl Screen {
             }
             JobEvent::Diagnostic(found) => self.diagnostic(&found),
             JobEvent::Warning(text) => self.above_bar(|output| output.warning(&text)),
+            // Commands show their image at the end, as a whole.
+            JobEvent::Built(_) => {}
+            JobEvent::NumberTaken { label } => self.above_bar(|output| {
+                output.note(&format!(
+                    "{label} was used on another machine for another image; taking a new number"
+                ));
+            }),
             JobEvent::Action(action) => self.action(&action),
             JobEvent::Finished { phase, summary } => {
                 self.end_bar();

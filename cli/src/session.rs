@@ -6,6 +6,7 @@ use crate::output::Output;
 use otaru_lsp_build::credentials::api_key;
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::{OpenProject, ProjectError};
+use otaru_lsp_build::target::plain_name;
 use otaru_lsp_project::{ManagerUrl, UpdateTarget};
 use std::path::{Path, PathBuf};
 
@@ -107,27 +108,11 @@ pub(crate) fn parse_url(text: &str) -> Result<ManagerUrl, Failure> {
     })
 }
 
-/// The device that a project means when nobody says: the one in the manifest, else one that is
-/// called like the project.
+/// The device on this machine that a project means when nobody says: the one in the manifest, else
+/// one that is called like the project. An id in the manifest names a device in the manager only.
 pub(crate) fn default_device(project: &OpenProject) -> String {
     match &project.settings.target {
         Some(UpdateTarget::Device(name)) if !name.starts_with("dev-") => name.clone(),
-        _ => file_name(&project.settings.name),
+        _ => plain_name(&project.settings.name),
     }
-}
-
-/// A name with everything replaced that a folder or a cargo package cannot have.
-pub(crate) fn file_name(name: &str) -> String {
-    let plain: String = name
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .take(64)
-        .collect();
-    plain.trim_start_matches(['-', '_']).to_owned()
 }

@@ -10,22 +10,21 @@ pub(crate) use local::{LocalDevice, console, press};
 
 use crate::protocol::{Built, Outcome, Plan};
 use crate::update::ActionNews;
-use otaru_lsp_build::builds::BuildNumbers;
+use otaru_lsp_build::cargo::shared_target_dir;
 use otaru_lsp_build::credentials;
+use otaru_lsp_build::handover::{HandoverError, free_image, key_in_words, knows_key, register_key};
 use otaru_lsp_build::image::{BuildOptions, BuiltImage, build};
 use otaru_lsp_build::manager::{
     self, Action, ActionStatus, ManagerClient, StoredVersion, Target, UpdateRequest, upload, watch,
 };
 use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::target::default_target;
 use otaru_lsp_build::{ErrorClass, Explain, Job, JobEvent};
-use otaru_lsp_project::{Label, UpdateTarget};
+use otaru_lsp_project::Label;
 use std::path::{Path, PathBuf};
 use teller::Teller;
 use tokio::sync::mpsc;
 use tower_lsp::ls_types::Diagnostic;
-
-/// How often a build number that another machine has used is replaced before we give up.
-const NUMBERS_TRIED_MAX: u32 = 3;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -99,14 +98,9 @@ impl FotaPlan {
 
     fn warnings(&self) -> Vec<String> {
         let key = (!self.key_known).then(|| {
-            let kind = if self.image.development_key {
-                "development key"
-            } else {
-                "key"
-            };
             format!(
-                "the manager does not know the {kind} {:.8}; it will be registered",
-                self.image.key
+                "the manager does not know the {}; it will be registered",
+                key_in_words(&self.image)
             )
         });
         self.plan.warnings.iter().cloned().chain(key).collect()
@@ -193,7 +187,7 @@ async fn perform(
     match order {
         Order::Build { version } => {
             let project = OpenProject::open(folder)?;
-            let image = build_image(&project, version, job, teller).await?;
+            let image = build(&project, &options(version)?, job).await?;
             Ok(Outcome::Done {
                 message: format!("built {}", image.label),
             })
@@ -204,8 +198,8 @@ async fn perform(
         } => {
             let project = OpenProject::open(folder)?;
             let client = client(&project)?;
-            let image = free_image(&project, &client, version, job, teller).await?;
-            if register_key && !knows_key(&client, &image).await? {
+            let image = image_for(&project, &client, version, job).await?;
+            if register_key {
                 register(&client, &project.settings.name, &image).await?;
             }
             let uploaded = upload(&client, &project.settings.firmware, &image, job).await?;
@@ -221,12 +215,8 @@ async fn perform(
     }
 }
 
-async fn build_image(
-    project: &OpenProject,
-    version: Option<String>,
-    job: &Job,
-    teller: &Teller<'_>,
-) -> Result<BuiltImage, Failure> {
+/// What the editor wishes of a build.
+fn options(version: Option<String>) -> Result<BuildOptions, Failure> {
     let label = version
         .map(|text| Label::new(&text))
         .transpose()
@@ -237,95 +227,44 @@ async fn build_image(
                 Some("choose another version".to_owned()),
             )
         })?;
-    let options = BuildOptions {
+    Ok(BuildOptions {
         label,
-        target_dir: target_dir(),
-    };
-    let image = build(project, &options, job).await?;
-    (teller.tell)(News::Built(Built {
-        version: image.label.clone(),
-        digest: image.digest.clone(),
-        size: u32::try_from(image.size).unwrap_or(u32::MAX),
-    }));
-    Ok(image)
+        target_dir: shared_target_dir(),
+    })
 }
 
-/// Builds an image whose label is free in the manager, or belongs to this very image there. Build
-/// numbers are counted on each machine; where two have counted to the same one, the later image
-/// takes the next that is free.
-async fn free_image(
+/// Builds an image whose label is free in the manager.
+async fn image_for(
     project: &OpenProject,
     client: &ManagerClient,
     version: Option<String>,
     job: &Job,
-    teller: &Teller<'_>,
 ) -> Result<BuiltImage, Failure> {
-    // Whoever cannot upload should learn it before the compiler runs.
-    tokio::select! {
-        known = client.workspace() => drop(known?),
-        () = job.cancelled() => return Err(Failure::stopped()),
-    }
-    for _ in 0..NUMBERS_TRIED_MAX {
-        let image = build_image(project, version.clone(), job, teller).await?;
-        let versions = client.versions(&project.settings.firmware).await?;
-        let is_other = |known: &&manager::VersionInfo| {
-            known.version == image.label && known.digest != image.digest
-        };
-        if !versions.iter().any(|known| is_other(&known)) {
-            return Ok(image);
-        }
-        if !image.automatic {
-            return Err(Failure {
+    free_image(project, client, &options(version)?, job)
+        .await
+        .map_err(|error| match error {
+            // Who works in an editor chooses versions, not options of the command line.
+            HandoverError::LabelTaken { label } => Failure {
                 code: "version-exists".to_owned(),
-                message: format!(
-                    "version {} exists already and is another image",
-                    image.label
-                ),
+                message: format!("version {label} exists already and is another image"),
                 hint: Some("choose another version: none is ever replaced".to_owned()),
                 is_stop: false,
-            });
-        }
-        let numbers = versions
-            .iter()
-            .filter_map(|known| known.version.rsplit_once('+'));
-        let highest = numbers
-            .filter_map(|(_, number)| number.parse::<u32>().ok())
-            .max();
-        let highest = highest.unwrap_or(image.build);
-        BuildNumbers::in_folder(&project.state_dir()).raise_to(highest, &image.content)?;
-    }
-    Err(Failure {
-        code: "version-exists".to_owned(),
-        message: "no free build number was found".to_owned(),
-        hint: Some("choose a version of your own".to_owned()),
-        is_stop: false,
-    })
+            },
+            error @ HandoverError::NoFreeNumber => Failure {
+                hint: Some("choose a version of your own".to_owned()),
+                ..Failure::from(error)
+            },
+            error @ (HandoverError::Manager(_)
+            | HandoverError::Build(_)
+            | HandoverError::Number(_)) => error.into(),
+        })
 }
 
-/// Whether the manager accepts what the project's key has signed.
-async fn knows_key(client: &ManagerClient, image: &BuiltImage) -> Result<bool, Failure> {
-    let ring = client.keys().await?;
-    Ok(ring
-        .iter()
-        .any(|key| key.public_key.eq_ignore_ascii_case(&image.key)))
-}
-
+/// Registers the key that signed, if the manager does not know it. The user has agreed before.
 async fn register(client: &ManagerClient, name: &str, image: &BuiltImage) -> Result<(), Failure> {
-    client
-        .add_key(name, &image.key, image.development_key)
-        .await?;
-    Ok(())
-}
-
-/// The device of a project whose manifest names none: one that is called like the project, with
-/// everything replaced that a device's name cannot have.
-pub(crate) fn default_device(project: &str) -> String {
-    let plain = |c: char| {
-        let fits = c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if fits { c } else { '-' }
-    };
-    let name: String = project.chars().map(plain).take(64).collect();
-    name.trim_start_matches(['-', '_']).to_owned()
+    register_key(client, name, image, || Ok::<(), Failure>(()))
+        .await
+        .map(drop)
 }
 
 async fn plan(
@@ -335,18 +274,13 @@ async fn plan(
     teller: &Teller<'_>,
 ) -> Result<Outcome, Failure> {
     let project = OpenProject::open(folder)?;
-    let target = match &project.settings.target {
-        Some(UpdateTarget::Device(device)) => Target::Devices(vec![device.clone()]),
-        Some(UpdateTarget::Fleet(fleet)) => Target::Fleets(vec![fleet.clone()]),
-        None => Target::Devices(vec![default_device(&project.settings.name)]),
-    };
     let client = client(&project)?;
-    let image = free_image(&project, &client, version, job, teller).await?;
+    let image = image_for(&project, &client, version, job).await?;
     let key_known = knows_key(&client, &image).await?;
     let request = UpdateRequest {
         firmware: project.settings.firmware.clone(),
         version: StoredVersion::New((&image).into()),
-        target,
+        target: default_target(&project.settings),
         deadline_s: None,
     };
     let plan = tokio::select! {
@@ -472,11 +406,6 @@ fn verdict(device: &str, version: &str, actions: &[Action]) -> Outcome {
     }
 }
 
-/// Cargo's target directory, if many projects are to share one.
-fn target_dir() -> Option<PathBuf> {
-    std::env::var_os("OTARU_TARGET_DIR").map(PathBuf::from)
-}
-
 /// The manager of a project, with the key that is known for it.
 fn client(project: &OpenProject) -> Result<ManagerClient, Failure> {
     let url = project
@@ -536,15 +465,6 @@ impl Failure {
             message,
             hint,
             is_stop: false,
-        }
-    }
-
-    fn stopped() -> Self {
-        Self {
-            code: String::new(),
-            message: String::new(),
-            hint: None,
-            is_stop: true,
         }
     }
 

@@ -5,15 +5,13 @@ use crate::confirm::confirm;
 use crate::failure::{Exit, Failure};
 use crate::progress::{bytes, follow};
 use crate::session::Session;
-use otaru_lsp_build::builds::BuildNumbers;
+use otaru_lsp_build::cargo::shared_target_dir;
+use otaru_lsp_build::handover::{free_image, key_in_words, register_key};
 use otaru_lsp_build::image::{self, BuildOptions, BuiltImage};
 use otaru_lsp_build::manager::{self, ManagerClient, Uploaded};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_project::Label;
 use serde_json::{Value, json};
-
-/// How often a build number that another machine has used is replaced before we give up.
-const NUMBERS_TRIED_MAX: u32 = 3;
 
 /// `otaru build`
 pub(crate) async fn build(session: Session<'_>, arguments: &Build) -> Result<(), Failure> {
@@ -27,8 +25,6 @@ pub(crate) async fn build(session: Session<'_>, arguments: &Build) -> Result<(),
 pub(crate) async fn upload(session: Session<'_>, arguments: &Build) -> Result<(), Failure> {
     let project = session.project()?;
     let client = session.client(Some(&project))?;
-    // Whoever cannot upload should learn it before the compiler runs.
-    client.workspace().await?;
     let image = image_for(session, &client, &project, arguments.label.as_deref()).await?;
     known_key(session, &client, &project, &image).await?;
     let uploaded = uploaded(session, &client, &project, &image).await?;
@@ -65,15 +61,17 @@ pub(crate) async fn built(
     project: &OpenProject,
     label: Option<&str>,
 ) -> Result<BuiltImage, Failure> {
-    let label = label.map(parse_label).transpose()?;
-    let options = BuildOptions {
-        label,
-        target_dir: target_dir(),
-    };
-    built_in(session, project, options).await
+    built_in(session, project, options(label)?).await
 }
 
-/// The same, with the caller's own wishes.
+fn options(label: Option<&str>) -> Result<BuildOptions, Failure> {
+    Ok(BuildOptions {
+        label: label.map(parse_label).transpose()?,
+        target_dir: shared_target_dir(),
+    })
+}
+
+/// Builds with the caller's own wishes.
 pub(crate) async fn built_in(
     session: Session<'_>,
     project: &OpenProject,
@@ -85,54 +83,16 @@ pub(crate) async fn built_in(
     .await?)
 }
 
-/// Builds an image whose label is free in the manager, or belongs to this very image there.
-///
-/// Build numbers are counted on each machine; where two have counted to the same one, the later
-/// image takes the next that is free.
+/// Builds an image whose label is free in the manager, and shows how it goes.
 pub(crate) async fn image_for(
     session: Session<'_>,
     client: &ManagerClient,
     project: &OpenProject,
     label: Option<&str>,
 ) -> Result<BuiltImage, Failure> {
-    for _ in 0..NUMBERS_TRIED_MAX {
-        let image = built(session, project, label).await?;
-        let versions = client.versions(&project.settings.firmware).await?;
-        let taken = versions
-            .iter()
-            .any(|known| known.version == image.label && known.digest != image.digest);
-        if !taken {
-            return Ok(image);
-        }
-        if !image.automatic {
-            return Err(version_taken(&image));
-        }
-        let highest = versions
-            .iter()
-            .filter_map(|known| known.version.rsplit_once('+')?.1.parse::<u32>().ok())
-            .max()
-            .unwrap_or(image.build);
-        session.output.note(&format!(
-            "{} was used on another machine for another image; taking a new number",
-            image.label
-        ));
-        BuildNumbers::in_folder(&project.state_dir()).raise_to(highest, &image.content)?;
-    }
-    Err(Failure::new(
-        Exit::Failed,
-        "version-exists",
-        "no free build number was found",
-    )
-    .hint("give the image a label of your own: `--label my-label`"))
-}
-
-fn version_taken(image: &BuiltImage) -> Failure {
-    let message = format!(
-        "version {} exists already and has another content",
-        image.label
-    );
-    Failure::new(Exit::Failed, "version-exists", message)
-        .hint("a version is never replaced; choose another label")
+    let options = options(label)?;
+    let work = async |job| free_image(project, client, &options, &job).await;
+    Ok(follow(session.output, work).await?)
 }
 
 /// Sees to it that the manager knows the key that signed, if the user agrees.
@@ -142,34 +102,21 @@ pub(crate) async fn known_key(
     project: &OpenProject,
     image: &BuiltImage,
 ) -> Result<(), Failure> {
-    let ring = client.keys().await?;
-    if ring
-        .iter()
-        .any(|key| key.public_key.eq_ignore_ascii_case(&image.key))
-    {
-        return Ok(());
-    }
-    let kind = if image.development_key {
-        "development key"
-    } else {
-        "key"
+    let name = &project.settings.name;
+    let key = key_in_words(image);
+    let question = || {
+        confirm(
+            session.output,
+            session.arguments.yes,
+            &format!(
+                "{} does not know the {key} of {name}. Register it there?",
+                client.url(),
+            ),
+        )
     };
-    confirm(
-        session.output,
-        session.arguments.yes,
-        &format!(
-            "{} does not know the {kind} {:.8} of {}. Register it there?",
-            client.url(),
-            image.key,
-            project.settings.name
-        ),
-    )?;
-    client
-        .add_key(&project.settings.name, &image.key, image.development_key)
-        .await?;
-    session
-        .output
-        .note(&format!("registered the {kind} {:.8}", image.key));
+    if register_key(client, name, image, question).await? {
+        session.output.note(&format!("registered the {key}"));
+    }
     Ok(())
 }
 
@@ -220,9 +167,4 @@ fn parse_label(text: &str) -> Result<Label, Failure> {
         Failure::new(Exit::Usage, "label", error.to_string())
             .hint("for example `--label summer-2026`")
     })
-}
-
-/// Cargo's target directory, if many projects are to share one.
-pub(crate) fn target_dir() -> Option<std::path::PathBuf> {
-    std::env::var_os("OTARU_TARGET_DIR").map(std::path::PathBuf::from)
 }

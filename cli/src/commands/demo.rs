@@ -8,13 +8,14 @@ mod stage;
 mod summary;
 
 use crate::arguments::Demo;
-use crate::commands::build::{built_in, target_dir, uploaded};
+use crate::commands::build::{built_in, uploaded};
 use crate::commands::device::{flash_image, provision_device};
 use crate::commands::new::checkout;
 use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::progress::describe;
 use crate::session::Session;
+use otaru_lsp_build::cargo::shared_target_dir;
 use otaru_lsp_build::image::{BuildOptions, BuiltImage};
 use otaru_lsp_build::manager::{
     self, Action, ActionStatus, NewVersion, Plan, StoredVersion, Target, UpdateRequest,
@@ -194,7 +195,7 @@ async fn update(session: Session<'_>, stage: &Stage) -> Result<Measured, Failure
 /// everything.
 async fn built(session: Session<'_>, project: &OpenProject) -> Result<BuiltImage, Failure> {
     let shared = || Some(checkout()?.join("target").join("otaru-demo"));
-    let target_dir = target_dir().or_else(shared);
+    let target_dir = shared_target_dir().or_else(shared);
     built_in(
         session,
         project,

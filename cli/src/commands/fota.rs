@@ -12,6 +12,7 @@ use otaru_lsp_build::manager::{
     UpdateRequest,
 };
 use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::target::default_target;
 use otaru_lsp_project::UpdateTarget;
 use serde_json::json;
 
@@ -27,8 +28,6 @@ pub(crate) async fn run(session: Session<'_>, arguments: &Fota) -> Result<(), Fa
 async fn update(session: Session<'_>, arguments: &Fota) -> Result<(), Failure> {
     let project = session.project()?;
     let client = session.client(Some(&project))?;
-    // Whoever cannot start an update should learn it before the compiler runs.
-    client.workspace().await?;
     let image = match &arguments.existing {
         Some(_) => None,
         None => Some(image_for(session, &client, &project, arguments.label.as_deref()).await?),
@@ -77,11 +76,7 @@ fn target(project: &OpenProject, arguments: &Fota) -> Target {
     if !arguments.device.is_empty() {
         return Target::Devices(arguments.device.clone());
     }
-    match &project.settings.target {
-        Some(UpdateTarget::Fleet(fleet)) => Target::Fleets(vec![fleet.clone()]),
-        Some(UpdateTarget::Device(device)) => Target::Devices(vec![device.clone()]),
-        None => Target::Devices(vec![default_device(project)]),
-    }
+    default_target(&project.settings)
 }
 
 fn show_plan(session: Session<'_>, plan: &Plan) {

@@ -2,8 +2,9 @@
 
 use crate::arguments::New;
 use crate::failure::{Exit, Failure};
-use crate::session::{Session, file_name};
+use crate::session::Session;
 use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::target::plain_name;
 use otaru_lsp_project::{Mode, board, board_names, nearest};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ pub(crate) fn run(session: Session<'_>, arguments: &New) -> Result<(), Failure> 
 
 /// A name that cargo and the manager accept.
 fn package_name(name: &str) -> Result<String, Failure> {
-    let plain = file_name(name).to_ascii_lowercase();
+    let plain = plain_name(name).to_ascii_lowercase();
     let starts = plain.starts_with(|c: char| c.is_ascii_alphabetic());
     if starts && plain == name {
         return Ok(plain);

@@ -370,6 +370,11 @@ impl Drop for ProcessGroup {
     }
 }
 
+/// Cargo's target directory from `OTARU_TARGET_DIR`, if many projects are to share one.
+pub fn shared_target_dir() -> Option<PathBuf> {
+    std::env::var_os("OTARU_TARGET_DIR").map(PathBuf::from)
+}
+
 /// Where cargo puts our builds of a project.
 pub fn target_dir(root: &Path) -> PathBuf {
     root.join("target").join("otaru")

@@ -1,6 +1,7 @@
 //! What long work tells while it goes on. The command line draws it, the editor shows it.
 
 use crate::cargo::Diagnostic;
+use crate::image::BuiltImage;
 use crate::manager::Action;
 use std::fmt;
 use tokio::sync::mpsc;
@@ -61,6 +62,13 @@ pub enum JobEvent {
     Line(String),
     /// The compiler found something.
     Diagnostic(Diagnostic),
+    /// An image is made. Others may follow, if its label turns out to be taken.
+    Built(Box<BuiltImage>),
+    /// The automatic label belongs to another machine's image; a new number is taken.
+    NumberTaken {
+        /// The label.
+        label: String,
+    },
     /// An update over the air moved on.
     Action(Box<Action>),
     /// Something is odd, but the work goes on.

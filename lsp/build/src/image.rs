@@ -219,6 +219,7 @@ pub async fn build(
             image.label, image.size, image.digest
         ),
     );
+    job.tell(JobEvent::Built(Box::new(image.clone())));
     Ok(image)
 }
 

@@ -11,10 +11,12 @@ pub mod device;
 pub mod elf;
 mod event;
 mod explain;
+pub mod handover;
 pub mod image;
 pub mod keys;
 pub mod manager;
 pub mod project;
+pub mod target;
 pub mod tools;
 
 pub use event::{Job, JobEvent, Phase};

@@ -1,10 +1,10 @@
 //! The devices of a project's manager, as the views show them.
 
-use super::{Failure, client, default_device};
+use super::{Failure, client};
 use crate::protocol::{Device, Devices, Manager, ManagerState};
 use otaru_lsp_build::manager;
 use otaru_lsp_build::project::OpenProject;
-use otaru_lsp_project::UpdateTarget;
+use otaru_lsp_build::target::default_target;
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,11 +66,7 @@ pub(crate) async fn devices(folder: &Path) -> DevicesFound {
 }
 
 fn to_protocol(device: manager::Device, project: &OpenProject, url: &str) -> Device {
-    let target = match &project.settings.target {
-        Some(UpdateTarget::Device(wanted)) => *wanted == device.id || *wanted == device.name,
-        Some(UpdateTarget::Fleet(_)) => false,
-        None => default_device(&project.settings.name) == device.name,
-    };
+    let target = default_target(&project.settings).names(&device);
     let fleet = device.fleet.as_ref().and_then(|fleet| {
         let name = fleet.get("name").unwrap_or(fleet);
         name.as_str().map(str::to_owned)

@@ -2,6 +2,7 @@
 
 use super::News;
 use crate::convert::SOURCE;
+use crate::protocol::Built;
 use crate::update::ActionNews;
 use otaru_lsp_build::cargo::{self, Level};
 use otaru_lsp_build::manager::{Action, ActionStatus};
@@ -38,6 +39,13 @@ impl<'t> Teller<'t> {
             JobEvent::Finished { summary, .. } => (self.tell)(News::Output(summary)),
             JobEvent::Diagnostic(found) => self.finding(&found),
             JobEvent::Action(action) => self.action(*action),
+            JobEvent::Built(image) => (self.tell)(News::Built(Built {
+                version: image.label,
+                digest: image.digest,
+                size: u32::try_from(image.size).unwrap_or(u32::MAX),
+            })),
+            // The image with the new number follows, and is what the editor shows.
+            JobEvent::NumberTaken { .. } => {}
         }
     }
 

@@ -8,6 +8,7 @@ use crate::protocol::{
     Built, Device, JobInfo, Manager, ProjectInfo, ProjectParams, Status, Update, VerbState, Verbs,
 };
 use crate::verbs;
+use otaru_lsp_build::target::plain_name;
 use otaru_lsp_ide::{Analysis, Facts, KeyFile};
 use otaru_lsp_project::MANIFEST_FILE_NAME;
 use std::collections::BTreeMap;
@@ -102,7 +103,7 @@ impl ProjectState {
         match (&manager.device, &manager.fleet) {
             (Some(device), _) => Some(device.value.clone()),
             (None, Some(_)) => None,
-            (None, None) => Some(verbs::default_device(&self.name())),
+            (None, None) => Some(plain_name(&self.name())),
         }
     }
 

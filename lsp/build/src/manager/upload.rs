@@ -4,6 +4,7 @@ use super::http::{ManagerClient, ManagerError, segment};
 use super::types::VersionInfo;
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
+use crate::handover::knows_key;
 use crate::image::BuiltImage;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -138,11 +139,7 @@ async fn run(
 ) -> Result<Uploaded, UploadError> {
     client.ensure_firmware(firmware).await?;
     // Known before the first byte: the same question as at the end, at a hundredth of the price.
-    let ring = client.keys().await?;
-    if !ring
-        .iter()
-        .any(|key| key.public_key.eq_ignore_ascii_case(&image.key))
-    {
+    if !knows_key(client, image).await? {
         return Err(UploadError::KeyUnknown {
             short: image.key.chars().take(8).collect(),
         });
