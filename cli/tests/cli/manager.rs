@@ -81,6 +81,24 @@ fn an_edit_gives_a_new_version_and_a_number_used_elsewhere_is_skipped() {
     let taken = upload(&["--label", "party"]);
     assert_eq!(taken.code, 1);
     assert_eq!(taken.object("error")["code"], "version-exists");
+    assert_eq!(
+        taken.object("error")["message"],
+        "version party exists already and has another content"
+    );
+    // People are told why the number is not the one they expect.
+    std::fs::remove_dir_all(home.path("lamp/.otaru")).unwrap();
+    let told = home.run(&["-C", "lamp", "upload"]);
+    assert!(
+        told.err.contains(
+            "1.2.3+1 was used on another machine for another image; taking a new number\n"
+        ),
+        "{}",
+        told.err
+    );
+    assert!(
+        told.out
+            .starts_with("version 1.2.3+4 of lamp is uploaded\n")
+    );
 }
 
 #[test]
