@@ -35,6 +35,7 @@ use crate::wire::{FlashFault, Hello, Operation};
 use link::Link;
 use map::SharedMap;
 use std::fmt;
+#[cfg(feature = "firmware")]
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
