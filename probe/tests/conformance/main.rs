@@ -1,0 +1,7 @@
+// C31: what a cable load needs below the build backend.
+//! The protocol, spoken with the real process over its pipes; behind it the simulated backend, whose
+//! faults stand for what happens to cables and chips.
+
+mod bad_input;
+mod child;
+mod requests;
