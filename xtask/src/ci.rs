@@ -9,9 +9,6 @@ use crate::process::Program;
 use crate::report::{Outcome, Steps};
 use crate::{cache, report, test, workspace};
 
-/// Set to `1`, it adds the crate that links probe-rs, which is minutes of compilation.
-const PROBE: &str = "OTARU_CI_PROBE";
-
 const TARGET_MAX_BYTES: u64 = 15 << 30;
 
 /// The command `ci`.
@@ -40,10 +37,6 @@ pub(crate) fn run() -> Result<()> {
     });
     test::all(&mut steps);
     steps.run("probe", "cargo test -p otaru-probe", || {
-        if std::env::var(PROBE).as_deref() != Ok("1") {
-            let why = format!("probe-rs takes minutes to compile; {PROBE}=1 includes it");
-            return Ok(Outcome::Skipped(why));
-        }
         cargo(&[
             "clippy",
             "-p",
