@@ -2,7 +2,7 @@
 //! which measures itself.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value as Json;
@@ -16,6 +16,7 @@ pub(super) fn measure(programs: &Programs) -> Result<Vec<Value>> {
     let mut summaries = Vec::new();
     let mut chip_kib = 0;
     let mut cpu_kib = 0;
+    let mut counter = Counter::default();
     while let Some(line) = demo.next_line() {
         // Each line is a moment to look; the device lives longer than any of them is apart.
         for chip in demo
@@ -31,6 +32,7 @@ pub(super) fn measure(programs: &Programs) -> Result<Vec<Value>> {
         let Ok(line) = serde_json::from_str::<Json>(&line) else {
             continue;
         };
+        counter.look(line["text"].as_str().unwrap_or_default(), Instant::now());
         if line["phases"].is_array() {
             summaries.push(line);
         }
@@ -64,6 +66,12 @@ pub(super) fn measure(programs: &Programs) -> Result<Vec<Value>> {
             Value::plain(&format!("update, {name}"), super::short(took))
         });
     }
+    if let Some(gap) = counter.worst {
+        values.push(Value::plain(
+            "counter, worst gap between two seconds while it runs",
+            super::short(gap),
+        ));
+    }
     for (name, kib) in [
         ("device, chip process", chip_kib),
         ("device, CPU process", cpu_kib),
@@ -73,6 +81,26 @@ pub(super) fn measure(programs: &Programs) -> Result<Vec<Value>> {
         }
     }
     Ok(values)
+}
+
+/// The counter's own rhythm: it prints every second, also while an image is received, verified and
+/// parked. Only the boot in between does not count.
+#[derive(Default)]
+struct Counter {
+    last: Option<Instant>,
+    worst: Option<Duration>,
+}
+
+impl Counter {
+    fn look(&mut self, text: &str, now: Instant) {
+        if text.starts_with(":: ") {
+            self.last = None;
+        } else if text.starts_with("Counter:") {
+            let gap = self.last.map(|last| now.duration_since(last));
+            self.worst = self.worst.max(gap);
+            self.last = Some(now);
+        }
+    }
 }
 
 fn seconds(value: &Json) -> Result<Duration> {
@@ -86,5 +114,28 @@ impl Process {
     /// Its command line has this argument.
     fn is(&self, argument: &str) -> bool {
         self.arguments().iter().any(|own| own == argument)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counter, Duration, Instant};
+
+    #[test]
+    fn only_gaps_without_a_boot_in_between_count() {
+        let begun = Instant::now();
+        let at = |seconds| begun + Duration::from_secs(seconds);
+        let mut counter = Counter::default();
+        for (text, second) in [
+            ("Counter:          0", 0),
+            ("ota: online", 1),
+            ("Counter:          1", 2),
+            (":: Otaru bootloader 0.1.0", 3),
+            ("Counter:          0", 9),
+            ("Counter:          1", 10),
+        ] {
+            counter.look(text, at(second));
+        }
+        assert_eq!(counter.worst, Some(Duration::from_secs(2)));
     }
 }

@@ -13,9 +13,12 @@ pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failu
     match verb {
         Device::Reset { name, moment } => {
             let moment = at(*moment);
-            press(session, name.as_deref(), "reset", move |client| {
-                client.reset(moment)
-            })
+            press(
+                session,
+                name.as_deref(),
+                Did("reset", "reset"),
+                move |client| client.reset(moment),
+            )
             .await
         }
         Device::PowerCut {
@@ -29,29 +32,49 @@ pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failu
                 torn: *torn,
                 ..at(*moment)
             };
-            press(session, name.as_deref(), "power-cut", move |client| {
-                client.power_cut(moment)
-            })
+            press(
+                session,
+                name.as_deref(),
+                Did("power-cut", "power cut"),
+                move |client| client.power_cut(moment),
+            )
             .await
         }
         Device::Offline { name } => {
-            press(session, name.as_deref(), "offline", |client| {
-                client.set_online(false)
-            })
+            press(
+                session,
+                name.as_deref(),
+                Did("offline", "network taken away"),
+                |client| client.set_online(false),
+            )
             .await
         }
         Device::Online { name } => {
-            press(session, name.as_deref(), "online", |client| {
-                client.set_online(true)
-            })
+            press(
+                session,
+                name.as_deref(),
+                Did("online", "network is back"),
+                |client| client.set_online(true),
+            )
             .await
         }
-        Device::Stop { name } => press(session, name.as_deref(), "stop", Client::shutdown).await,
+        Device::Stop { name } => {
+            press(
+                session,
+                name.as_deref(),
+                Did("stop", "switched off"),
+                Client::shutdown,
+            )
+            .await
+        }
         Device::Corrupt { name, area, at } => corrupt(session, name.as_deref(), *area, *at).await,
         // These two press no button; the caller takes them.
         Device::Run { .. } | Device::List => Ok(()),
     }
 }
+
+/// What was done: for programs and for people.
+struct Did(&'static str, &'static str);
 
 fn at(wanted: Wanted) -> Moment {
     Moment {
@@ -64,7 +87,7 @@ fn at(wanted: Wanted) -> Moment {
 async fn press(
     session: Session<'_>,
     name: Option<&str>,
-    what: &'static str,
+    did: Did,
     button: impl FnOnce(&mut Client) -> Result<(), otaru_board_host::control::ControlError>
     + Send
     + 'static,
@@ -73,8 +96,8 @@ async fn press(
     local.with_client(button).await?;
     session.output.result(
         "device",
-        &format!("{}: {what}", local.name),
-        json!({ "name": local.name, "did": what }),
+        &format!("{}: {}", local.name, did.1),
+        json!({ "name": local.name, "did": did.0 }),
     );
     Ok(())
 }
