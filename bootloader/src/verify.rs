@@ -100,23 +100,6 @@ impl<'a> Acceptance<'a> {
         port.report(Event::Begin(Work::Verify(slot)));
         let mut source = SlotReader::new(flash, &self.block.layout, slot);
         self.verify(&mut source, port, buf)
-            .map_err(|error| cause_of(&error))
-    }
-}
-
-/// The reason that is reported for a verdict.
-pub(crate) fn cause_of<E>(error: &VerifyError<E>) -> Cause {
-    match error {
-        VerifyError::Read(_) => Cause::StorageFailed,
-        VerifyError::Malformed(_) => Cause::MalformedImage,
-        VerifyError::Unsupported(_) => Cause::Unsupported,
-        VerifyError::TooLarge { .. } | VerifyError::LengthMismatch { .. } => Cause::SizeMismatch,
-        VerifyError::DigestMismatch | VerifyError::HashMismatch => Cause::DigestMismatch,
-        VerifyError::KeyUnknown => Cause::KeyUnknown,
-        VerifyError::KeyRevoked => Cause::KeyRevoked,
-        VerifyError::SignatureInvalid => Cause::SignatureInvalid,
-        VerifyError::WrongBoard => Cause::WrongBoard,
-        VerifyError::WrongSlot { .. } => Cause::WrongSlot,
-        VerifyError::SecurityCounter { .. } => Cause::SecurityCounter,
+            .map_err(|error| Cause::from(&error))
     }
 }

@@ -27,6 +27,7 @@ mod reader;
 mod scan;
 mod state;
 mod transition;
+mod verdict;
 
 pub use chunks::ChunkSet;
 pub use geometry::{CELL_LEN_MAX, Geometry};

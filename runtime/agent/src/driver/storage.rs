@@ -2,9 +2,7 @@
 
 use embassy_futures::yield_now;
 use otaru_flash::{Flash, KEYS_MAX, Slot};
-use otaru_image::{
-    BoardIds, Expectation, Key, Progress, ReadAt, Uuid, Verification, Verified, VerifyError,
-};
+use otaru_image::{BoardIds, Expectation, Key, Progress, ReadAt, Uuid, Verification, Verified};
 use otaru_record::{Cause, Image, SlotReader};
 
 use super::Driver;
@@ -13,23 +11,6 @@ use crate::{Application, MayInstall, Platform, tail};
 
 /// How often a stored image is read before a failure to read it counts.
 const READINGS: u8 = 2;
-
-/// The cause that is recorded for a verdict.
-fn cause_of<E>(error: &VerifyError<E>) -> Cause {
-    match error {
-        VerifyError::Read(_) => Cause::StorageFailed,
-        VerifyError::Malformed(_) => Cause::MalformedImage,
-        VerifyError::Unsupported(_) => Cause::Unsupported,
-        VerifyError::TooLarge { .. } | VerifyError::LengthMismatch { .. } => Cause::SizeMismatch,
-        VerifyError::DigestMismatch | VerifyError::HashMismatch => Cause::DigestMismatch,
-        VerifyError::KeyUnknown => Cause::KeyUnknown,
-        VerifyError::KeyRevoked => Cause::KeyRevoked,
-        VerifyError::SignatureInvalid => Cause::SignatureInvalid,
-        VerifyError::WrongBoard => Cause::WrongBoard,
-        VerifyError::WrongSlot { .. } => Cause::WrongSlot,
-        VerifyError::SecurityCounter { .. } => Cause::SecurityCounter,
-    }
-}
 
 impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
     /// `Done` or `StorageFailed`.
@@ -149,7 +130,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             match verification.step(&mut source, &mut self.buffer) {
                 Ok(Progress::More { .. }) => {}
                 Ok(Progress::Done(verified)) => return Ok(verified),
-                Err(error) => return Err(cause_of(&error)),
+                Err(error) => return Err(Cause::from(&error)),
             }
             self.platform.feed_watchdog();
             yield_now().await;
