@@ -27,6 +27,8 @@ CREATE TABLE admin_links (
 CREATE TABLE sessions (
     token_hash BLOB PRIMARY KEY,
     workspace TEXT NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+    -- the key that opened it and with which it ends; NULL: the admin link
+    api_key TEXT REFERENCES api_keys (id) ON DELETE CASCADE,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

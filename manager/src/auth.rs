@@ -22,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) workspace: String,
     /// Name of the API key, or `web` for a session.
     pub(crate) name: String,
+    /// The API key, also of a session that one has opened; `None`: the admin link.
+    pub(crate) api_key: Option<String>,
 }
 
 impl FromRequestParts<AppState> for Caller {
@@ -59,7 +61,11 @@ pub(crate) async fn by_api_key(app: &App, key: &str) -> Result<Caller, ApiError>
         .await?
         .ok_or_else(wrong)?;
     if secret::matches(secret, &hash) {
-        Ok(Caller { workspace, name })
+        Ok(Caller {
+            workspace,
+            name,
+            api_key: Some(id.to_owned()),
+        })
     } else {
         Err(wrong())
     }
@@ -72,28 +78,37 @@ pub(crate) async fn by_api_key(app: &App, key: &str) -> Result<Caller, ApiError>
 pub(crate) async fn by_session(app: &App, token: &str) -> Result<Caller, ApiError> {
     let mut conn = app.store.reader().await?;
     let now_ms = app.config.clock.now_ms();
-    let workspace =
-        store::access::session_workspace(&mut conn, &secret::hash(token), now_ms).await?;
-    match workspace {
-        Some(workspace) => Ok(Caller {
+    match store::access::session(&mut conn, &secret::hash(token), now_ms).await? {
+        Some((workspace, api_key)) => Ok(Caller {
             workspace,
             name: "web".to_owned(),
+            api_key,
         }),
         None => Err(ApiError::unauthorized("this session is over").hint("log in again")),
     }
 }
 
-/// Opens a web app session; its token, for the cookie [`SESSION_COOKIE`].
+/// Opens a web app session, which ends with the API key that opened it; its token, for the cookie
+/// [`SESSION_COOKIE`].
 ///
 /// # Errors
 /// If the database fails.
-pub(crate) async fn open_session(app: &App, workspace: &str) -> Result<String, ApiError> {
+pub(crate) async fn open_session(
+    app: &App,
+    workspace: &str,
+    api_key: Option<&str>,
+) -> Result<String, ApiError> {
     let token = secret::new_secret();
     let now_ms = app.config.clock.now_ms();
     let mut tx = app.store.begin().await?;
     let hash = secret::hash(&token);
-    let expires_at = now_ms.saturating_add(SESSION_S * 1_000);
-    store::access::insert_session(&mut tx, &hash, workspace, now_ms, expires_at).await?;
+    let session = store::access::SessionRow {
+        workspace,
+        api_key,
+        created_at: now_ms,
+        expires_at: now_ms.saturating_add(SESSION_S * 1_000),
+    };
+    store::access::insert_session(&mut tx, &hash, &session).await?;
     tx.commit().await?;
     Ok(token)
 }

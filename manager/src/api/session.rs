@@ -25,7 +25,7 @@ pub(super) async fn log_in(
     Body(log_in): Body<LogIn>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1]), ApiError> {
     let caller = auth::by_api_key(&app, &log_in.api_key).await?;
-    let token = auth::open_session(&app, &caller.workspace).await?;
+    let token = auth::open_session(&app, &caller.workspace, caller.api_key.as_deref()).await?;
     Ok((
         StatusCode::NO_CONTENT,
         [set_cookie(&base, &token, SESSION_S)],

@@ -187,39 +187,54 @@ pub(crate) async fn use_admin_link(
     .await
 }
 
+/// A session of the web app, without its token.
+pub(crate) struct SessionRow<'a> {
+    pub(crate) workspace: &'a str,
+    /// The key that opened it; the session ends with it.
+    pub(crate) api_key: Option<&'a str>,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: i64,
+}
+
 pub(crate) async fn insert_session(
     conn: &mut Conn,
     hash: &SecretHash,
-    workspace: &str,
-    now_ms: i64,
-    expires_at: i64,
+    session: &SessionRow<'_>,
 ) -> sqlx::Result<()> {
     query("DELETE FROM sessions WHERE expires_at <= ?")
-        .bind(now_ms)
+        .bind(session.created_at)
         .execute(&mut *conn)
         .await?;
     query(
-        "INSERT INTO sessions (token_hash, workspace, created_at, expires_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO sessions (token_hash, workspace, api_key, created_at, expires_at)
+         VALUES (?, ?, ?, ?, ?)",
     )
     .bind(hash.as_slice())
-    .bind(workspace)
-    .bind(now_ms)
-    .bind(expires_at)
+    .bind(session.workspace)
+    .bind(session.api_key)
+    .bind(session.created_at)
+    .bind(session.expires_at)
     .execute(conn)
     .await?;
     Ok(())
 }
 
-pub(crate) async fn session_workspace(
+/// Workspace and API key of a session that is not over, and whose key is still good.
+pub(crate) async fn session(
     conn: &mut Conn,
     hash: &SecretHash,
     now_ms: i64,
-) -> sqlx::Result<Option<String>> {
-    query_scalar("SELECT workspace FROM sessions WHERE token_hash = ? AND expires_at > ?")
-        .bind(hash.as_slice())
-        .bind(now_ms)
-        .fetch_optional(conn)
-        .await
+) -> sqlx::Result<Option<(String, Option<String>)>> {
+    query_as(
+        "SELECT sessions.workspace, sessions.api_key
+         FROM sessions LEFT JOIN api_keys ON api_keys.id = sessions.api_key
+         WHERE token_hash = ? AND expires_at > ?
+           AND (sessions.api_key IS NULL OR api_keys.enabled <> 0)",
+    )
+    .bind(hash.as_slice())
+    .bind(now_ms)
+    .fetch_optional(conn)
+    .await
 }
 
 pub(crate) async fn delete_session(conn: &mut Conn, hash: &SecretHash) -> sqlx::Result<()> {

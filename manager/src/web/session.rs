@@ -63,7 +63,7 @@ pub(super) async fn login(
         Err(error) => return Err(error.into()),
     };
     let next = Some(form.text("next")).filter(|next| is_own_path(next));
-    let token = auth::open_session(&app, &caller.workspace).await?;
+    let token = auth::open_session(&app, &caller.workspace, caller.api_key.as_deref()).await?;
     let go = see_other(&format!("{root}{}", next.unwrap_or("/devices")));
     Ok(([set_cookie(&base, &token, SESSION_S)], go).into_response())
 }
@@ -86,7 +86,7 @@ pub(super) async fn setup(
     let mut tx = app.store.begin().await?;
     let workspace = auth::redeem_admin_token(&mut tx, form.text("token"), app.now_ms()).await?;
     tx.commit().await?;
-    let token = auth::open_session(&app, &workspace).await?;
+    let token = auth::open_session(&app, &workspace, None).await?;
     let go = see_other(&format!("{}/devices", root_of(&base)));
     Ok(([set_cookie(&base, &token, SESSION_S)], go).into_response())
 }

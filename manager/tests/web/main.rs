@@ -341,25 +341,34 @@ async fn long_lists_come_in_pages_and_a_link_finds_its_firmware() {
 }
 
 #[tokio::test]
-async fn a_disabled_api_key_does_not_log_in() {
+async fn a_disabled_api_key_does_not_log_in_and_ends_its_sessions() {
     let manager = TestManager::start().await;
+    let mut owner = Browser::new(&manager);
+    let token = [("token", manager.admin_token.as_str())];
+    owner.submit("/setup", &token).await;
+    let csrf = owner.csrf().await;
     let mut visitor = Browser::new(&manager);
     visitor.log_in().await;
-    let csrf = visitor.csrf().await;
-    let page = visitor.text("/settings").await;
+    let page = owner.text("/settings").await;
     let (_, rest) = page
         .split_once("/settings/api-keys/")
         .expect("there is a key");
     let id = rest.split(['"', '/']).next().expect("an id").to_owned();
     let path = format!("/settings/api-keys/{id}");
-    for (enabled, status) in [
-        ("no", StatusCode::UNAUTHORIZED),
-        ("yes", StatusCode::SEE_OTHER),
+    for (enabled, log_in, page) in [
+        ("no", StatusCode::UNAUTHORIZED, StatusCode::SEE_OTHER),
+        ("yes", StatusCode::SEE_OTHER, StatusCode::OK),
     ] {
-        visitor.post_as(&csrf, &path, &[("enabled", enabled)]).await;
+        owner.post_as(&csrf, &path, &[("enabled", enabled)]).await;
         let form = [("api_key", manager.api_key.as_str())];
         let answer = Browser::new(&manager).submit("/login", &form).await;
-        assert_eq!(answer.status(), status, "{enabled}");
+        assert_eq!(answer.status(), log_in, "{enabled}");
+        let answer = visitor.get("/devices").await;
+        assert_eq!(
+            answer.status(),
+            page,
+            "{enabled}: the session that the key opened"
+        );
     }
 }
 
