@@ -158,6 +158,26 @@ impl Device {
         bytes
     }
 
+    /// Waits until its power is gone.
+    ///
+    /// # Panics
+    /// If it stays on.
+    pub fn wait_until_off(&self) {
+        let (status, mut events) = self.control().events().expect("the chip tells its events");
+        if !status.power {
+            return;
+        }
+        loop {
+            let event = events
+                .next(PATIENCE)
+                .expect("the chip runs")
+                .expect("the power goes");
+            if matches!(event.kind, EventKind::PowerOff { .. }) {
+                return;
+            }
+        }
+    }
+
     /// How often its CPU has started.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! Many devices, a manager that fails, updates that are withdrawn.
 
+use otaru_board_host::control::Moment;
 use otaru_lsp_project::Mode;
 use otaru_tests_scenarios::Lab;
 use serde_json::{Value, json};
@@ -92,6 +93,70 @@ async fn cancelled_before_the_device_saw_it() {
         .set_online(true)
         .expect("the cable can be put back");
     assert_eq!(status(&lab.api.action_end(&action).await), "canceled");
+}
+
+// Scenario 17; C45: withdrawn during the download, before anything was installed.
+#[tokio::test]
+async fn cancelled_during_the_download() {
+    let lab = Lab::new().await;
+    let old = lab.image("1.0.0", 1);
+    let device = lab.device("kitchen", Mode::Standby, &old).await;
+    let boots = device.boots();
+    let mut console = device.console();
+    lab.upload("2.0.0", &lab.image("2.0.0", 2)).await;
+    let action = lab.deploy(&device, "2.0.0", 60).await;
+    console.wait_for("ota: download 10 %");
+    device
+        .control()
+        .set_online(false)
+        .expect("the cable can be pulled");
+    lab.api
+        .post(&format!("/actions/{action}/cancel"), Value::Null)
+        .await
+        .expect("accepted");
+    device
+        .control()
+        .set_online(true)
+        .expect("the cable can be put back");
+    assert_eq!(status(&lab.api.action_end(&action).await), "canceled");
+    console.wait_for("was withdrawn");
+    assert_eq!(device.boots(), boots, "no reset");
+    assert!(device.execution_slot(old.len()) == old);
+}
+
+// Scenario 17; C7: withdrawn during the install; it runs through, and the new firmware withdraws.
+#[tokio::test]
+async fn cancelled_during_the_install() {
+    let lab = Lab::new().await;
+    let old = lab.image("1.0.0", 1);
+    let device = lab.device("kitchen", Mode::Swap, &old).await;
+    let mut console = device.console();
+    lab.upload("2.0.0", &lab.image("2.0.0", 2)).await;
+    let action = lab.deploy(&device, "2.0.0", 60).await;
+    console.wait_for("requested: ");
+    // The power goes in the middle of the install and stays away.
+    let moment = Moment {
+        at_operation: Some(30),
+        torn: true,
+        ..Moment::default()
+    };
+    device
+        .control()
+        .power_cut(moment)
+        .expect("the cut is planned");
+    device.wait_until_off();
+    lab.api
+        .post(&format!("/actions/{action}/cancel"), Value::Null)
+        .await
+        .expect("accepted");
+    device
+        .control()
+        .power_on()
+        .expect("the power can be switched on");
+    console.wait_for("firmware 2.0.0 starts");
+    console.wait_for("firmware 1.0.0 starts");
+    assert_eq!(status(&lab.api.action_end(&action).await), "canceled");
+    assert!(device.execution_slot(old.len()) == old);
 }
 
 // Scenario 17; C7: withdrawn on trial; the new firmware takes itself back.
