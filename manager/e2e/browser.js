@@ -50,6 +50,7 @@ export async function logIn(page, manager) {
   const key = await page.locator("#secret-value").textContent();
   manager.useKey(key);
   await page.getByRole("button", { name: "Done" }).click();
+  await page.locator("#secret-value").waitFor({ state: "detached" });
   return key;
 }
 
