@@ -33,7 +33,10 @@ async function edit(from, to) {
   await editor.open("main.rs");
   const text = fs.readFileSync(source(), "utf8");
   assert.ok(text.includes(from), `main.rs has ${from}`);
-  await editor.type(text.replace(from, to));
+  const wanted = text.replace(from, to);
+  await editor.type(wanted);
+  // The mark of an unsaved file may come late and go early: the next step reads the file itself.
+  await eventually("the edit is saved", () => fs.readFileSync(source(), "utf8") === wanted);
 }
 
 /** Waits for the question of an update and gives its text. */
