@@ -227,3 +227,41 @@ async fn resets_and_power_cuts_during_the_install_do_not_stop_it() {
     assert_eq!(status(&action), ("succeeded", ""), "{action:#}");
     assert_runs(&device, &lab.image("2.0.0", 2));
 }
+
+// The row "reverting" of the reset table; A10 A28
+#[tokio::test]
+async fn resets_and_power_cuts_during_the_revert_do_not_stop_it() {
+    let lab = Lab::new().await;
+    let old = lab.image("1.0.0", 1);
+    let device = lab.device("kitchen", Mode::Swap, &old).await;
+    let mut console = device.console();
+    lab.upload("2.0.0-panic", &lab.image("2.0.0-panic", 2))
+        .await;
+    let action = lab.deploy(&device, "2.0.0-panic", 60).await;
+    console.wait_for("reverting: ");
+    let mut starts = device.starts();
+    for cut in 0..4_u64 {
+        let moment = Moment {
+            at_operation: Some(15 + 5 * cut),
+            torn: true,
+            seed: Some(cut),
+            off_ms: Some(1),
+            ..Moment::default()
+        };
+        device
+            .control()
+            .power_cut(moment)
+            .expect("the cut is planned");
+        starts.wait();
+    }
+    console.wait_for("after 3 resets");
+    let action = lab.api.action_end(&action).await;
+    assert_eq!(status(&action), ("reverted", "trial-crash"), "{action:#}");
+    assert_runs(&device, &old);
+    // The old firmware runs for good.
+    device
+        .control()
+        .reset(Moment::default())
+        .expect("the button works");
+    device.console().wait_for("version Factory");
+}
