@@ -196,21 +196,12 @@ async fn reset_during_the_download_fails_the_update_visibly() {
     assert_runs(&device, &lab.image("2.0.0", 2));
 }
 
-// Scenario 3; A10 A28 A49 A50
-#[tokio::test]
-async fn resets_and_power_cuts_during_the_install_do_not_stop_it() {
-    let lab = Lab::new().await;
-    let device = lab
-        .device("kitchen", Mode::Swap, &lab.image("1.0.0", 1))
-        .await;
-    let mut console = device.console();
-    lab.upload("2.0.0", &lab.image("2.0.0", 2)).await;
-    let action = lab.deploy(&device, "2.0.0", 60).await;
-    console.wait_for("requested: ");
+/// Cuts the power so often, each time torn, at this operation from the last start.
+fn cut_in_a_row(device: &Device, count: u64, at_operation: impl Fn(u64) -> u64) {
     let mut starts = device.starts();
-    for cut in 0..6_u64 {
+    for cut in 0..count {
         let moment = Moment {
-            at_operation: Some(20 + 7 * cut),
+            at_operation: Some(at_operation(cut)),
             torn: true,
             seed: Some(cut),
             off_ms: Some(1),
@@ -222,6 +213,20 @@ async fn resets_and_power_cuts_during_the_install_do_not_stop_it() {
             .expect("the cut is planned");
         starts.wait();
     }
+}
+
+// Scenario 3; A10 A28 A49 A50
+#[tokio::test]
+async fn resets_and_power_cuts_during_the_install_do_not_stop_it() {
+    let lab = Lab::new().await;
+    let device = lab
+        .device("kitchen", Mode::Swap, &lab.image("1.0.0", 1))
+        .await;
+    let mut console = device.console();
+    lab.upload("2.0.0", &lab.image("2.0.0", 2)).await;
+    let action = lab.deploy(&device, "2.0.0", 60).await;
+    console.wait_for("requested: ");
+    cut_in_a_row(&device, 6, |cut| 20 + 7 * cut);
     console.wait_for("after 5 resets");
     let action = lab.api.action_end(&action).await;
     assert_eq!(status(&action), ("succeeded", ""), "{action:#}");
@@ -239,21 +244,7 @@ async fn resets_and_power_cuts_during_the_revert_do_not_stop_it() {
         .await;
     let action = lab.deploy(&device, "2.0.0-panic", 60).await;
     console.wait_for("reverting: ");
-    let mut starts = device.starts();
-    for cut in 0..4_u64 {
-        let moment = Moment {
-            at_operation: Some(15 + 5 * cut),
-            torn: true,
-            seed: Some(cut),
-            off_ms: Some(1),
-            ..Moment::default()
-        };
-        device
-            .control()
-            .power_cut(moment)
-            .expect("the cut is planned");
-        starts.wait();
-    }
+    cut_in_a_row(&device, 4, |cut| 15 + 5 * cut);
     console.wait_for("after 3 resets");
     let action = lab.api.action_end(&action).await;
     assert_eq!(status(&action), ("reverted", "trial-crash"), "{action:#}");
