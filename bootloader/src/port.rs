@@ -2,6 +2,7 @@
 
 use crate::Recovery;
 use otaru_flash::{DeviceBlock, Slot};
+use otaru_image::SignatureVerifier;
 use otaru_record::{Cause, State};
 
 /// Why the CPU started.
@@ -80,6 +81,13 @@ pub enum Event<'a> {
 
 /// Services of the board.
 pub trait Port {
+    /// Who checks signatures: a small implementation, or the board's hardware.
+    type Verifier: SignatureVerifier;
+
+    /// The verifier, made anew for every image. It must be the one that the firmware's agent uses,
+    /// so that both say the same about an image.
+    fn verifier(&mut self) -> Self::Verifier;
+
     /// Called at least once per chunk copied and per block verified.
     fn feed_watchdog(&mut self);
 

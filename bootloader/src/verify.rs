@@ -74,7 +74,8 @@ impl<'a> Acceptance<'a> {
         let mut left = READINGS;
         loop {
             left = left.saturating_sub(1);
-            let mut verification = Verification::new(layout.image_len_max(), &expect);
+            let mut verification =
+                Verification::with_verifier(layout.image_len_max(), &expect, port.verifier());
             let verdict = loop {
                 port.feed_watchdog();
                 match verification.step(source, buf) {

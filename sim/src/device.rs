@@ -4,7 +4,7 @@
 use crate::{Cut, Rng, SimFlash};
 use otaru_bootloader::{Boot, Decision, Event, Port, ResetCause, boot};
 use otaru_flash::{Area, DeviceBlock, Flash, Key, Layout, Mode, Slot};
-use otaru_image::{BoardIds, Expectation, ImageBuilder, SigningKey, Uuid, Version, verify};
+use otaru_image::{BoardIds, Ed25519Dalek, Expectation, ImageBuilder, SigningKey, Uuid, Version, verify};
 use otaru_record::{
     Backup, Cause, Download, Geometry, HANDOVER_LEN_MAX, Image, Journal, Phase, SlotReader, State,
 };
@@ -146,6 +146,12 @@ pub fn geometry(mode: Mode, chunks: u32, write_unit: u16, erased: u8) -> Layout 
 struct Quiet;
 
 impl Port for Quiet {
+    type Verifier = Ed25519Dalek;
+
+    fn verifier(&mut self) -> Ed25519Dalek {
+        Ed25519Dalek
+    }
+
     fn feed_watchdog(&mut self) {}
     fn arm_watchdog(&mut self, _timeout_ms: u32) {}
     fn now_ms(&mut self) -> u32 {

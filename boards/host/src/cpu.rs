@@ -11,6 +11,7 @@ mod report;
 use crate::{Board, DEVICE_BLOCK_AT, HANDOVER_LEN, HostFlash, ResetCause};
 use otaru_bootloader::{Boot, Decision, Event, Port, Start};
 use otaru_flash::Flash;
+use otaru_image::Ed25519Dalek;
 use report::Report;
 use std::fs::File;
 use std::io::{self, Write};
@@ -54,6 +55,12 @@ struct Services<'b> {
 }
 
 impl Port for Services<'_> {
+    type Verifier = Ed25519Dalek;
+
+    fn verifier(&mut self) -> Ed25519Dalek {
+        Ed25519Dalek
+    }
+
     fn feed_watchdog(&mut self) {
         self.board.feed_watchdog();
     }

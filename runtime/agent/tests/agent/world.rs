@@ -4,7 +4,7 @@ use otaru_bootloader::{Boot, Decision, Port, ResetCause, boot};
 use otaru_flash::{
     Area, DeviceBlock, Flash, Identity, IdentityStore, Key, Layout, Mode, Slot, TokenKind,
 };
-use otaru_image::{BoardIds, ImageBuilder, Label, SigningKey, Uuid, Version};
+use otaru_image::{BoardIds, Ed25519Dalek, ImageBuilder, Label, SigningKey, Uuid, Version};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Image, Journal, State};
 use otaru_sim::{Rng, SimFlash};
 
@@ -98,6 +98,12 @@ pub(crate) struct World {
 struct Quiet;
 
 impl Port for Quiet {
+    type Verifier = Ed25519Dalek;
+
+    fn verifier(&mut self) -> Ed25519Dalek {
+        Ed25519Dalek
+    }
+
     fn feed_watchdog(&mut self) {}
     fn arm_watchdog(&mut self, _timeout_ms: u32) {}
     fn now_ms(&mut self) -> u32 {
