@@ -4,7 +4,9 @@
 use crate::{Cut, Rng, SimFlash};
 use otaru_bootloader::{Boot, Decision, Event, Port, ResetCause, boot};
 use otaru_flash::{Area, DeviceBlock, Flash, Key, Layout, Mode, Slot};
-use otaru_image::{BoardIds, Ed25519Dalek, Expectation, ImageBuilder, SigningKey, Uuid, Version, verify};
+use otaru_image::{
+    BoardIds, Ed25519Dalek, Expectation, ImageBuilder, SigningKey, Uuid, Version, verify,
+};
 use otaru_record::{
     Backup, Cause, Download, Geometry, HANDOVER_LEN_MAX, Image, Journal, Phase, SlotReader, State,
 };
