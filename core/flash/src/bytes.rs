@@ -1,10 +1,17 @@
 //! Bounded little-endian access to byte buffers, and the CRC of everything persistent.
 
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use crc::{CRC_32_ISO_HDLC, Crc};
 
-const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+/// Without a table on devices, for the sake of size.
+#[cfg(target_os = "none")]
+type Tables = crc::NoTable;
+/// With one elsewhere: simulator and tools read millions of entries.
+#[cfg(not(target_os = "none"))]
+type Tables = crc::Table<16>;
 
-/// CRC-32 (ISO-HDLC, the one of Ethernet and zip) of `data`; no table, for the sake of size.
+const CRC: Crc<u32, Tables> = Crc::<u32, Tables>::new(&CRC_32_ISO_HDLC);
+
+/// CRC-32 (ISO-HDLC, the one of Ethernet and zip) of `data`.
 pub fn crc32(data: &[u8]) -> u32 {
     CRC.checksum(data)
 }

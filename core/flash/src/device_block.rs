@@ -13,7 +13,7 @@
 //! | 11 | 1 | boot attempts of a trial, 1…16 |
 //! | 12 | 2 | write unit in bytes |
 //! | 14 | 1 | number of keys |
-//! | 15 | 1 | 0 |
+//! | 15 | 1 | flags: bit 1 = units may be overwritten with the inverse of the erased value; rest 0 |
 //! | 16 | 4 | flash length in bytes |
 //! | 20 | 4 | chunk length in bytes |
 //! | 24 | 72 | six areas (device block, identity, record, execution, storage 0, storage 1), each offset, length, erase size |
@@ -42,6 +42,7 @@ const FORMAT: u16 = 1;
 const ENGINE_BOOTLOADER: u8 = 1;
 const TRIALS_MAX: u8 = 16;
 const KEY_DEVELOPMENT: u8 = 1;
+const FLAG_OVERWRITE: u8 = 2;
 
 /// One entry of the key table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +179,11 @@ impl DeviceBlock {
         ]);
         out.u16(self.layout.write_unit);
         out.u8(u8::try_from(self.keys().count()).unwrap_or(u8::MAX));
-        out.u8(0);
+        out.u8(if self.layout.overwrite {
+            FLAG_OVERWRITE
+        } else {
+            0
+        });
         out.u32(self.layout.flash_len);
         out.u32(self.layout.chunk_len);
         for (_, area) in self.layout.areas() {
@@ -230,7 +235,7 @@ impl DeviceBlock {
         let trials = input.u8()?;
         let write_unit = input.u16()?;
         let key_count = usize::from(input.u8()?);
-        input.u8()?;
+        let flags = input.u8()?;
         let flash_len = input.u32()?;
         let chunk_len = input.u32()?;
         let mut area = || Some(Area::new(input.u32()?, input.u32()?, input.u32()?));
@@ -238,6 +243,7 @@ impl DeviceBlock {
             flash_len,
             write_unit,
             erased,
+            overwrite: flags & FLAG_OVERWRITE != 0,
             mode,
             chunk_len,
             device_block: area()?,

@@ -94,6 +94,9 @@ pub struct Layout {
     pub write_unit: u16,
     /// What an erased byte reads as: 0xFF or 0x00.
     pub erased: u8,
+    /// Whether a unit that is not erased may still be programmed to the inverse of the erased value in
+    /// every bit. Most NOR flash allows it; some flash with ECC does not.
+    pub overwrite: bool,
     /// How images are installed.
     pub mode: Mode,
     /// Unit of copying, in bytes.
@@ -133,7 +136,7 @@ pub enum LayoutError {
     StorageTooShort,
     /// An area that is kept in two halves has an odd number of sectors.
     OddHalves(&'static str),
-    /// A record half is too short for 20 entries and the marks of one update: make the record
+    /// A record half is too short for 28 entries and the marks of one update: make the record
     /// larger or choose larger chunks.
     RecordTooShort,
 }

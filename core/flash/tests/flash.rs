@@ -41,6 +41,7 @@ fn layout() -> Layout {
         flash_len: 0x40000,
         write_unit: 8,
         erased: 0xFF,
+        overwrite: false,
         mode: Mode::Standby,
         chunk_len: 4096,
         device_block: Area::new(0, 4096, 4096),

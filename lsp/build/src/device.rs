@@ -129,6 +129,7 @@ pub fn layout_of<E: Debug>(board: &Board, mode: Mode) -> Result<Layout, DeviceEr
         flash_len: board.flash.len,
         write_unit: u16::try_from(board.flash.write_unit).unwrap_or(u16::MAX),
         erased: board.flash.erased,
+        overwrite: board.flash.overwrite,
         mode: flash_mode,
         chunk_len: board.flash.chunk_len,
         device_block: area(device_block),

@@ -80,6 +80,8 @@ pub struct BoardFlash {
     pub write_unit: u32,
     /// Value of an erased byte, 0x00 or 0xFF.
     pub erased: u8,
+    /// Whether a unit that is not erased may still be programmed to the inverse of `erased`.
+    pub overwrite: bool,
     /// Unit of copying during an install, in bytes.
     pub chunk_len: u32,
 }

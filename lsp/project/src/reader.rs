@@ -248,6 +248,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes `true` or `false`.
+    pub(crate) fn flag(&mut self, key: &'static str) -> Option<Spanned<bool>> {
+        let entry = self.entry(key)?;
+        if let DeValue::Boolean(value) = entry.value {
+            return Some(Spanned {
+                value: *value,
+                span: entry.span,
+                key_span: entry.key_span,
+            });
+        }
+        if !entry.span.is_empty() {
+            self.problems.push(wrong_type(&entry, key, "true or false"));
+        }
+        None
+    }
+
     /// Takes a list of strings.
     pub(crate) fn strings(&mut self, key: &'static str) -> Vec<Spanned<String>> {
         let Some(entry) = self.entry(key) else {

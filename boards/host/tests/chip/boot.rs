@@ -22,6 +22,7 @@ fn layout(mode: Mode) -> Layout {
         flash_len: 0x100_0000,
         write_unit: 8,
         erased: 0xFF,
+        overwrite: false,
         mode,
         chunk_len: CHUNK,
         device_block: Area::new(0, 0x1000, 0x1000),

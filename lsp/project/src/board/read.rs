@@ -161,10 +161,12 @@ fn read_flash(table: &mut Reader<'_>) -> Option<BoardFlash> {
             "an erased byte is 0x00 or 0xFF",
         ));
     }
+    let overwrite = table.flag("overwrite").is_some_and(|flag| flag.value);
     Some(BoardFlash {
         len: len?.value,
         write_unit: write_unit?.value,
         erased: u8::try_from(erased?.value).ok()?,
+        overwrite,
         chunk_len: chunk_len?.value,
     })
 }
