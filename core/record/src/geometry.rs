@@ -9,8 +9,9 @@ pub(crate) const MARK_LEN: u32 = 8;
 /// Longest cell in bytes: 184 + 128 bytes of entry, padded to the largest write unit.
 pub const CELL_LEN_MAX: usize = 512;
 
-/// Entries that a half must hold besides the marks of one update.
-const ENTRIES: u32 = 20;
+/// Cells that a half must have besides those for the marks of one update: an update that is reverted
+/// takes three boots of four cells and about ten entries more.
+const ENTRIES: u32 = 28;
 
 /// Cells and marks of the record on a given layout.
 ///
@@ -24,6 +25,7 @@ pub struct Geometry {
     pub(crate) cells: u32,
     pub(crate) bitmap_len: usize,
     pub(crate) erased: u8,
+    pub(crate) overwrite: bool,
 }
 
 impl Geometry {
@@ -60,6 +62,7 @@ impl Geometry {
             cells,
             bitmap_len: bitmap_len as usize,
             erased: layout.erased,
+            overwrite: layout.overwrite,
         })
     }
 

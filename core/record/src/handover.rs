@@ -2,7 +2,7 @@
 //! next entry goes. The firmware must not decode the record again in the same boot.
 //!
 //! Little-endian: magic `OTHO`, format `u16` 1, length `u16`, half `u8`, flags `u8` (1 settled,
-//! 2 twice), cell `u32`, epoch `u32`, sequence `u32`, the state as a record entry, CRC-32.
+//! 2 twice, 4 the last cell is torn), cell `u32`, epoch `u32`, sequence `u32`, the state as a record entry, CRC-32.
 
 use crate::cell::Entry;
 use crate::geometry::{CELL_LEN_MAX, Geometry};
@@ -18,6 +18,7 @@ const FORMAT: u16 = 1;
 const HEADER_LEN: usize = 22;
 const SETTLED: u8 = 1;
 const TWICE: u8 = 2;
+const TORN_END: u8 = 4;
 
 /// Why a handover block cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,11 @@ impl core::error::Error for HandoverError {}
 
 impl Journal {
     /// Writes the handover block into `buf` (at least [`HANDOVER_LEN_MAX`] bytes) and returns its
-    /// length, or `None` if it does not fit.
+    /// length, or `None` if it does not fit or was given up ([`Journal::freeze`]).
     pub fn hand_over(&self, buf: &mut [u8]) -> Option<usize> {
+        if self.frozen {
+            return None;
+        }
         let entry = Entry {
             epoch: self.epoch,
             sequence: self.sequence,
@@ -50,7 +54,9 @@ impl Journal {
         };
         let body = entry.encode(&self.geometry, buf.get_mut(HEADER_LEN..)?)?;
         let len = HEADER_LEN.checked_add(body)?;
-        let flags = if self.settled { SETTLED } else { 0 } | if self.twice { TWICE } else { 0 };
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        let flags =
+            flag(self.settled, SETTLED) | flag(self.twice, TWICE) | flag(self.torn_end, TORN_END);
         let (header, _) = buf.split_first_chunk_mut::<HEADER_LEN>()?;
         let total = u16::try_from(len.checked_add(4)?).ok()?;
         let fields: [&[u8]; 8] = [
@@ -102,9 +108,11 @@ impl Journal {
             epoch: u32::from_le_bytes([e0, e1, e2, e3]),
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
             cell: u32::from_le_bytes([c0, c1, c2, c3]),
+            torn_end: flags & TORN_END != 0,
             mark_at: None,
             settled: flags & SETTLED != 0,
             twice: flags & TWICE != 0,
+            frozen: false,
             state: entry.state,
         })
     }

@@ -11,8 +11,10 @@ use crate::{State, StoragePermit};
 use core::fmt;
 use otaru_flash::{AccessError, Flash, Layout, LayoutError, Slot};
 
-/// How often an append or a mark is tried in another place before the flash counts as failed.
-const TRIES: u32 = 3;
+/// In how many cells a mark is tried before the whole state is appended instead.
+const MARK_TRIES: u32 = 3;
+/// Most cells that the first append of a boot leaves behind.
+const GAP_MAX: u32 = 2;
 
 /// Why a record cannot be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +57,10 @@ impl<E: fmt::Debug> core::error::Error for AppendError<E> {}
 
 /// The record as this boot sees it. Decoded once per boot; the firmware gets it from the
 /// bootloader through [`Journal::hand_over`].
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and all combinations occur"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Journal {
     pub(crate) geometry: Geometry,
@@ -63,12 +69,17 @@ pub struct Journal {
     pub(crate) sequence: u32,
     /// Next cell to write.
     pub(crate) cell: u32,
+    /// Whether the cell before it holds neither an entry nor a mark. Only the first append of a boot
+    /// asks.
+    pub(crate) torn_end: bool,
     /// Cell and unit of the next mark, if the last thing written was a mark or its state.
     pub(crate) mark_at: Option<(u32, u32)>,
     /// Whether this boot has already appended.
     pub(crate) settled: bool,
     /// Whether the newest state stands there twice.
     pub(crate) twice: bool,
+    /// Whether nothing may be appended any more, because the flash does not take it.
+    pub(crate) frozen: bool,
     pub(crate) state: State,
 }
 
@@ -96,9 +107,11 @@ impl Journal {
             epoch,
             sequence: seen.sequence,
             cell: seen.end,
+            torn_end: seen.torn_end,
             mark_at: None,
             settled: false,
             twice: seen.twice,
+            frozen: false,
             state: seen.state,
         })
     }
@@ -122,13 +135,43 @@ impl Journal {
             epoch: 0,
             sequence: 0,
             cell: geometry.cells,
+            torn_end: false,
             mark_at: None,
             settled: false,
             twice: false,
+            frozen: false,
             state: *state,
         };
         journal.append(flash, state)?;
         Ok(journal)
+    }
+
+    /// A record that stands nowhere: the flash does not take one. See [`Journal::freeze`].
+    pub fn unwritable(geometry: Geometry, state: &State) -> Self {
+        Self {
+            geometry,
+            half: 0,
+            epoch: 0,
+            sequence: 0,
+            cell: geometry.cells,
+            torn_end: false,
+            mark_at: None,
+            settled: false,
+            twice: false,
+            frozen: true,
+            state: *state,
+        }
+    }
+
+    /// Gives the record up: nothing is appended any more, and it is not handed over, so that the
+    /// firmware runs without updates.
+    pub fn freeze(&mut self) {
+        self.frozen = true;
+    }
+
+    /// Whether the record was given up.
+    pub fn is_frozen(&self) -> bool {
+        self.frozen
     }
 
     /// The state in force, its step brought up to the last mark.
@@ -147,7 +190,20 @@ impl Journal {
     /// # Errors
     /// [`AppendError`].
     pub fn settle<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
-        if self.settled || self.twice {
+        if self.twice {
+            return Ok(());
+        }
+        self.claim(flash)
+    }
+
+    /// Makes sure that this boot has appended, so that no torn entry which it does not see can come
+    /// into force later. Needed before storage is written in `idle`: without it a torn entry that
+    /// claims a backup could be seen again after that backup was erased.
+    ///
+    /// # Errors
+    /// [`AppendError`].
+    pub fn claim<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
+        if self.settled {
             return Ok(());
         }
         let state = self.state;
@@ -165,8 +221,7 @@ impl Journal {
         state: &State,
     ) -> Result<(), AppendError<F::Error>> {
         let copies = if self.settled { 1 } else { 2 };
-        let gap = u32::from(!self.settled);
-        self.append_copies(flash, state, copies, gap)
+        self.append_copies(flash, state, copies)
     }
 
     /// Appends `state` twice, for the one entry that must never be lost again: the confirm.
@@ -178,32 +233,71 @@ impl Journal {
         flash: &mut F,
         state: &State,
     ) -> Result<(), AppendError<F::Error>> {
-        let gap = u32::from(!self.settled);
-        self.append_copies(flash, state, 2, gap)
+        self.append_copies(flash, state, 2)
     }
 
     fn append_copies<F: Flash>(
         &mut self,
         flash: &mut F,
         state: &State,
-        mut copies: u32,
-        gap: u32,
+        copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
-        let needed = copies.saturating_add(gap).saturating_add(TRIES);
-        if self.cell.saturating_add(needed) > self.geometry.cells {
-            self.change_half(flash)?;
-            copies = 2;
-        } else {
-            self.cell = self.cell.saturating_add(gap);
+        if self.frozen {
+            return Err(AppendError::Flash(None));
         }
-        for _ in 0..copies {
-            self.write_entry(flash, state)?;
+        let first = !self.settled;
+        let gap = if first { GAP_MAX } else { 0 };
+        let needed = copies.saturating_add(gap);
+        let mut full = self.cell.saturating_add(needed) > self.geometry.cells;
+        if first && !full {
+            self.leave_gap(flash);
         }
-        self.state = *state;
-        self.settled = true;
-        self.twice = copies > 1;
-        self.mark_at = None;
-        Ok(())
+        // Cells that do not take an entry are passed over; when none is left, the other half begins.
+        for _ in 0..2 {
+            let copies = if full {
+                self.change_half(flash)?;
+                2
+            } else {
+                copies
+            };
+            match (0..copies).try_for_each(|_| self.write_entry(flash, state)) {
+                Ok(()) => {
+                    self.state = *state;
+                    self.settled = true;
+                    self.twice = copies > 1;
+                    self.mark_at = None;
+                    return Ok(());
+                }
+                Err(error) if full => return Err(error),
+                Err(_no_room) => full = true,
+            }
+        }
+        Err(AppendError::Flash(None))
+    }
+
+    /// Leaves cells behind before the first append of a boot: the last boot may have been cut while it
+    /// wrote there, and a cell that looks blank may not be.
+    ///
+    /// Where the flash allows it, they are spoilt by overwriting their first unit, one after the
+    /// other, beginning with a torn last one. So no cell behind them was ever touched, however
+    /// often and wherever the boots before were cut (the argument is in the install protocol). Where
+    /// the flash does not allow it, one cell is left and the flash must refuse what was touched.
+    ///
+    /// A failure changes nothing: the cells are passed over in any case.
+    fn leave_gap<F: Flash>(&mut self, flash: &mut F) {
+        if !self.geometry.overwrite {
+            self.cell = self.cell.saturating_add(1);
+            return;
+        }
+        let begin = self.cell.saturating_sub(u32::from(self.torn_end));
+        self.cell = self.cell.saturating_add(2);
+        let spoilt = [!self.geometry.erased; CELL_LEN_MAX];
+        let unit = spoilt.get(..self.geometry.unit_len as usize);
+        for cell in begin..self.cell {
+            let at = self.geometry.cell_at(cell);
+            let area = self.geometry.half(self.half);
+            drop(unit.map(|unit| area.program(flash, at, unit)));
+        }
     }
 
     /// J4: erases the other half and begins it with the state in force. That first entry alone
@@ -220,13 +314,14 @@ impl Journal {
         self.write_entry(flash, &state)
     }
 
+    /// Writes an entry into the next cell that takes it.
     fn write_entry<F: Flash>(
         &mut self,
         flash: &mut F,
         state: &State,
     ) -> Result<(), AppendError<F::Error>> {
         let mut failure = None;
-        for _ in 0..TRIES {
+        while self.cell < self.geometry.cells {
             let entry = Entry {
                 epoch: self.epoch,
                 sequence: self.sequence.wrapping_add(1),
@@ -279,24 +374,19 @@ impl Journal {
         flash: &mut F,
         step: u16,
     ) -> Result<(), AppendError<F::Error>> {
-        if !self.settled {
-            let state = self.state;
-            self.append(flash, &state)?;
-        }
+        self.claim(flash)?;
         self.state.step = step.saturating_add(1);
-        let mut failure = None;
-        for _ in 0..TRIES {
+        for _ in 0..MARK_TRIES {
             let (cell, unit) = match self.mark_at {
                 Some((cell, unit)) if unit < self.geometry.marks_per_cell() => (cell, unit),
                 _ => (self.cell, 0),
             };
-            if cell.saturating_add(TRIES) >= self.geometry.cells {
-                let state = self.state;
-                return self.append_copies(flash, &state, 2, 0);
+            if cell >= self.geometry.cells {
+                break;
             }
             self.cell = cell.saturating_add(1);
-            failure = self.program_mark(flash, (cell, unit), step).err();
-            if failure.is_none() && self.mark_reads_back(flash, (cell, unit), step) {
+            let done = self.program_mark(flash, (cell, unit), step);
+            if done.is_ok() && self.mark_reads_back(flash, (cell, unit), step) {
                 self.mark_at = Some((cell, unit.saturating_add(1)));
                 self.twice = false;
                 return Ok(());
@@ -304,7 +394,8 @@ impl Journal {
             // Marks behind a torn one in the same cell would not be found: take the next cell.
             self.mark_at = None;
         }
-        Err(AppendError::Flash(failure))
+        let state = self.state;
+        self.append_copies(flash, &state, 2)
     }
 
     fn mark_offset(&self, (cell, unit): (u32, u32)) -> u32 {
@@ -347,7 +438,8 @@ impl Journal {
     }
 
     /// The permission to write into `slot`, if the state in force allows it: `receiving` into its
-    /// own slot, `idle` (a copy of the running image) into a slot that is not the backup.
+    /// own slot, `idle` (a copy of the running image) into a slot that is not the backup. Not before
+    /// this boot has appended, see [`Journal::claim`].
     pub fn permit(&self, slot: Slot) -> Option<StoragePermit<'_>> {
         StoragePermit::new(self, slot)
     }

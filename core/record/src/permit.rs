@@ -27,7 +27,7 @@ impl<'a> StoragePermit<'a> {
             | Phase::Reverting => false,
         };
         let storage = slot != Slot::Execution;
-        (allowed && storage).then_some(Self {
+        (allowed && storage && journal.settled).then_some(Self {
             slot,
             _state: journal,
         })

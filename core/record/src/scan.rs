@@ -21,10 +21,15 @@ pub(crate) struct Half {
     pub(crate) state: State,
     /// Sequence number of the newest entry.
     pub(crate) sequence: u32,
-    /// Whether the newest state stands there twice, neither time as the half's first entry.
+    /// Whether the newest state stands there twice, neither time as the half's first entry, and one
+    /// boot wrote both.
     pub(crate) twice: bool,
+    /// Cell and sequence number of the last entry beyond the first.
+    last: Option<(u32, u32)>,
     /// First cell behind everything that does not read as erased.
     pub(crate) end: u32,
+    /// Whether the cell before `end` holds neither an entry nor a mark.
+    pub(crate) torn_end: bool,
 }
 
 /// One cell as read by this boot.
@@ -117,25 +122,41 @@ impl Half {
             state: State::default(),
             sequence: 0,
             twice: false,
+            last: None,
             end: 0,
+            torn_end: false,
         };
         for cell in 0..geometry.cells {
-            match see(flash, half, geometry, cell) {
+            seen.torn_end = match see(flash, half, geometry, cell) {
                 Seen::Blank => continue,
-                Seen::Entry(entry) => seen.entry(&entry),
-                Seen::Marks(step) => seen.mark(step),
-                Seen::Torn => {}
-            }
+                Seen::Entry(entry) => {
+                    seen.entry(cell, &entry);
+                    false
+                }
+                Seen::Marks(step) => {
+                    seen.mark(step);
+                    false
+                }
+                Seen::Torn => true,
+            };
             seen.end = cell.saturating_add(1);
         }
         seen
     }
 
-    fn entry(&mut self, entry: &Entry) {
+    /// Two copies count only if one boot wrote both, the first of which is then whole for good: they
+    /// stand side by side (another boot leaves a gap) and are numbered so (a boot that did not see
+    /// the first gives its number again).
+    fn entry(&mut self, cell: u32, entry: &Entry) {
         match self.epoch {
             None => self.epoch = Some(entry.epoch),
             Some(epoch) if epoch == entry.epoch => {
-                self.twice = self.beyond_first && self.state == entry.state;
+                let before = (cell.checked_sub(1), entry.sequence.checked_sub(1));
+                let follows = self
+                    .last
+                    .map(|(cell, sequence)| (Some(cell), Some(sequence)));
+                self.twice = follows == Some(before) && self.state == entry.state;
+                self.last = Some((cell, entry.sequence));
                 self.beyond_first = true;
             }
             Some(_) => return,

@@ -39,7 +39,10 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
     }
 
     pub(super) fn erase(&mut self, slot: Slot, at: u32, len: u32) -> Action {
-        let erased = self.journal.permit(slot).is_some_and(|permit| {
+        // A copy of the running image begins in `idle`, where this boot may not have appended yet.
+        let claimed = self.journal.claim(&mut self.flash).is_ok();
+        let permit = self.journal.permit(slot).filter(|_permit| claimed);
+        let erased = permit.is_some_and(|permit| {
             permit
                 .erase(&mut self.flash, &self.block.layout, at, len)
                 .is_ok()
