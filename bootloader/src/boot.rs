@@ -140,10 +140,15 @@ fn try_boot<F: Flash, P: Port>(
         Err(LoadError::Lost) => rebuild(&mut ctx)?,
         Err(error @ LoadError::Layout(_)) => return Err(Recovery::Record(error)),
     };
-    journal.for_each_entry(ctx.flash, |sequence, state| {
-        ctx.port.report(Event::Entry(sequence, state));
-    });
-    let image = run(&mut ctx, &mut journal, boot.cause)?;
+    if P::SHOWS_ENTRIES {
+        journal.for_each_entry(ctx.flash, |sequence, state| {
+            ctx.port.report(Event::Entry(sequence, state));
+        });
+    }
+    let image = match run(&mut ctx, &mut journal, boot.cause) {
+        Err(Recovery::RecordWrite) => without_record(&mut ctx, &mut journal)?,
+        decided => decided?,
+    };
     let start = Start {
         image: *image.info(),
         journal,
@@ -184,7 +189,25 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
     };
     let geometry = Geometry::new(&ctx.block.layout)
         .map_err(|error| Recovery::Record(LoadError::Layout(error)))?;
-    Journal::create(ctx.flash, geometry, &state).map_err(record_failed)
+    Ok(Journal::create(ctx.flash, geometry, &state)
+        .unwrap_or_else(|_unwritable| Journal::unwritable(geometry, &state)))
+}
+
+/// The record cannot be written. The confirmed image may run all the same, if it stands whole in the
+/// execution slot: nothing is acted on, and the firmware gets no record. Anything else would need an
+/// entry first.
+fn without_record<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+) -> Result<Verified, Recovery> {
+    journal.freeze();
+    let state = journal.state();
+    let accept = Acceptance::of(ctx.block, state, state.current);
+    let verified = accept
+        .verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf)
+        .map_err(|_other| Recovery::RecordWrite)?;
+    ctx.port.report(Event::RecordUnwritable);
+    Ok(verified)
 }
 
 /// Goes through phases until one says what to start.

@@ -49,6 +49,8 @@ pub enum Event<'a> {
     Entry(u32, &'a State),
     /// The record was lost; a new one is made from the verified image in the execution slot.
     RecordLost,
+    /// The record cannot be written: the confirmed image runs, without updates.
+    RecordUnwritable,
     /// The state on which this boot acts.
     Phase(&'a State),
     /// A longer piece of work begins.
@@ -87,6 +89,9 @@ pub trait Port {
     /// The verifier, made anew for every image. It must be the one that the firmware's agent uses,
     /// so that both say the same about an image.
     fn verifier(&mut self) -> Self::Verifier;
+
+    /// Whether [`Event::Entry`] is wanted; without a console the record need not be read again for it.
+    const SHOWS_ENTRIES: bool = true;
 
     /// Called at least once per chunk copied and per block verified.
     fn feed_watchdog(&mut self);

@@ -33,6 +33,10 @@ impl Report {
             Event::RecordLost => {
                 lines.push("the record is lost: making a new one from what stands here".to_owned());
             }
+            Event::RecordUnwritable => lines.push(
+                "the record cannot be written: starting the confirmed image, without updates"
+                    .to_owned(),
+            ),
             Event::Phase(state) => {
                 if self.phase.replace(state.phase) != Some(state.phase) {
                     lines.push(phase(state));
