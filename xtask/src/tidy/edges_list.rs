@@ -91,10 +91,13 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
         ],
     ),
+    // A flash that tears knows the contract and nothing of what stands in it.
+    ("otaru-sim-flash", &["otaru-flash"]),
     // The deterministic world sees everything; nobody but tests sees it.
     (
         "otaru-sim",
         &[
+            "otaru-sim-flash",
             "otaru-flash",
             "otaru-image",
             "otaru-record",
@@ -126,7 +129,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
 
 /// What tests may use beyond the normal dependencies of their crate: the simulated world anywhere,
 /// and these.
-pub(super) const DEV_ANYWHERE: &[&str] = &["otaru-sim"];
+pub(super) const DEV_ANYWHERE: &[&str] = &["otaru-sim", "otaru-sim-flash"];
 
 /// `(crate, further dependencies of its tests)`.
 pub(super) const DEV: &[(&str, &[&str])] = &[

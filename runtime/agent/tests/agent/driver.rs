@@ -460,7 +460,7 @@ impl Watched<'_> {
 }
 
 impl Flash for Watched<'_> {
-    type Error = otaru_sim::PowerCut;
+    type Error = otaru_sim::Fault;
 
     fn read(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), Self::Error> {
         // Storage only: a copy reads the execution slot and programs in the same turn.

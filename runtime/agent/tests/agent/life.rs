@@ -272,6 +272,9 @@ impl<'w> Life<'w> {
                 self.step(Event::Done)
             }
             Action::Erase { slot, at, len } => {
+                if self.journal.claim(&mut self.world.flash).is_err() {
+                    return self.step(done(false));
+                }
                 let permit = self.journal.permit(slot).expect("the record permits it");
                 let layout = self.world.layout;
                 let erased = permit.erase(&mut self.world.flash, &layout, at, len);

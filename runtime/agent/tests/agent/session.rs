@@ -237,10 +237,10 @@ fn same_image_is_a_success_without_work() {
     // C4
     let (mut world, mut cloud, _) = setup(Mode::Standby);
     cloud.offer = Some(Offer::new(8, "1.0.0+1", &world.old));
-    let erases = world.flash.image_erases();
+    let erases = world.image_erases();
     live_on(&mut world, &mut cloud, &mut Kind);
     assert_eq!(cloud.codes(8), [60]);
-    assert_eq!(world.flash.image_erases(), erases);
+    assert_eq!(world.image_erases(), erases);
 }
 
 #[test]
@@ -249,11 +249,11 @@ fn image_that_does_not_fit_is_refused_before_anything_is_erased() {
     let (mut world, mut cloud, _) = setup(Mode::Standby);
     let long = signed("9.9.9", 9, 25_000);
     cloud.offer = Some(Offer::new(8, "9.9.9", &long));
-    let erases = world.flash.image_erases();
+    let erases = world.image_erases();
     live_on(&mut world, &mut cloud, &mut Kind);
     let closed = cloud.closed(8).unwrap();
     assert_eq!(closed.code, u64::from(Reason::SizeMismatch.code()));
-    assert_eq!(world.flash.image_erases(), erases);
+    assert_eq!(world.image_erases(), erases);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use otaru_flash::{
 };
 use otaru_image::{BoardIds, Ed25519Dalek, ImageBuilder, Label, SigningKey, Uuid, Version};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Image, Journal, State};
-use otaru_sim::{Rng, SimFlash};
+use otaru_sim::{Rng, Shape, SimFlash};
 
 pub(crate) const VENDOR: [u8; 16] = [0x11; 16];
 pub(crate) const CLASS: [u8; 16] = [0x22; 16];
@@ -84,7 +84,7 @@ pub(crate) fn signed_for(
 
 /// 48 chunks of 512 bytes.
 pub(crate) fn layout(mode: Mode) -> Layout {
-    otaru_sim::geometry(mode, 48, 8, 0xFF)
+    Shape::plain(mode, 48).layout()
 }
 
 pub(crate) struct World {
@@ -117,7 +117,7 @@ impl World {
     pub(crate) fn new(mode: Mode, seed: u64, url: &str) -> Self {
         let layout = layout(mode);
         let old = signed("1.0.0+1", 1, 9000);
-        let mut flash = SimFlash::new(&layout, seed);
+        let mut flash = SimFlash::new(Shape::plain(mode, 48).part(), seed);
         let keys = [Key {
             public: signing_key().public().to_bytes(),
             development: true,
@@ -186,11 +186,22 @@ impl World {
     }
 
     /// What stands in a slot, from where its image begins.
-    pub(crate) fn slot(&self, slot: Slot) -> &[u8] {
+    pub(crate) fn slot(&self, slot: Slot) -> Vec<u8> {
         let area = self.layout.slot(slot);
-        let start = (area.offset + self.layout.image_offset(slot)) as usize;
-        let end = (area.offset + area.len) as usize;
-        &self.flash.bytes()[start..end]
+        let start = self.layout.image_offset(slot);
+        let mut bytes = vec![0; (area.len - start) as usize];
+        area.read(&mut self.flash.clone(), start, &mut bytes)
+            .unwrap();
+        bytes
+    }
+
+    /// Sectors of execution slot and storage that were erased so far.
+    pub(crate) fn image_erases(&self) -> u32 {
+        [Slot::Execution, Slot::Storage0, Slot::Storage1]
+            .map(|slot| self.layout.slot(slot))
+            .iter()
+            .map(|area| self.flash.erases_in(area.offset, area.len))
+            .sum()
     }
 }
 
