@@ -301,7 +301,6 @@ impl Parser {
     }
 
     fn entry_data_complete(&mut self, kind: u16) -> Result<(), Refused> {
-        let found = self.found;
         let duplicate = match kind {
             tlv::SECURITY_COUNTER => {
                 let counter = u32::from_le_bytes(self.item_bytes());
@@ -328,7 +327,6 @@ impl Parser {
             }
         };
         if duplicate {
-            self.found = found;
             return Err(ImageError::Malformed(Malformed::TlvDuplicate(kind)));
         }
         Ok(())
