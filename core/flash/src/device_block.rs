@@ -224,9 +224,13 @@ impl DeviceBlock {
         if !supported {
             return Err(DeviceBlockError::Unsupported);
         }
-        Self::decode_fields(block)
-            .ok_or(DeviceBlockError::Invalid)?
-            .validated()
+        let decoded = Self::decode_fields(block).ok_or(DeviceBlockError::Invalid)?;
+        decoded.layout.check().map_err(DeviceBlockError::Layout)?;
+        if (1..=TRIALS_MAX).contains(&decoded.trials) {
+            Ok(decoded)
+        } else {
+            Err(DeviceBlockError::OutOfRange)
+        }
     }
 
     #[inline(never)]
@@ -274,14 +278,5 @@ impl DeviceBlock {
         };
         let sound = usize::from(key_count) <= KEYS_MAX && core::str::from_utf8(&block.name).is_ok();
         sound.then_some(block)
-    }
-
-    fn validated(self) -> Result<Self, DeviceBlockError> {
-        self.layout.check().map_err(DeviceBlockError::Layout)?;
-        if (1..=TRIALS_MAX).contains(&self.trials) {
-            Ok(self)
-        } else {
-            Err(DeviceBlockError::OutOfRange)
-        }
     }
 }
