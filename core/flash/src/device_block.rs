@@ -26,7 +26,7 @@
 //! | 456 | 52 | 0 |
 //! | 508 | 4 | CRC-32 of bytes 0…507 |
 
-use crate::bytes::{Reader, Writer, checked};
+use crate::bytes::{Writer, checked};
 use crate::{Area, Layout, LayoutError, Mode};
 use core::fmt;
 
@@ -99,6 +99,12 @@ impl fmt::Display for DeviceBlockError {
 }
 
 impl core::error::Error for DeviceBlockError {}
+
+/// The bytes at a constant offset of the table above.
+fn field<const N: usize>(block: &[u8; DEVICE_BLOCK_LEN], at: usize) -> [u8; N] {
+    let place = block.get(at..).and_then(<[u8]>::first_chunk);
+    place.copied().unwrap_or([0; N])
+}
 
 impl DeviceBlock {
     /// A device block for a board named `name` with this layout and these keys; trials 1, the
@@ -213,80 +219,70 @@ impl DeviceBlock {
     /// # Errors
     /// [`DeviceBlockError`]; nothing of a block that fails may be used.
     pub fn decode(block: &[u8; DEVICE_BLOCK_LEN]) -> Result<Self, DeviceBlockError> {
-        let body = checked(block).ok_or(DeviceBlockError::Invalid)?;
-        let mut input = Reader::new(body);
-        if input.array() != Some(MAGIC) {
+        checked(block).ok_or(DeviceBlockError::Invalid)?;
+        if field(block, 0) != MAGIC {
             return Err(DeviceBlockError::Invalid);
         }
-        let supported = input.u16() == Some(FORMAT)
-            && input.u16() == Some(512)
-            && input.u8() == Some(ENGINE_BOOTLOADER);
+        let supported = u16::from_le_bytes(field(block, 4)) == FORMAT
+            && u16::from_le_bytes(field(block, 6)) == 512
+            && field(block, 8) == [ENGINE_BOOTLOADER];
         if !supported {
             return Err(DeviceBlockError::Unsupported);
         }
-        Self::decode_fields(&mut input)
-            .ok_or(DeviceBlockError::Invalid)?
-            .validated()
-    }
-
-    fn decode_fields(input: &mut Reader<'_>) -> Option<Self> {
-        let mode = Mode::from_code(input.u8()?)?;
-        let erased = input.u8()?;
-        let trials = input.u8()?;
-        let write_unit = input.u16()?;
-        let key_count = usize::from(input.u8()?);
-        let flags = input.u8()?;
-        let flash_len = input.u32()?;
-        let chunk_len = input.u32()?;
-        let mut area = || Some(Area::new(input.u32()?, input.u32()?, input.u32()?));
-        let layout = Layout {
-            flash_len,
-            write_unit,
-            erased,
-            overwrite: flags & FLAG_OVERWRITE != 0,
-            mode,
-            chunk_len,
-            device_block: area()?,
-            identity: area()?,
-            record: area()?,
-            execution: area()?,
-            storage: [area()?, area()?],
-        };
-        let vendor_id = input.array()?;
-        let class_id = input.array()?;
-        let name = input.array()?;
-        let mut keys = [None; KEYS_MAX];
-        for (index, entry) in keys.iter_mut().enumerate() {
-            let public = input.array()?;
-            let [flags, ..] = input.array::<4>()?;
-            if index < key_count {
-                *entry = Some(Key {
-                    public,
-                    development: flags & KEY_DEVELOPMENT != 0,
-                });
-            }
-        }
-        let watchdog_ms = input.u32()?;
-        let flash_address = input.u32()?;
-        let block = Self {
-            layout,
-            trials,
-            watchdog_ms,
-            flash_address,
-            vendor_id,
-            class_id,
-            keys,
-            name,
-        };
-        (key_count <= KEYS_MAX && core::str::from_utf8(&block.name).is_ok()).then_some(block)
-    }
-
-    fn validated(self) -> Result<Self, DeviceBlockError> {
-        self.layout.check().map_err(DeviceBlockError::Layout)?;
-        if (1..=TRIALS_MAX).contains(&self.trials) {
-            Ok(self)
+        let decoded = Self::decode_fields(block).ok_or(DeviceBlockError::Invalid)?;
+        decoded.layout.check().map_err(DeviceBlockError::Layout)?;
+        if (1..=TRIALS_MAX).contains(&decoded.trials) {
+            Ok(decoded)
         } else {
             Err(DeviceBlockError::OutOfRange)
         }
+    }
+
+    #[inline(never)]
+    fn decode_fields(block: &[u8; DEVICE_BLOCK_LEN]) -> Option<Self> {
+        let number = |at| u32::from_le_bytes(field(block, at));
+        let area = |at: usize| {
+            Area::new(
+                number(at),
+                number(at.saturating_add(4)),
+                number(at.saturating_add(8)),
+            )
+        };
+        let [mode, erased, trials] = field(block, 9);
+        let [key_count, flags] = field(block, 14);
+        let mut keys = [None; KEYS_MAX];
+        let (entries, _) = block.get(160..448)?.as_chunks::<36>();
+        let used = keys.iter_mut().take(usize::from(key_count));
+        for (key, entry) in used.zip(entries) {
+            let (public, rest) = entry.split_first_chunk()?;
+            *key = Some(Key {
+                public: *public,
+                development: rest.first()? & KEY_DEVELOPMENT != 0,
+            });
+        }
+        let block = Self {
+            layout: Layout {
+                flash_len: number(16),
+                write_unit: u16::from_le_bytes(field(block, 12)),
+                erased,
+                overwrite: flags & FLAG_OVERWRITE != 0,
+                mode: Mode::from_code(mode)?,
+                chunk_len: number(20),
+                device_block: area(24),
+                identity: area(36),
+                record: area(48),
+                execution: area(60),
+                storage: [area(72), area(84)],
+            },
+            trials,
+            watchdog_ms: number(448),
+            flash_address: number(452),
+            vendor_id: field(block, 96),
+            class_id: field(block, 112),
+            keys,
+            name: field(block, 128),
+        };
+        let sound = usize::from(key_count) <= KEYS_MAX && core::str::from_utf8(&block.name).is_ok();
+        sound.then_some(block)
     }
 }

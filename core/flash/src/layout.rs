@@ -85,6 +85,54 @@ impl Slot {
     }
 }
 
+/// The areas of a layout, in the order of the device block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum AreaName {
+    /// The device block.
+    DeviceBlock,
+    /// The identity area.
+    Identity,
+    /// The FOTA record.
+    Record,
+    /// The execution slot.
+    Execution,
+    /// Storage slot 0.
+    Storage0,
+    /// Storage slot 1.
+    Storage1,
+}
+
+impl AreaName {
+    /// Every area.
+    pub const ALL: [Self; 6] = [
+        Self::DeviceBlock,
+        Self::Identity,
+        Self::Record,
+        Self::Execution,
+        Self::Storage0,
+        Self::Storage1,
+    ];
+
+    /// The name shown to people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DeviceBlock => "device block",
+            Self::Identity => "identity",
+            Self::Record => "record",
+            Self::Execution => "execution",
+            Self::Storage0 => "storage 0",
+            Self::Storage1 => "storage 1",
+        }
+    }
+}
+
+impl fmt::Display for AreaName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The geometry of a device: where each area stands and how the flash behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
@@ -121,11 +169,11 @@ pub enum LayoutError {
     /// The erased value is neither 0xFF nor 0x00.
     ErasedValue,
     /// An area is empty, or not on sector bounds, or its sectors are no multiple of the write unit.
-    Unaligned(&'static str),
+    Unaligned(AreaName),
     /// An area ends behind the flash.
-    OutsideFlash(&'static str),
+    OutsideFlash(AreaName),
     /// Two areas share bytes.
-    Overlap(&'static str, &'static str),
+    Overlap(AreaName, AreaName),
     /// The chunk length is zero, no multiple of an erase size involved, or does not divide the
     /// execution slot.
     ChunkLen,
@@ -135,7 +183,7 @@ pub enum LayoutError {
     /// image, a storage slot as much as the execution slot.
     StorageTooShort,
     /// An area that is kept in two halves has an odd number of sectors.
-    OddHalves(&'static str),
+    OddHalves(AreaName),
     /// A record half is too short for 28 entries and the marks of one update: make the record
     /// larger or choose larger chunks.
     RecordTooShort,
@@ -176,16 +224,21 @@ impl Layout {
         }
     }
 
+    /// The area with this name.
+    pub const fn area(&self, name: AreaName) -> &Area {
+        match name {
+            AreaName::DeviceBlock => &self.device_block,
+            AreaName::Identity => &self.identity,
+            AreaName::Record => &self.record,
+            AreaName::Execution => &self.execution,
+            AreaName::Storage0 => &self.storage[0],
+            AreaName::Storage1 => &self.storage[1],
+        }
+    }
+
     /// The areas with their names, in the order of the device block.
-    pub const fn areas(&self) -> [(&'static str, Area); 6] {
-        [
-            ("device block", self.device_block),
-            ("identity", self.identity),
-            ("record", self.record),
-            ("execution", self.execution),
-            ("storage 0", self.storage[0]),
-            ("storage 1", self.storage[1]),
-        ]
+    pub fn areas(&self) -> [(&'static str, Area); 6] {
+        AreaName::ALL.map(|name| (name.name(), *self.area(name)))
     }
 
     /// Longest image file that can be stored and installed, in bytes.
@@ -208,12 +261,11 @@ impl Layout {
     }
 
     /// Number of chunks that an image of `len` bytes touches.
+    #[inline(never)]
     pub fn chunks_of(&self, len: u32) -> u32 {
-        if self.chunk_len == 0 {
-            0
-        } else {
-            len.div_ceil(self.chunk_len)
-        }
+        let rest = u32::from(!multiple(len, self.chunk_len));
+        let whole = len.checked_div(self.chunk_len);
+        whole.map_or(0, |whole| whole.saturating_add(rest))
     }
 
     /// Whether the layout can work; call this before anything else is done with it.
@@ -222,6 +274,7 @@ impl Layout {
     ///
     /// # Errors
     /// The first [`LayoutError`] found.
+    #[inline(never)]
     pub fn check(&self) -> Result<(), LayoutError> {
         if !self.write_unit.is_power_of_two() || self.write_unit > WRITE_UNIT_MAX {
             return Err(LayoutError::WriteUnit);
@@ -229,32 +282,39 @@ impl Layout {
         if self.erased != 0xFF && self.erased != 0 {
             return Err(LayoutError::ErasedValue);
         }
-        let areas = self.areas();
-        for (name, area) in &areas {
-            let optional = *name == "storage 1" && self.mode == Mode::Swap;
+        for name in AreaName::ALL {
+            let area = self.area(name);
+            let optional = name == AreaName::Storage1 && self.mode == Mode::Swap;
             if !(optional && area.len == 0) {
-                self.check_area(name, area)?;
+                self.check_area(name)?;
             }
         }
-        for (index, (name, area)) in areas.iter().enumerate() {
-            for (other_name, other) in areas.iter().skip(index.saturating_add(1)) {
-                if area.overlaps(other) {
-                    return Err(LayoutError::Overlap(name, other_name));
+        for name in AreaName::ALL {
+            let area = self.area(name);
+            let later = AreaName::ALL.into_iter().filter(|&other| other > name);
+            for other in later {
+                if area.overlaps(self.area(other)) {
+                    return Err(LayoutError::Overlap(name, other));
                 }
             }
         }
-        check_halves("identity", &self.identity)?;
-        check_halves("record", &self.record)?;
+        for name in [AreaName::Identity, AreaName::Record] {
+            let [half, _] = self.area(name).halves();
+            if half.len == 0 || !multiple(half.len, half.erase_len) {
+                return Err(LayoutError::OddHalves(name));
+            }
+        }
         self.check_chunks()
     }
 
-    fn check_area(&self, name: &'static str, area: &Area) -> Result<(), LayoutError> {
-        let multiple = |n: u32, of: u32| n.checked_rem(of) == Some(0);
-        if area.len == 0
-            || !multiple(area.offset, area.erase_len)
-            || !multiple(area.len, area.erase_len)
-            || !multiple(area.erase_len, u32::from(self.write_unit))
-        {
+    fn check_area(&self, name: AreaName) -> Result<(), LayoutError> {
+        let area = self.area(name);
+        let numbers = [
+            (area.offset, area.erase_len),
+            (area.len, area.erase_len),
+            (area.erase_len, u32::from(self.write_unit)),
+        ];
+        if area.len == 0 || !numbers.into_iter().all(|(n, of)| multiple(n, of)) {
             return Err(LayoutError::Unaligned(name));
         }
         match area.end() {
@@ -264,32 +324,24 @@ impl Layout {
     }
 
     fn check_chunks(&self) -> Result<(), LayoutError> {
-        let multiple = |n: u32, of: u32| n.checked_rem(of) == Some(0);
-        let secondary_ok = match self.mode {
-            Mode::Swap => multiple(self.chunk_len, self.storage[0].erase_len),
-            Mode::Standby => true,
-        };
-        if self.chunk_len == 0
-            || !multiple(self.chunk_len, self.execution.erase_len)
-            || !multiple(self.execution.len, self.chunk_len)
-            || !secondary_ok
+        let [first, second] = &self.storage;
+        let (chunk_len, execution) = (self.chunk_len, &self.execution);
+        let swap = self.mode == Mode::Swap;
+        if chunk_len == 0
+            || !multiple(chunk_len, execution.erase_len)
+            || !multiple(execution.len, chunk_len)
+            || (swap && !multiple(chunk_len, first.erase_len))
         {
             return Err(LayoutError::ChunkLen);
         }
         if self.chunk_count() > CHUNKS_MAX {
             return Err(LayoutError::TooManyChunks);
         }
-        let long_enough = match self.mode {
-            Mode::Swap => self
-                .execution
-                .len
-                .checked_add(self.chunk_len)
-                .is_some_and(|needed| self.storage[0].len >= needed),
-            Mode::Standby => self
-                .storage
-                .iter()
-                .all(|slot| slot.len >= self.execution.len),
-        };
+        let hole = if swap { chunk_len } else { 0 };
+        let long_enough = execution
+            .len
+            .checked_add(hole)
+            .is_some_and(|needed| first.len >= needed && (swap || second.len >= needed));
         if long_enough {
             Ok(())
         } else {
@@ -298,12 +350,7 @@ impl Layout {
     }
 }
 
-fn check_halves(name: &'static str, area: &Area) -> Result<(), LayoutError> {
-    let [half, _] = area.halves();
-    let whole = half.len > 0 && half.len.checked_rem(area.erase_len) == Some(0);
-    if whole {
-        Ok(())
-    } else {
-        Err(LayoutError::OddHalves(name))
-    }
+#[inline(never)]
+fn multiple(n: u32, of: u32) -> bool {
+    n.checked_rem(of) == Some(0)
 }

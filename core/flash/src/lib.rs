@@ -28,5 +28,5 @@ pub use device_block::{
     BOARD_NAME_LEN_MAX, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, KEYS_MAX, Key,
 };
 pub use identity::{IDENTITY_LEN_MAX, Identity, IdentityError, IdentityStore, TokenKind};
-pub use layout::{CHUNKS_MAX, Layout, LayoutError, Mode, Slot, WRITE_UNIT_MAX};
+pub use layout::{AreaName, CHUNKS_MAX, Layout, LayoutError, Mode, Slot, WRITE_UNIT_MAX};
 pub use nor::{Flash, Nor};

@@ -2,8 +2,8 @@
 // B7 (overlap and misalignment are refused), A10 (a cut while provisioning loses nothing)
 
 use otaru_flash::{
-    Area, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, IDENTITY_LEN_MAX, Identity,
-    IdentityStore, Key, Layout, LayoutError, Mode, TokenKind,
+    Area, AreaName, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, IDENTITY_LEN_MAX,
+    Identity, IdentityStore, Key, Layout, LayoutError, Mode, TokenKind,
 };
 use proptest::prelude::*;
 
@@ -69,31 +69,31 @@ fn layouts_that_cannot_work_are_refused() {
     check(|l| l.erased = 7, Err(LayoutError::ErasedValue));
     check(
         |l| l.record.offset = 0x3001,
-        Err(LayoutError::Unaligned("record")),
+        Err(LayoutError::Unaligned(AreaName::Record)),
     );
     check(
         |l| l.record.erase_len = 0,
-        Err(LayoutError::Unaligned("record")),
+        Err(LayoutError::Unaligned(AreaName::Record)),
     );
     check(
         |l| l.identity.len = 0,
-        Err(LayoutError::Unaligned("identity")),
+        Err(LayoutError::Unaligned(AreaName::Identity)),
     );
     check(
         |l| l.identity.len = 4096,
-        Err(LayoutError::OddHalves("identity")),
+        Err(LayoutError::OddHalves(AreaName::Identity)),
     );
     check(
         |l| l.flash_len = 0x37FFF,
-        Err(LayoutError::OutsideFlash("storage 1")),
+        Err(LayoutError::OutsideFlash(AreaName::Storage1)),
     );
     check(
         |l| l.storage[1].offset = 0xFFFF_F000,
-        Err(LayoutError::OutsideFlash("storage 1")),
+        Err(LayoutError::OutsideFlash(AreaName::Storage1)),
     );
     check(
         |l| l.storage[1].offset = 0x27000,
-        Err(LayoutError::Overlap("storage 0", "storage 1")),
+        Err(LayoutError::Overlap(AreaName::Storage0, AreaName::Storage1)),
     );
     check(|l| l.chunk_len = 0, Err(LayoutError::ChunkLen));
     check(|l| l.chunk_len = 2048, Err(LayoutError::ChunkLen));

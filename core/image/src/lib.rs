@@ -40,6 +40,8 @@ mod key;
 #[cfg(feature = "std")]
 mod keyfile;
 mod parser;
+#[cfg(feature = "small")]
+mod small;
 mod source;
 pub mod tlv;
 mod verify;
@@ -57,6 +59,8 @@ pub use key::Ed25519Dalek;
 pub use key::{KEYS_MAX, Key, SignatureRejected, SignatureVerifier, key_hash, spki_der};
 #[cfg(feature = "std")]
 pub use keyfile::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
+#[cfg(feature = "small")]
+pub use small::Ed25519Small;
 pub use source::{OutOfBounds, ReadAt};
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]

@@ -205,6 +205,7 @@ impl Parser {
         self.item_len = item_len;
     }
 
+    #[inline(never)]
     fn header_complete(&mut self) -> Result<(), Refused> {
         let header = ImageHeader::parse(&self.item_bytes(), self.slot_len)?;
         self.found.header = Some(header);
@@ -300,7 +301,6 @@ impl Parser {
     }
 
     fn entry_data_complete(&mut self, kind: u16) -> Result<(), Refused> {
-        let found = self.found;
         let duplicate = match kind {
             tlv::SECURITY_COUNTER => {
                 let counter = u32::from_le_bytes(self.item_bytes());
@@ -327,7 +327,6 @@ impl Parser {
             }
         };
         if duplicate {
-            self.found = found;
             return Err(ImageError::Malformed(Malformed::TlvDuplicate(kind)));
         }
         Ok(())

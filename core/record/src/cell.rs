@@ -45,204 +45,192 @@ fn words(unit: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_le_bytes(*first), u32::from_le_bytes(*second)))
 }
 
-fn zero_bits(bytes: &[u8]) -> u16 {
-    let zeros: u32 = bytes.iter().map(|byte| byte.count_zeros()).sum();
-    u16::try_from(zeros).unwrap_or(u16::MAX)
+/// How many bits of body and checksum are zero.
+fn zero_bits(body: &[u8], crc: [u8; 4]) -> [u8; 2] {
+    let bytes = body.iter().chain(&crc);
+    let zeros: u32 = bytes.map(|byte| byte.count_zeros()).sum();
+    u16::try_from(zeros).unwrap_or(u16::MAX).to_le_bytes()
 }
 
-struct Put<'a> {
-    buf: &'a mut [u8],
-    at: usize,
-}
+/// Bytes of an entry before its bitmap.
+const FIELDS_LEN: usize = ENTRY_FIXED_LEN as usize - TRAILER_LEN;
+/// Checksum, two zeros and the count of zero bits.
+const TRAILER_LEN: usize = 8;
 
-impl Put<'_> {
-    fn bytes(&mut self, data: &[u8]) -> Option<()> {
-        let end = self.at.checked_add(data.len())?;
-        self.buf.get_mut(self.at..end)?.copy_from_slice(data);
-        self.at = end;
-        Some(())
-    }
+/// The fields in front of the bitmap, at the offsets of the format. Every offset below is a
+/// constant inside the array, so that each access becomes a plain load or store.
+type Fields = [u8; FIELDS_LEN];
 
-    fn image(&mut self, image: &Image) -> Option<()> {
-        self.bytes(&image.len.to_le_bytes())?;
-        self.bytes(&image.digest)
+fn put<const N: usize>(fields: &mut Fields, at: usize, value: [u8; N]) {
+    if let Some(place) = fields.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = value;
     }
 }
 
-struct Get<'a>(&'a [u8]);
+fn put_image(fields: &mut Fields, at: usize, image: &Image) {
+    put(fields, at, image.len.to_le_bytes());
+    put(fields, at.saturating_add(4), image.digest);
+}
 
-impl Get<'_> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, tail) = self.0.split_first_chunk::<N>()?;
-        self.0 = tail;
-        Some(*head)
-    }
+fn get<const N: usize>(fields: &Fields, at: usize) -> [u8; N] {
+    let place = fields.get(at..).and_then(<[u8]>::first_chunk);
+    place.copied().unwrap_or([0; N])
+}
 
-    fn u8(&mut self) -> Option<u8> {
-        self.array().map(|[byte]| byte)
-    }
+fn get_u8(fields: &Fields, at: usize) -> u8 {
+    let [byte] = get(fields, at);
+    byte
+}
 
-    fn u16(&mut self) -> Option<u16> {
-        self.array().map(u16::from_le_bytes)
-    }
+fn get_u16(fields: &Fields, at: usize) -> u16 {
+    u16::from_le_bytes(get(fields, at))
+}
 
-    fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
+fn get_u32(fields: &Fields, at: usize) -> u32 {
+    u32::from_le_bytes(get(fields, at))
+}
 
-    fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn image(&mut self) -> Option<Image> {
-        Some(Image {
-            len: self.u32()?,
-            digest: self.array()?,
-        })
+fn get_image(fields: &Fields, at: usize) -> Image {
+    Image {
+        len: get_u32(fields, at),
+        digest: get(fields, at.saturating_add(4)),
     }
 }
 
 impl Entry {
     /// Writes the entry into `buf`; the length written is [`Geometry::entry_len`].
+    #[inline(never)]
     pub(crate) fn encode(&self, geometry: &Geometry, buf: &mut [u8]) -> Option<usize> {
-        let mut out = Put { buf, at: 0 };
-        let state = &self.state;
-        let backup = match state.backup {
+        let len = geometry.entry_len();
+        let entry = buf.get_mut(..len)?;
+        let (body, trailer) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
+        let (fields, bitmap) = body.split_first_chunk_mut::<FIELDS_LEN>()?;
+        put(fields, 0, ENTRY_TAG.to_le_bytes());
+        put(fields, 4, (!ENTRY_TAG).to_le_bytes());
+        put(fields, 8, self.epoch.to_le_bytes());
+        put(fields, 12, self.sequence.to_le_bytes());
+        self.state.put_fields(fields);
+        for (to, from) in bitmap.iter_mut().zip(self.state.differing.bytes()) {
+            *to = *from;
+        }
+        let crc = crc32(body).to_le_bytes();
+        let [z0, z1] = zero_bits(body, crc);
+        let [c0, c1, c2, c3] = crc;
+        *trailer = [c0, c1, c2, c3, 0, 0, z0, z1];
+        Some(len)
+    }
+
+    /// The entry in `cell`, if it is whole and every field has a known value.
+    #[inline(never)]
+    pub(crate) fn decode(geometry: &Geometry, cell: &[u8]) -> Option<Self> {
+        let entry = cell.get(..geometry.entry_len())?;
+        let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<TRAILER_LEN>()?;
+        let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
+        let crc = crc32(body).to_le_bytes();
+        let whole = crc == [*c0, *c1, *c2, *c3]
+            && zero_bits(body, crc) == [*z0, *z1]
+            && [*p0, *p1] == [0, 0]
+            && words(fields) == Some((ENTRY_TAG, !ENTRY_TAG));
+        if !whole {
+            return None;
+        }
+        Some(Self {
+            epoch: get_u32(fields, 8),
+            sequence: get_u32(fields, 12),
+            state: State::from_fields(fields, bitmap)?,
+        })
+    }
+}
+
+impl State {
+    fn put_fields(&self, fields: &mut Fields) {
+        let backup = match self.backup {
             Backup::None => NO_SLOT,
             Backup::Copy(slot) => slot.code(),
             Backup::Permuted => PERMUTED,
         };
-        let slot = state.slot.map_or(NO_SLOT, Slot::code);
+        let slot = self.slot.map_or(NO_SLOT, Slot::code);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        let flags = flag(state.outcome.reported, FLAG_REPORTED)
-            | flag(state.heal, FLAG_HEAL)
-            | flag(state.factory, FLAG_FACTORY);
-        out.bytes(&ENTRY_TAG.to_le_bytes())?;
-        out.bytes(&(!ENTRY_TAG).to_le_bytes())?;
-        out.bytes(&self.epoch.to_le_bytes())?;
-        out.bytes(&self.sequence.to_le_bytes())?;
-        out.bytes(&[state.phase as u8, slot, backup, state.trials_used])?;
-        out.bytes(&[state.trials_allowed, flags])?;
-        for field in [
-            state.step,
-            state.installed,
-            state.deadline_s,
-            state.cuts,
-            state.revoked,
-        ] {
-            out.bytes(&field.to_le_bytes())?;
-        }
-        out.bytes(&state.floor.to_le_bytes())?;
-        out.bytes(&state.permuted_len.to_le_bytes())?;
-        out.bytes(&state.attempt.to_le_bytes())?;
-        out.image(&state.current)?;
-        out.image(&state.other)?;
-        out.image(&state.backup_image)?;
-        let outcome = &state.outcome;
-        out.bytes(&outcome.attempt.to_le_bytes())?;
-        out.bytes(&outcome.cause.code().to_le_bytes())?;
-        out.bytes(&[outcome.phase as u8, 0])?;
-        out.bytes(&outcome.cuts.to_le_bytes())?;
-        out.bytes(&outcome.chunks.to_le_bytes())?;
-        out.bytes(&outcome.millis.to_le_bytes())?;
-        out.bytes(state.differing.bytes().get(..geometry.bitmap_len)?)?;
-        let body = out.buf.get(..out.at)?;
-        let crc = crc32(body).to_le_bytes();
-        out.bytes(&crc)?;
-        let zeros = zero_bits(out.buf.get(..out.at)?).to_le_bytes();
-        out.bytes(&[0, 0])?;
-        out.bytes(&zeros)?;
-        Some(out.at)
+        let outcome = &self.outcome;
+        let flags = flag(outcome.reported, FLAG_REPORTED)
+            | flag(self.heal, FLAG_HEAL)
+            | flag(self.factory, FLAG_FACTORY);
+        let trials = [self.trials_used, self.trials_allowed];
+        put(fields, 16, [self.phase as u8, slot, backup]);
+        put(fields, 19, trials);
+        put(fields, 21, [flags]);
+        put(fields, 22, self.step.to_le_bytes());
+        put(fields, 24, self.installed.to_le_bytes());
+        put(fields, 26, self.deadline_s.to_le_bytes());
+        put(fields, 28, self.cuts.to_le_bytes());
+        put(fields, 30, self.revoked.to_le_bytes());
+        put(fields, 32, self.floor.to_le_bytes());
+        put(fields, 36, self.permuted_len.to_le_bytes());
+        put(fields, 40, self.attempt.to_le_bytes());
+        put_image(fields, 48, &self.current);
+        put_image(fields, 84, &self.other);
+        put_image(fields, 120, &self.backup_image);
+        put(fields, 156, outcome.attempt.to_le_bytes());
+        put(fields, 164, outcome.cause.code().to_le_bytes());
+        put(fields, 166, [outcome.phase as u8, 0]);
+        put(fields, 168, outcome.cuts.to_le_bytes());
+        put(fields, 170, outcome.chunks.to_le_bytes());
+        put(fields, 172, outcome.millis.to_le_bytes());
     }
 
-    /// The entry in `cell`, if it is whole and every field has a known value.
-    pub(crate) fn decode(geometry: &Geometry, cell: &[u8]) -> Option<Self> {
-        let entry = cell.get(..geometry.entry_len())?;
-        let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<8>()?;
-        let (with_crc, _) = entry.split_last_chunk::<4>()?;
-        let whole = crc32(body) == u32::from_le_bytes([*c0, *c1, *c2, *c3])
-            && zero_bits(with_crc) == u16::from_le_bytes([*z0, *z1])
-            && [*p0, *p1] == [0, 0]
-            && words(body) == Some((ENTRY_TAG, !ENTRY_TAG));
-        if !whole {
-            return None;
-        }
-        Self::decode_fields(&mut Get(body.get(8..)?), geometry)
-    }
-
-    fn decode_fields(input: &mut Get<'_>, geometry: &Geometry) -> Option<Self> {
-        let epoch = input.u32()?;
-        let sequence = input.u32()?;
-        let phase = Phase::from_code(input.u8()?)?;
-        let slot_code = input.u8()?;
+    fn from_fields(fields: &Fields, bitmap: &[u8]) -> Option<Self> {
+        let slot_code = get_u8(fields, 17);
         let slot = Slot::from_code(slot_code);
         if slot.is_none() && slot_code != NO_SLOT {
             return None;
         }
-        let backup = match input.u8()? {
+        let backup = match get_u8(fields, 18) {
             NO_SLOT => Backup::None,
             PERMUTED => Backup::Permuted,
             code => Backup::Copy(Slot::from_code(code)?),
         };
-        let trials_used = input.u8()?;
-        let trials_allowed = input.u8()?;
-        let flags = input.u8()?;
-        let step = input.u16()?;
-        let installed = input.u16()?;
-        let deadline_s = input.u16()?;
-        let cuts = input.u16()?;
-        let revoked = input.u16()?;
-        let floor = input.u32()?;
-        let permuted_len = input.u32()?;
-        let attempt = input.u64()?;
-        let current = input.image()?;
-        let other = input.image()?;
-        let backup_image = input.image()?;
-        let outcome = Self::decode_outcome(input, flags)?;
-        let differing = ChunkSet::from_bytes(input.0.get(..geometry.bitmap_len)?)?;
-        let state = State {
-            phase,
-            step,
-            installed,
-            current,
-            other,
+        let flags = get_u8(fields, 21);
+        Some(Self {
+            phase: Phase::from_code(get_u8(fields, 16))?,
+            step: get_u16(fields, 22),
+            installed: get_u16(fields, 24),
+            current: get_image(fields, 48),
+            other: get_image(fields, 84),
             slot,
             backup,
-            backup_image,
-            permuted_len,
-            differing,
+            backup_image: get_image(fields, 120),
+            permuted_len: get_u32(fields, 36),
+            differing: ChunkSet::from_bytes(bitmap)?,
             heal: flags & FLAG_HEAL != 0,
             factory: flags & FLAG_FACTORY != 0,
-            attempt,
-            trials_used,
-            trials_allowed,
-            deadline_s,
-            floor,
-            revoked,
-            cuts,
-            outcome,
-        };
-        Some(Self {
-            epoch,
-            sequence,
-            state,
+            attempt: u64::from_le_bytes(get(fields, 40)),
+            trials_used: get_u8(fields, 19),
+            trials_allowed: get_u8(fields, 20),
+            deadline_s: get_u16(fields, 26),
+            floor: get_u32(fields, 32),
+            revoked: get_u16(fields, 30),
+            cuts: get_u16(fields, 28),
+            outcome: Outcome {
+                attempt: u64::from_le_bytes(get(fields, 156)),
+                cause: Cause::from_code(get_u16(fields, 164))?,
+                phase: Phase::from_code(get_u8(fields, 166))?,
+                reported: flags & FLAG_REPORTED != 0,
+                cuts: get_u16(fields, 168),
+                chunks: get_u16(fields, 170),
+                millis: get_u32(fields, 172),
+            },
         })
     }
+}
 
-    fn decode_outcome(input: &mut Get<'_>, flags: u8) -> Option<Outcome> {
-        let attempt = input.u64()?;
-        let cause = Cause::from_code(input.u16()?)?;
-        let phase = Phase::from_code(input.u8()?)?;
-        input.u8()?;
-        Some(Outcome {
-            attempt,
-            cause,
-            phase,
-            reported: flags & FLAG_REPORTED != 0,
-            cuts: input.u16()?,
-            chunks: input.u16()?,
-            millis: input.u32()?,
-        })
+/// Compared as they are stored: every field is, and this way the comparison is one of bytes.
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        let mut fields = [[0; FIELDS_LEN]; 2];
+        let [own, others] = &mut fields;
+        self.put_fields(own);
+        other.put_fields(others);
+        own == others && self.differing == other.differing
     }
 }
 

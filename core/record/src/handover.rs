@@ -54,26 +54,22 @@ impl Journal {
         };
         let body = entry.encode(&self.geometry, buf.get_mut(HEADER_LEN..)?)?;
         let len = HEADER_LEN.checked_add(body)?;
+        let end = len.checked_add(4)?;
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         let flags =
             flag(self.settled, SETTLED) | flag(self.twice, TWICE) | flag(self.torn_end, TORN_END);
         let (header, _) = buf.split_first_chunk_mut::<HEADER_LEN>()?;
-        let total = u16::try_from(len.checked_add(4)?).ok()?;
-        let fields: [&[u8]; 8] = [
-            &MAGIC,
-            &FORMAT.to_le_bytes(),
-            &total.to_le_bytes(),
-            &[self.half],
-            &[flags],
-            &self.cell.to_le_bytes(),
-            &self.epoch.to_le_bytes(),
-            &self.sequence.to_le_bytes(),
+        let [m0, m1, m2, m3] = MAGIC;
+        let [f0, f1] = FORMAT.to_le_bytes();
+        let [l0, l1] = u16::try_from(end).ok()?.to_le_bytes();
+        let [c0, c1, c2, c3] = self.cell.to_le_bytes();
+        let [e0, e1, e2, e3] = self.epoch.to_le_bytes();
+        let [s0, s1, s2, s3] = self.sequence.to_le_bytes();
+        *header = [
+            m0, m1, m2, m3, f0, f1, l0, l1, self.half, flags, c0, c1, c2, c3, e0, e1, e2, e3, s0,
+            s1, s2, s3,
         ];
-        for (target, byte) in header.iter_mut().zip(fields.into_iter().flatten()) {
-            *target = *byte;
-        }
         let crc = crc32(buf.get(..len)?).to_le_bytes();
-        let end = len.checked_add(4)?;
         buf.get_mut(len..end)?.copy_from_slice(&crc);
         Some(end)
     }

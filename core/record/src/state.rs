@@ -207,7 +207,7 @@ pub struct Outcome {
 }
 
 /// Everything the record says (rule J1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Eq, Default)]
 pub struct State {
     /// Where the device stands.
     pub phase: Phase,

@@ -35,9 +35,20 @@ pub struct Download {
 type Next = Result<State, WrongPhase>;
 
 impl State {
-    fn require(&self, phases: &[Phase]) -> Result<(), WrongPhase> {
+    /// This state, changed by `edit`, if it is in one of `phases`.
+    fn change(&self, phases: &[Phase], edit: impl FnOnce(&mut Self)) -> Next {
+        let mut next = self.copied(phases);
+        if let Ok(next) = &mut next {
+            edit(next);
+        }
+        next
+    }
+
+    /// Never inlined: the compiler would take the copy apart, field by field, in every transition.
+    #[inline(never)]
+    fn copied(&self, phases: &[Phase]) -> Next {
         if phases.contains(&self.phase) {
-            Ok(())
+            Ok(*self)
         } else {
             Err(WrongPhase(self.phase))
         }
@@ -48,14 +59,13 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `idle`, so a trial firmware never copies itself.
     pub fn backed_up(&self, slot: Slot) -> Next {
-        self.require(&[Phase::Idle])?;
-        let mut next = *self;
-        if next.slot == Some(slot) {
-            next.forget_download();
-        }
-        next.backup = Backup::Copy(slot);
-        next.backup_image = self.current;
-        Ok(next)
+        self.change(&[Phase::Idle], |next| {
+            if next.slot == Some(slot) {
+                next.forget_download();
+            }
+            next.backup = Backup::Copy(slot);
+            next.backup_image = next.current;
+        })
     }
 
     /// `idle` → `receiving`: the storage slot that is not the backup. Resumes at the last mark if
@@ -64,31 +74,32 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `idle`.
     pub fn receiving(&self, mode: Mode, download: &Download) -> Next {
-        self.require(&[Phase::Idle])?;
-        let slot = match (mode, self.backup) {
-            (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
-            (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
-        };
-        // Without an announced digest nobody knows whether it is the same image.
-        let known = download.image.digest != [0; 32];
-        let resumable = known && self.slot == Some(slot) && self.other == download.image;
-        let mut next = *self;
-        next.step = if resumable { self.step } else { 0 };
-        if mode == Mode::Swap {
-            next.backup = Backup::None;
-            next.backup_image = Image::default();
-            next.differing = ChunkSet::default();
-            next.permuted_len = 0;
-        }
-        next.phase = Phase::Receiving;
-        next.slot = Some(slot);
-        next.other = download.image;
-        next.attempt = download.attempt;
-        next.deadline_s = download.deadline_s.max(1);
-        next.trials_allowed = download.trials.clamp(1, 16);
-        next.trials_used = 0;
-        next.cuts = 0;
-        Ok(next)
+        self.change(&[Phase::Idle], |next| {
+            let slot = match (mode, next.backup) {
+                (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
+                (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
+            };
+            // Without an announced digest nobody knows whether it is the same image.
+            let known = download.image.digest != [0; 32];
+            let resumable = known && next.slot == Some(slot) && next.other == download.image;
+            if !resumable {
+                next.step = 0;
+            }
+            if mode == Mode::Swap {
+                next.backup = Backup::None;
+                next.backup_image = Image::default();
+                next.differing = ChunkSet::default();
+                next.permuted_len = 0;
+            }
+            next.phase = Phase::Receiving;
+            next.slot = Some(slot);
+            next.other = download.image;
+            next.attempt = download.attempt;
+            next.deadline_s = download.deadline_s.max(1);
+            next.trials_allowed = download.trials.clamp(1, 16);
+            next.trials_used = 0;
+            next.cuts = 0;
+        })
     }
 
     /// `receiving` → `receiving` from the first byte: what was stored turned out to be wrong.
@@ -96,8 +107,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `receiving`.
     pub fn restarted(&self) -> Next {
-        self.require(&[Phase::Receiving])?;
-        Ok(Self { step: 0, ..*self })
+        self.change(&[Phase::Receiving], |next| next.step = 0)
     }
 
     /// `receiving` → `parked`, after the stored image was read back and verified.
@@ -113,15 +123,10 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `receiving`.
     pub fn parked_as(&self, digest: [u8; 32]) -> Next {
-        self.require(&[Phase::Receiving])?;
-        Ok(Self {
-            phase: Phase::Parked,
-            step: 0,
-            other: Image {
-                digest,
-                ..self.other
-            },
-            ..*self
+        self.change(&[Phase::Receiving], |next| {
+            next.phase = Phase::Parked;
+            next.step = 0;
+            next.other.digest = digest;
         })
     }
 
@@ -130,11 +135,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `parked`.
     pub fn requested(&self) -> Next {
-        self.require(&[Phase::Parked])?;
-        Ok(Self {
-            phase: Phase::Requested,
-            ..*self
-        })
+        self.change(&[Phase::Parked], |next| next.phase = Phase::Requested)
     }
 
     /// Ends an attempt before anything was installed: → `idle` with an outcome. A partial
@@ -143,13 +144,16 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] once the install has begun.
     pub fn ended(&self, cause: Cause) -> Next {
-        self.require(&[Phase::Receiving, Phase::Parked, Phase::Requested])?;
-        let mut next = *self;
-        if !(self.phase == Phase::Receiving && cause == Cause::Interrupted && self.step > 0) {
-            next.forget_download();
-        }
-        next.finish(cause, self.phase);
-        Ok(next)
+        let open = [Phase::Receiving, Phase::Parked, Phase::Requested];
+        self.change(&open, |next| {
+            let phase = next.phase;
+            let resumable =
+                phase == Phase::Receiving && cause == Cause::Interrupted && next.step > 0;
+            if !resumable {
+                next.forget_download();
+            }
+            next.finish(cause, phase);
+        })
     }
 
     /// `idle` → `idle` with the outcome of an attempt that failed before it began to receive.
@@ -157,15 +161,14 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `idle`.
     pub fn failed_early(&self, attempt: u64, cause: Cause) -> Next {
-        self.require(&[Phase::Idle])?;
-        let mut next = *self;
-        next.outcome = Outcome {
-            attempt,
-            cause,
-            phase: Phase::Receiving,
-            ..Outcome::default()
-        };
-        Ok(next)
+        self.change(&[Phase::Idle], |next| {
+            next.outcome = Outcome {
+                attempt,
+                cause,
+                phase: Phase::Receiving,
+                ..Outcome::default()
+            };
+        })
     }
 
     /// `requested` → `installing 0` with the chunks that differ.
@@ -173,20 +176,19 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `requested`.
     pub fn installing(&self, mode: Mode, differing: ChunkSet) -> Next {
-        self.require(&[Phase::Requested])?;
-        let mut next = *self;
-        next.phase = Phase::Installing;
-        next.step = 0;
-        next.installed = 0;
-        next.cuts = 0;
-        next.outcome = Outcome::default();
-        next.differing = differing;
-        if mode == Mode::Swap {
-            next.backup = Backup::Permuted;
-            next.backup_image = self.current;
-            next.permuted_len = self.other.len;
-        }
-        Ok(next)
+        self.change(&[Phase::Requested], |next| {
+            next.phase = Phase::Installing;
+            next.step = 0;
+            next.installed = 0;
+            next.cuts = 0;
+            next.outcome = Outcome::default();
+            next.differing = differing;
+            if mode == Mode::Swap {
+                next.backup = Backup::Permuted;
+                next.backup_image = next.current;
+                next.permuted_len = next.other.len;
+            }
+        })
     }
 
     /// `installing` or `reverting` at another step, after a reset.
@@ -194,10 +196,8 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] in any other phase.
     pub fn resumed(&self) -> Next {
-        self.require(&[Phase::Installing, Phase::Reverting])?;
-        Ok(Self {
-            cuts: self.cuts.saturating_add(1),
-            ..*self
+        self.change(&[Phase::Installing, Phase::Reverting], |next| {
+            next.cuts = next.cuts.saturating_add(1);
         })
     }
 
@@ -206,21 +206,20 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `installing`.
     pub fn installed(&self, steps: u16, chunks: u16, millis: u32) -> Next {
-        self.require(&[Phase::Installing])?;
-        let mut next = *self;
-        next.phase = Phase::Installed;
-        next.step = 0;
-        next.installed = steps;
-        next.outcome = Outcome {
-            attempt: self.attempt,
-            phase: Phase::Installed,
-            cuts: self.cuts,
-            chunks,
-            millis,
-            ..Outcome::default()
-        };
-        next.cuts = 0;
-        Ok(next)
+        self.change(&[Phase::Installing], |next| {
+            next.phase = Phase::Installed;
+            next.step = 0;
+            next.installed = steps;
+            next.outcome = Outcome {
+                attempt: next.attempt,
+                phase: Phase::Installed,
+                cuts: next.cuts,
+                chunks,
+                millis,
+                ..Outcome::default()
+            };
+            next.cuts = 0;
+        })
     }
 
     /// `installed` or `trial u` → `trial u+1`.
@@ -228,19 +227,19 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] in any other phase, or when no attempt is left.
     pub fn trial(&self) -> Next {
-        self.require(&[Phase::Installed, Phase::Trial])?;
         let used = if self.phase == Phase::Installed {
             0
         } else {
             self.trials_used
         };
-        if used >= self.trials_allowed {
-            return Err(WrongPhase(self.phase));
-        }
-        Ok(Self {
-            phase: Phase::Trial,
-            trials_used: used.saturating_add(1),
-            ..*self
+        let open: &[Phase] = if used < self.trials_allowed {
+            &[Phase::Installed, Phase::Trial]
+        } else {
+            &[]
+        };
+        self.change(open, |next| {
+            next.phase = Phase::Trial;
+            next.trials_used = used.saturating_add(1);
         })
     }
 
@@ -249,12 +248,11 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `trial`.
     pub fn refused(&self, cause: Cause) -> Next {
-        self.require(&[Phase::Trial])?;
-        let mut next = *self;
-        next.phase = Phase::Refused;
-        next.outcome.cause = cause;
-        next.outcome.phase = Phase::Trial;
-        Ok(next)
+        self.change(&[Phase::Trial], |next| {
+            next.phase = Phase::Refused;
+            next.outcome.cause = cause;
+            next.outcome.phase = Phase::Trial;
+        })
     }
 
     /// → `reverting 0`. `steps` is how much of the install had been done.
@@ -262,23 +260,24 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] unless an install had begun.
     pub fn reverting(&self, cause: Cause, steps: u16) -> Next {
-        self.require(&[
+        let begun = [
             Phase::Installing,
             Phase::Installed,
             Phase::Trial,
             Phase::Refused,
-        ])?;
-        let mut next = *self;
-        next.phase = Phase::Reverting;
-        next.installed = steps;
-        next.step = 0;
-        next.heal = false;
-        next.outcome.attempt = self.attempt;
-        if self.phase != Phase::Refused {
-            next.outcome.cause = cause;
-            next.outcome.phase = self.phase;
-        }
-        Ok(next)
+        ];
+        self.change(&begun, |next| {
+            let phase = next.phase;
+            next.phase = Phase::Reverting;
+            next.installed = steps;
+            next.step = 0;
+            next.heal = false;
+            next.outcome.attempt = next.attempt;
+            if phase != Phase::Refused {
+                next.outcome.cause = cause;
+                next.outcome.phase = phase;
+            }
+        })
     }
 
     /// `reverting` → `idle` on the old image, after it was verified where it runs.
@@ -286,24 +285,24 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `reverting`.
     pub fn reverted(&self) -> Next {
-        self.require(&[Phase::Reverting])?;
-        let mut next = *self;
-        if self.heal {
-            next.current = self.backup_image;
-        }
-        if self.attempt == 0 {
-            next.phase = Phase::Idle;
-            next.step = 0;
-            next.heal = false;
-            return Ok(next);
-        }
-        next.finish(self.outcome.cause, self.outcome.phase);
-        if self.backup == Backup::Permuted && !self.backup_complete() {
-            next.backup = Backup::None;
-            next.backup_image = Image::default();
-        }
-        next.forget_download();
-        Ok(next)
+        self.change(&[Phase::Reverting], |next| {
+            let complete = next.backup_complete();
+            if next.heal {
+                next.current = next.backup_image;
+            }
+            if next.attempt == 0 {
+                next.phase = Phase::Idle;
+                next.step = 0;
+                next.heal = false;
+                return;
+            }
+            next.finish(next.outcome.cause, next.outcome.phase);
+            if next.backup == Backup::Permuted && !complete {
+                next.backup = Backup::None;
+                next.backup_image = Image::default();
+            }
+            next.forget_download();
+        })
     }
 
     /// Whether the backup holds every chunk of its image. After an install in mode `swap` was
@@ -328,14 +327,14 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `reverting`, without a complete backup, or the second time.
     pub fn escalated(&self) -> Next {
-        self.require(&[Phase::Reverting])?;
-        if self.heal || !self.backup_complete() {
-            return Err(WrongPhase(self.phase));
-        }
-        Ok(Self {
-            heal: true,
-            step: 0,
-            ..*self
+        let open: &[Phase] = if self.heal || !self.backup_complete() {
+            &[]
+        } else {
+            &[Phase::Reverting]
+        };
+        self.change(open, |next| {
+            next.heal = true;
+            next.step = 0;
         })
     }
 
@@ -345,20 +344,22 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] in any other phase, or without a backup.
     pub fn healing(&self) -> Next {
-        self.require(&[Phase::Idle, Phase::Receiving, Phase::Parked])?;
-        if !self.backup_complete() {
-            return Err(WrongPhase(self.phase));
-        }
-        let mut next = *self;
-        if self.phase != Phase::Idle {
-            next.finish(Cause::StorageFailed, self.phase);
-        }
-        next.forget_download();
-        next.phase = Phase::Reverting;
-        next.heal = true;
-        next.step = 0;
-        next.cuts = 0;
-        Ok(next)
+        let open: &[Phase] = if self.backup_complete() {
+            &[Phase::Idle, Phase::Receiving, Phase::Parked]
+        } else {
+            &[]
+        };
+        self.change(open, |next| {
+            let phase = next.phase;
+            if phase != Phase::Idle {
+                next.finish(Cause::StorageFailed, phase);
+            }
+            next.forget_download();
+            next.phase = Phase::Reverting;
+            next.heal = true;
+            next.step = 0;
+            next.cuts = 0;
+        })
     }
 
     /// `trial` → `idle` on the new image. The only transition that stops a revert, raises the
@@ -367,24 +368,25 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] unless on trial with this attempt and this image.
     pub fn confirmed(&self, mode: Mode, attempt: u64, counter: u32, revoke: u16) -> Next {
-        self.require(&[Phase::Trial])?;
-        if attempt != self.attempt {
-            return Err(WrongPhase(self.phase));
-        }
-        let mut next = *self;
-        next.current = self.other;
-        next.factory = false;
-        next.floor = self.floor.max(counter);
-        next.revoked |= revoke;
-        if mode == Mode::Standby
-            && let Some(slot) = self.slot
-        {
-            next.backup = Backup::Copy(slot);
-            next.backup_image = self.other;
-        }
-        next.finish(Cause::Confirmed, Phase::Trial);
-        next.forget_download();
-        Ok(next)
+        let open: &[Phase] = if attempt == self.attempt {
+            &[Phase::Trial]
+        } else {
+            &[]
+        };
+        self.change(open, |next| {
+            next.current = next.other;
+            next.factory = false;
+            next.floor = next.floor.max(counter);
+            next.revoked |= revoke;
+            if mode == Mode::Standby
+                && let Some(slot) = next.slot
+            {
+                next.backup = Backup::Copy(slot);
+                next.backup_image = next.other;
+            }
+            next.finish(Cause::Confirmed, Phase::Trial);
+            next.forget_download();
+        })
     }
 
     /// `idle` → `idle` with the outcome marked as reported.
@@ -392,10 +394,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `idle`.
     pub fn reported(&self) -> Next {
-        self.require(&[Phase::Idle])?;
-        let mut next = *self;
-        next.outcome.reported = true;
-        Ok(next)
+        self.change(&[Phase::Idle], |next| next.outcome.reported = true)
     }
 
     fn forget_download(&mut self) {
@@ -405,19 +404,18 @@ impl State {
     }
 
     /// Back to `idle`; what is known about the install of this attempt stays in the outcome.
+    #[inline(never)]
     fn finish(&mut self, cause: Cause, phase: Phase) {
-        let known = self.outcome;
-        let same = known.attempt == self.attempt;
-        let known = if same { known } else { Outcome::default() };
-        self.outcome = Outcome {
-            attempt: self.attempt,
-            cause,
-            phase,
-            reported: false,
-            cuts: known.cuts.saturating_add(self.cuts),
-            chunks: known.chunks,
-            millis: known.millis,
-        };
+        if self.outcome.attempt != self.attempt {
+            self.outcome = Outcome {
+                attempt: self.attempt,
+                ..Outcome::default()
+            };
+        }
+        self.outcome.cause = cause;
+        self.outcome.phase = phase;
+        self.outcome.reported = false;
+        self.outcome.cuts = self.outcome.cuts.saturating_add(self.cuts);
         self.phase = Phase::Idle;
         self.attempt = 0;
         self.trials_used = 0;

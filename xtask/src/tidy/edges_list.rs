@@ -41,6 +41,15 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-runtime",
         ],
     ),
+    (
+        "otaru-board-nrf52840",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-bootloader",
+        ],
+    ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
     ("otaru-lsp-project", &[]),
     ("otaru-lsp-ide", &["otaru-lsp-project"]),

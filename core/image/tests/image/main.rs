@@ -13,4 +13,5 @@ mod keys;
 mod malformed;
 mod random;
 mod refuse;
+mod small;
 mod vectors;

@@ -1,0 +1,10 @@
+//! Tells the linker where flash and RAM are.
+
+fn main() {
+    println!("cargo:rerun-if-changed=link.x");
+    let bare_metal = std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none");
+    if let (true, Ok(folder)) = (bare_metal, std::env::var("CARGO_MANIFEST_DIR")) {
+        println!("cargo:rustc-link-arg-bins=-T{folder}/link.x");
+        println!("cargo:rustc-link-arg-bins=--icf=all");
+    }
+}

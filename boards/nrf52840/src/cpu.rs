@@ -1,0 +1,71 @@
+//! The Cortex-M4: vector table, start-up, the jump, and what to do when nothing can be started.
+//!
+//! The functions of the C library that the compiler calls (`memcpy` and its relatives) are here as
+//! well: those of the compiler's own library are 2 KB, written for speed.
+
+use crate::{BUFFER_LEN, Image, decide};
+use core::arch::{asm, global_asm};
+
+global_asm!(include_str!("cpu.s"));
+
+const VECTOR_TABLE: *mut u32 = 0xE000_ED08 as *mut u32;
+/// Lowest alignment that the CPU needs for the 64 vectors of this chip.
+const TABLE_ALIGNMENT: u32 = 0x100;
+
+static mut BUFFER: [u8; BUFFER_LEN] = [0; BUFFER_LEN];
+
+/// Called by the start-up code with RAM initialised.
+#[unsafe(no_mangle)]
+extern "C" fn start() -> ! {
+    let buf = &raw mut BUFFER;
+    // SAFETY: this function runs once per reset, and nobody else names the buffer.
+    let buf = unsafe { &mut *buf };
+    match decide(buf) {
+        Some(image) if image.0 % TABLE_ALIGNMENT == 0 => jump(&image),
+        Some(_) | None => stay(),
+    }
+}
+
+fn jump(image: &Image) -> ! {
+    // SAFETY: the address is that of the register; interrupts are off, so nobody uses the table
+    // that it replaces.
+    unsafe { VECTOR_TABLE.write_volatile(image.0) }
+    // SAFETY: the image was verified, so a vector table stands there: the initial stack pointer,
+    // then the address of its first instruction. Nothing of this program is used afterwards.
+    unsafe {
+        asm!(
+            "ldr r1, [r0]",
+            "ldr r2, [r0, #4]",
+            "msr msp, r1",
+            "bx r2",
+            in("r0") image.0,
+            options(noreturn)
+        )
+    }
+}
+
+/// Recovery: waits for the debug probe or the reset button. A watchdog that a former firmware armed
+/// is fed, so that the state of the chip can be looked at.
+fn stay() -> ! {
+    use otaru_bootloader::Port as _;
+    loop {
+        crate::port::Services.feed_watchdog();
+    }
+}
+
+#[cfg(not(feature = "no-panic"))]
+#[panic_handler]
+fn panicked(_info: &core::panic::PanicInfo<'_>) -> ! {
+    stay()
+}
+
+#[cfg(feature = "no-panic")]
+unsafe extern "C" {
+    safe fn a_panic_can_be_reached() -> !;
+}
+
+#[cfg(feature = "no-panic")]
+#[panic_handler]
+fn panicked(_info: &core::panic::PanicInfo<'_>) -> ! {
+    a_panic_can_be_reached()
+}
