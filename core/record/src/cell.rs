@@ -174,15 +174,14 @@ impl Entry {
         let epoch = input.u32()?;
         let sequence = input.u32()?;
         let phase = Phase::from_code(input.u8()?)?;
-        let slot_code = input.u8()?;
-        let slot = Slot::from_code(slot_code);
-        if slot.is_none() && slot_code != NO_SLOT {
-            return None;
-        }
+        let slot = match input.u8()? {
+            NO_SLOT => None,
+            code => Some(storage(code)?),
+        };
         let backup = match input.u8()? {
             NO_SLOT => Backup::None,
             PERMUTED => Backup::Permuted,
-            code => Backup::Copy(Slot::from_code(code)?),
+            code => Backup::Copy(storage(code)?),
         };
         let trials_used = input.u8()?;
         let trials_allowed = input.u8()?;
@@ -244,6 +243,12 @@ impl Entry {
             millis: input.u32()?,
         })
     }
+}
+
+/// The storage slot with this number. The execution slot has one too, but neither a download nor a
+/// backup ever stands there; copying it onto itself would destroy it.
+fn storage(code: u8) -> Option<Slot> {
+    Slot::from_code(code).filter(|&slot| slot != Slot::Execution)
 }
 
 /// Entry length implied by the field list above; the geometry uses the same number.
