@@ -31,17 +31,25 @@ const FLASH_ADDRESS: u32 = forge::SLOT_ADDRESS - 0x8000;
 /// # Panics
 /// If something does not hold: that is a finding.
 pub fn run(data: &[u8]) {
+    phases(data);
+}
+
+/// Runs the target and says which phases the bootloader went through.
+///
+/// # Panics
+/// If something does not hold: that is a finding.
+pub fn phases(data: &[u8]) -> Vec<Phase> {
     let mut input = Input::new(data);
     let options = input.u8();
     let template = layouts::choose(options & 3);
     let Some(raw) = device_block(&template, options, &mut input) else {
-        return;
+        return Vec::new();
     };
     let block = DeviceBlock::decode(&raw).ok();
     let layout = block.as_ref().map_or(template, |block| block.layout);
     // A block that promises more flash than there is was made for another board.
     if layout.flash_len > FLASH_LEN {
-        return;
+        return Vec::new();
     }
     let mut flash = RamFlash::new(&layout);
     let place = Area::new(layout.device_block.offset, 512, 1);
@@ -54,10 +62,12 @@ pub fn run(data: &[u8]) {
         flash,
         layout,
         buffer: vec![0; buffer_len],
+        phases: Vec::new(),
     };
     for _ in 0..BOOTS {
         board.life(block.as_ref(), &mut input);
     }
+    board.phases
 }
 
 /// A block that is right but for some edits, with a checksum that mostly is right.
@@ -184,6 +194,7 @@ fn record(flash: &mut RamFlash, layout: &Layout, input: &mut Input<'_>, repaired
 
 /// What the board does for the bootloader.
 struct Services {
+    phases: Vec<Phase>,
     now_ms: u32,
     fed: u32,
     armed: u32,
@@ -213,6 +224,9 @@ impl Port for Services {
         if let Event::Starting { trial, of } = event {
             assert!(trial <= of, "start {trial} of {of}");
         }
+        if let Event::Phase(state) = event {
+            self.phases.push(state.phase);
+        }
     }
 }
 
@@ -220,6 +234,7 @@ struct Board {
     flash: RamFlash,
     layout: Layout,
     buffer: Vec<u8>,
+    phases: Vec<Phase>,
 }
 
 impl Board {
@@ -281,6 +296,7 @@ impl Board {
             _ => ResetCause::PowerOn,
         };
         let mut port = Services {
+            phases: Vec::new(),
             now_ms: u32::from(options),
             fed: 0,
             armed: 0,
@@ -293,6 +309,7 @@ impl Board {
         };
         let decision = boot(&mut self.flash, &mut port, boot_with, &mut self.buffer);
         self.flash.limit(u64::MAX);
+        self.phases.extend(port.phases);
         let starts = matches!(decision, Decision::Start(_));
         assert!(
             port.armed <= u32::from(starts),

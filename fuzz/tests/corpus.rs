@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use otaru_fuzz::TARGETS;
+use otaru_fuzz::{TARGETS, boot, seeds};
+use otaru_record::Phase;
 
 fn corpus(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,5 +47,21 @@ fn committed_inputs_hold() {
             println!("{}", file.path().display());
             (target.run)(&std::fs::read(file.path()).unwrap());
         }
+    }
+}
+
+#[test]
+fn seeds_of_boot_reach_every_phase_that_the_bootloader_acts_on() {
+    let seeds = seeds::boot();
+    let reached: Vec<Phase> = seeds.iter().flat_map(|(_, b)| boot::phases(b)).collect();
+    for phase in [
+        Phase::Idle,
+        Phase::Requested,
+        Phase::Installing,
+        Phase::Trial,
+        Phase::Refused,
+        Phase::Reverting,
+    ] {
+        assert!(reached.contains(&phase), "{phase:?} of {reached:?}");
     }
 }
