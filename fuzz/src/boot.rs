@@ -258,6 +258,11 @@ impl Board {
             );
         }
         assert!(before.is_none() || after.is_some(), "the record was lost");
+        if let (Some(before), Some(after), true) = (before, after, faultless) {
+            // Decide, append, act: the first entry of a boot is written twice.
+            let written = after.sequence().wrapping_sub(before.sequence());
+            assert_ne!(written, 1, "decided on the strength of one entry");
+        }
         let Decision::Start(start) = decision else {
             return;
         };

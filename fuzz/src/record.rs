@@ -3,7 +3,7 @@
 //! Bytes: options, the planned fault, the two halves, then commands until the end.
 //!
 //! What has to hold: an append or a mark that succeeded is what a reload sees, with every field;
-//! the handover says the same as the record; an area that is not the record's is never written, no
+//! the first entry of a boot is written twice; the handover says the same as the record; an area that is not the record's is never written, no
 //! unit is programmed twice, and each command costs a limited number of flash operations.
 
 use otaru_flash::{Area, Layout, Slot};
@@ -38,13 +38,14 @@ pub fn run(data: &[u8]) {
         fill(&mut flash, &layout, &half, &mut input);
     }
     flash.plan(fault);
-    let Some(journal) = begin(&mut flash, &layout, &mut input) else {
+    let Some((journal, settled)) = begin(&mut flash, &layout, &mut input) else {
         return;
     };
     let mut life = Life {
         flash,
         layout,
         journal,
+        settled,
         known: true,
     };
     for _ in 0..COMMANDS_MAX {
@@ -102,16 +103,17 @@ fn fill(flash: &mut RamFlash, layout: &Layout, half: &Area, input: &mut Input<'_
     });
 }
 
-/// Loads the record, or makes one where none is left.
-fn begin(flash: &mut RamFlash, layout: &Layout, input: &mut Input<'_>) -> Option<Journal> {
+/// Loads the record, or makes one where none is left; whether it did.
+fn begin(flash: &mut RamFlash, layout: &Layout, input: &mut Input<'_>) -> Option<(Journal, bool)> {
     flash.limit(limit(layout));
     match Journal::load(flash, layout) {
-        Ok(journal) => Some(journal),
+        Ok(journal) => Some((journal, false)),
         Err(LoadError::Lost) => {
             let geometry = Geometry::new(layout).expect("every layout holds a record");
             let state = states::state(input, &images());
             flash.limit(limit(layout));
-            Journal::create(flash, geometry, &state).ok()
+            let journal = Journal::create(flash, geometry, &state).ok()?;
+            Some((journal, true))
         }
         Err(LoadError::Layout(error)) => panic!("every layout holds a record: {error}"),
     }
@@ -138,6 +140,8 @@ struct Life {
     journal: Journal,
     /// Whether the last write succeeded, so that the record must say what the journal says.
     known: bool,
+    /// Whether this boot has appended.
+    settled: bool,
 }
 
 impl Life {
@@ -145,6 +149,7 @@ impl Life {
         self.flash.limit(limit(&self.layout));
         let kind = input.u8();
         let before = *self.journal.state();
+        let sequence = self.journal.sequence();
         let (written, expected) = match kind % 8 {
             0 | 1 => {
                 let next = states::state(input, &images());
@@ -171,6 +176,10 @@ impl Life {
         self.known = written.is_ok();
         if self.known {
             assert_eq!(*self.journal.state(), expected);
+            // Decide, append, act: the first entry of a boot is written twice.
+            let entries = self.journal.sequence().wrapping_sub(sequence);
+            assert!(self.settled || entries != 1, "one entry decides");
+            self.settled |= entries > 0;
             self.check();
         } else {
             // A journal that could not write is of no use before a reset: it may have begun a half
@@ -200,6 +209,7 @@ impl Life {
         let before = *self.journal.state();
         if let Ok(journal) = self.load() {
             self.journal = journal;
+            self.settled = false;
             assert!(!self.known || before == *journal.state());
             self.known = true;
         } else {

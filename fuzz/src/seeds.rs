@@ -24,6 +24,11 @@ pub fn image() -> Seeds {
         ("edited-payload", vec![1, 1, 0, 1, 1]),
         ("edited-payload-repaired", vec![5, 1, 0, 1, 1]),
         ("edited-header-len", vec![6, 1, 8, 0, 1]),
+        // The last TLV of the least image is its signature; its area begins at byte 72.
+        ("edited-area-len", vec![2, 1, 74, 0, 0x10]),
+        ("edited-entry-len", vec![2, 1, 78, 0, 0x40]),
+        ("edited-signature-len", vec![2, 1, 150, 0, 1]),
+        ("edited-protected-len", vec![1, 1, 10, 0, 4]),
         ("edited-payload-len", vec![6, 1, 12, 0, 1]),
     ]
 }
