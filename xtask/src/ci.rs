@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<()> {
         ])?;
         cargo(&["test", "-p", "otaru-probe"])
     });
-    steps.run("fuzz", "cargo xtask fuzz", || {
+    steps.run("fuzz", "cargo xtask fuzz --bounded", || {
         cargo(&[
             "clippy",
             "-p",

@@ -13,7 +13,8 @@ use crate::report::{self, Outcome};
 use crate::workspace;
 
 const USAGE: &str = "usage: cargo xtask fuzz [TARGET] [--seconds N] | \
-                     cargo xtask fuzz TARGET --input FILE | cargo xtask fuzz [TARGET] --keep";
+                     cargo xtask fuzz TARGET --input FILE | cargo xtask fuzz [TARGET] --keep | \
+                     cargo xtask fuzz --bounded";
 
 /// Seconds a target runs unless told otherwise.
 const SECONDS: u32 = 60;
@@ -49,6 +50,9 @@ enum Work {
 /// # Errors
 /// If a target does not build or has a finding.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
+    if args == ["--bounded"] {
+        return bounded().map(drop);
+    }
     let (only, work) = parse(args)?;
     let targets = chosen(only)?;
     let programs = build()?;
@@ -57,7 +61,12 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
             let mut found = Vec::new();
             for target in &targets {
                 report::line(&format!("{target}: {seconds} s"));
-                match fuzz(&programs, target, seconds, None) {
+                let bounds = Bounds {
+                    seconds,
+                    runs: None,
+                    collected: grown(target),
+                };
+                match fuzz(&programs, target, &bounds) {
                     Ok(summary) => report::line(&format!("{target}: {summary}")),
                     Err(error) => {
                         report::failure(&error);
@@ -92,12 +101,17 @@ pub(crate) fn bounded() -> Result<Outcome> {
     let programs = build()?;
     let mut summaries = Vec::new();
     for target in chosen(None)? {
-        let grown = grown(&target);
-        if grown.exists() {
-            std::fs::remove_dir_all(&grown)
-                .with_context(|| format!("cannot remove {}", grown.display()))?;
+        let collected = working_folder().join("bounded").join(&target);
+        if collected.exists() {
+            std::fs::remove_dir_all(&collected)
+                .with_context(|| format!("cannot remove {}", collected.display()))?;
         }
-        let summary = fuzz(&programs, &target, CI_SECONDS, Some(CI_RUNS))?;
+        let bounds = Bounds {
+            seconds: CI_SECONDS,
+            runs: Some(CI_RUNS),
+            collected,
+        };
+        let summary = fuzz(&programs, &target, &bounds)?;
         report::line(&format!("    {target}: {summary}"));
         summaries.push(target);
     }
@@ -193,21 +207,29 @@ fn program(programs: &Path, target: &str) -> Program {
         .folder(&workspace::root())
 }
 
+/// When a run ends, and where it puts inputs that reach something new.
+struct Bounds {
+    seconds: u32,
+    /// With a number of runs the seed is fixed, too.
+    runs: Option<u32>,
+    collected: PathBuf,
+}
+
 /// Runs a target and returns a line about it.
-fn fuzz(programs: &Path, target: &str, seconds: u32, runs: Option<u32>) -> Result<String> {
+fn fuzz(programs: &Path, target: &str, bounds: &Bounds) -> Result<String> {
     let root = workspace::root();
     let artifacts = format!("fuzz/artifacts/{target}/");
     let log = working_folder().join(format!("{target}.log"));
-    for folder in [root.join(&artifacts), grown(target)] {
-        std::fs::create_dir_all(&folder)
+    for folder in [&root.join(&artifacts), &bounds.collected] {
+        std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let mut fuzzer = program(programs, target)
         .arg(format!("-artifact_prefix={artifacts}"))
-        .arg(format!("-max_total_time={seconds}"))
+        .arg(format!("-max_total_time={}", bounds.seconds))
         .arg(format!("-max_len={INPUT_LEN_MAX}"))
         .args(["-use_value_profile=1", "-print_final_stats=1"]);
-    if let Some(runs) = runs {
+    if let Some(runs) = bounds.runs {
         fuzzer = fuzzer.arg(format!("-runs={runs}")).arg("-seed=1");
     }
     let dictionary = Path::new("fuzz/dictionaries").join(format!("{target}.dict"));
@@ -215,7 +237,7 @@ fn fuzz(programs: &Path, target: &str, seconds: u32, runs: Option<u32>) -> Resul
         fuzzer = fuzzer.arg(format!("-dict={}", dictionary.display()));
     }
     let outcome = fuzzer
-        .arg(grown(target))
+        .arg(&bounds.collected)
         .arg(committed(target))
         .run_logged(&log);
     let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
@@ -245,12 +267,17 @@ fn finding(log: &str) -> Option<&str> {
         .map(|(_, file)| file.trim())
 }
 
-/// Adds to the committed inputs the fewest that reach what the collected ones reach.
+/// Adds to the committed inputs the fewest that reach every place that the collected ones reach; how
+/// often they reach it does not count here, as that would be many more.
 fn keep(programs: &Path, target: &str) -> Result<()> {
     std::fs::create_dir_all(grown(target)).context("cannot create the folder of inputs")?;
     let log = working_folder().join(format!("{target}.log"));
     program(programs, target)
-        .args(["-set_cover_merge=1", "-use_value_profile=0"])
+        .args([
+            "-set_cover_merge=1",
+            "-use_value_profile=0",
+            "-use_counters=0",
+        ])
         .arg(format!("-max_len={KEPT_LEN_MAX}"))
         .arg(committed(target))
         .arg(grown(target))

@@ -37,7 +37,8 @@ Usage: cargo xtask <command>
   bench path                    how fast and how large the programs are, beside their limits
   fuzz [TARGET] [--seconds N]   run the fuzz targets, each for a minute unless told otherwise
                                 --input FILE: run one input, for example a finding
-                                --keep: commit-ready inputs from what fuzzing collected
+                                --keep: add what fuzzing collected to the committed inputs
+                                --bounded: as in `ci`, short and always the same
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets
 
 Everything that is installed or built outside the target folder stands in the user's cache
