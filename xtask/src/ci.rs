@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::Program;
 use crate::report::{Outcome, Steps};
-use crate::{cache, report, test, workspace};
+use crate::{cache, fuzz, report, test, workspace};
 
 const TARGET_MAX_BYTES: u64 = 15 << 30;
 
@@ -47,6 +47,20 @@ pub(crate) fn run() -> Result<()> {
             "warnings",
         ])?;
         cargo(&["test", "-p", "otaru-probe"])
+    });
+    steps.run("fuzz", "cargo xtask fuzz --bounded", || {
+        cargo(&[
+            "clippy",
+            "-p",
+            "otaru-fuzz",
+            "--all-targets",
+            "--all-features",
+            "--",
+            "-D",
+            "warnings",
+        ])?;
+        cargo(&["test", "-p", "otaru-fuzz"])?;
+        fuzz::bounded()
     });
     steps.finish()
 }

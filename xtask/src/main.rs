@@ -9,6 +9,7 @@ mod cache;
 mod ci;
 mod codegen;
 mod firmware;
+mod fuzz;
 mod process;
 mod report;
 mod setup;
@@ -34,6 +35,10 @@ Usage: cargo xtask <command>
                                 python swupdate firmware extension web editor neovim
                                 --check: only say what is missing
   bench path                    how fast and how large the programs are, beside their limits
+  fuzz [TARGET] [--seconds N]   run the fuzz targets, each for a minute unless told otherwise
+                                --input FILE: run one input, for example a finding
+                                --keep: add what fuzzing collected to the committed inputs
+                                --bounded: as in `ci`, short and always the same
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets
 
 Everything that is installed or built outside the target folder stands in the user's cache
@@ -53,6 +58,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::run(rest),
         ["codegen", rest @ ..] => codegen::run(rest),
         ["setup", rest @ ..] => setup::run(rest),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
         ["firmware", "check", crates @ ..] => firmware::check(crates),
         [other, ..] => Err(anyhow::anyhow!(
             "there is no command `{other}` with these arguments; `cargo xtask help` lists all commands"

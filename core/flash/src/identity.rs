@@ -68,7 +68,8 @@ impl fmt::Debug for Identity<'_> {
 pub enum IdentityError<E> {
     /// Longer than the half or than [`IDENTITY_LEN_MAX`].
     TooLong,
-    /// The flash failed; the former identity is still in force.
+    /// The flash failed. The former identity is still in force, or the new one as a whole if the
+    /// driver failed after its work was done; [`IdentityStore::load`] says which.
     Access(AccessError<E>),
     /// What was written reads back differently; the former identity is still in force.
     ReadBack,
@@ -167,7 +168,7 @@ impl IdentityStore {
     /// Stores an identity; `buf` is scratch space of at least [`IDENTITY_LEN_MAX`] bytes.
     ///
     /// # Errors
-    /// [`IdentityError`]; the former identity stays in force.
+    /// [`IdentityError`], whose variants say which identity is then in force.
     pub fn store<F: Flash>(
         &self,
         flash: &mut F,

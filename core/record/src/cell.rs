@@ -180,14 +180,14 @@ impl State {
 
     fn from_fields(fields: &Fields, bitmap: &[u8]) -> Option<Self> {
         let slot_code = get_u8(fields, 17);
-        let slot = Slot::from_code(slot_code);
+        let slot = storage(slot_code);
         if slot.is_none() && slot_code != NO_SLOT {
             return None;
         }
         let backup = match get_u8(fields, 18) {
             NO_SLOT => Backup::None,
             PERMUTED => Backup::Permuted,
-            code => Backup::Copy(Slot::from_code(code)?),
+            code => Backup::Copy(storage(code)?),
         };
         let flags = get_u8(fields, 21);
         Some(Self {
@@ -232,6 +232,12 @@ impl PartialEq for State {
         other.put_fields(others);
         own == others && self.differing == other.differing
     }
+}
+
+/// The storage slot with this number. The execution slot has one too, but neither a download nor a
+/// backup ever stands there; copying it onto itself would destroy it.
+fn storage(code: u8) -> Option<Slot> {
+    Slot::from_code(code).filter(|&slot| slot != Slot::Execution)
 }
 
 /// Entry length implied by the field list above; the geometry uses the same number.

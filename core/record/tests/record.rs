@@ -126,6 +126,28 @@ fn every_field_round_trips() {
 }
 
 #[test]
+fn execution_slot_is_no_place_for_a_download_or_a_backup() {
+    let states = [
+        State {
+            slot: Some(Slot::Execution),
+            ..State::factory(image(1), 3)
+        },
+        State {
+            backup: Backup::Copy(Slot::Execution),
+            ..State::factory(image(1), 3)
+        },
+    ];
+    for state in states {
+        let (mut flash, mut journal) = created();
+        let before = *journal.state();
+        // It is written like any other, and then reads as no entry.
+        assert!(journal.append(&mut flash, &state).is_err());
+        let loaded = Journal::load(&mut flash, &layout()).expect("a record");
+        assert_eq!(*loaded.state(), before);
+    }
+}
+
+#[test]
 fn blank_record_is_lost() {
     let mut flash = Ram(vec![0xFF; 0x40000]);
     assert_eq!(Journal::load(&mut flash, &layout()), Err(LoadError::Lost));

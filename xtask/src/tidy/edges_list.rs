@@ -119,6 +119,17 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         ],
     ),
     ("xtask", &[]),
+    // Fuzz targets run what parses bytes from outside; nobody depends on them.
+    (
+        "otaru-fuzz",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-bootloader",
+        ],
+    ),
     // Whole updates with real processes; nobody depends on it.
     (
         "otaru-tests-scenarios",
