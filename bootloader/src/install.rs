@@ -90,8 +90,10 @@ pub(crate) fn install<F: Flash, P: Port>(
     let per_chunk = if swap { 2_u32 } else { 1 };
     let total = state.differing.len().saturating_mul(per_chunk);
     let mut copied = 0_u16;
-    for (index, chunk) in (0_u32..).zip(state.differing.iter()) {
-        let first = index.saturating_mul(per_chunk);
+    let mut next = 0_u32;
+    for chunk in state.differing.iter() {
+        let first = next;
+        next = next.saturating_add(per_chunk);
         if swap && chunk < old {
             let save = Place {
                 slot,

@@ -18,11 +18,13 @@ pub(crate) fn keys(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize
         revoked: true,
     }; KEYS_MAX];
     let mut count = 0_usize;
-    for (index, (entry, key)) in table.iter_mut().zip(block.keys()).enumerate() {
+    let mut rest = revoked;
+    for (entry, key) in table.iter_mut().zip(block.keys()) {
         *entry = Key {
             public: key.public,
-            revoked: revoked & (1 << (index % 16)) != 0,
+            revoked: rest & 1 != 0,
         };
+        rest = rest.rotate_right(1);
         count = count.saturating_add(1);
     }
     (table, count)
