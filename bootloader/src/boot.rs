@@ -9,7 +9,7 @@ use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
 use crate::verify::Acceptance;
 use core::fmt;
-use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, Slot};
+use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash};
 use otaru_image::{ImageInfo, Verified};
 use otaru_record::{AppendError, Cause, Geometry, Image, Journal, LoadError, Phase, State};
 
@@ -92,6 +92,8 @@ pub(crate) struct Context<'a, F, P> {
     pub(crate) port: &'a mut P,
     pub(crate) block: &'a DeviceBlock,
     pub(crate) buf: &'a mut [u8],
+    /// What was verified last, if that was the image in the execution slot.
+    pub(crate) found: Option<Verified>,
 }
 
 /// Boots: finishes what is unfinished and decides what runs.
@@ -134,6 +136,7 @@ fn try_boot<F: Flash, P: Port>(
         port,
         block: &block,
         buf,
+        found: None,
     };
     let mut journal = match Journal::load(ctx.flash, &block.layout) {
         Ok(journal) => journal,
@@ -145,12 +148,13 @@ fn try_boot<F: Flash, P: Port>(
             ctx.port.report(Event::Entry(sequence, state));
         });
     }
-    let image = match run(&mut ctx, &mut journal, boot.cause) {
+    match run(&mut ctx, &mut journal, boot.cause) {
         Err(Recovery::RecordWrite) => without_record(&mut ctx, &mut journal)?,
         decided => decided?,
-    };
+    }
+    let found = ctx.found.ok_or(Recovery::NoImage(Cause::StorageFailed))?;
     let start = Start {
-        image: *image.info(),
+        image: *found.info(),
         journal,
         block: block.clone(),
     };
@@ -170,15 +174,13 @@ fn try_boot<F: Flash, P: Port>(
 /// The record is lost: what stands in the execution slot is all there is. It must verify.
 fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Recovery> {
     ctx.port.report(Event::RecordLost);
-    let any = Acceptance {
-        block: ctx.block,
-        floor: 0,
-        revoked: 0,
-        image: None,
-    };
-    let found = any
-        .verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf)
+    Acceptance::ANY
+        .verify_execution(ctx)
         .map_err(Recovery::NoImage)?;
+    let found = ctx
+        .found
+        .as_ref()
+        .ok_or(Recovery::NoImage(Cause::StorageFailed))?;
     let current = Image {
         len: found.info().len,
         digest: found.digest(),
@@ -199,28 +201,27 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
 fn without_record<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
-) -> Result<Verified, Recovery> {
+) -> Result<(), Recovery> {
     journal.freeze();
     let state = journal.state();
-    let accept = Acceptance::of(ctx.block, state, state.current);
-    let verified = accept
-        .verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf)
+    Acceptance::of(state, &state.current)
+        .verify_execution(ctx)
         .map_err(|_other| Recovery::RecordWrite)?;
     ctx.port.report(Event::RecordUnwritable);
-    Ok(verified)
+    Ok(())
 }
 
-/// Goes through phases until one says what to start.
+/// Goes through phases until one says that what was verified last is to be started.
 fn run<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
     cause: ResetCause,
-) -> Result<Verified, Recovery> {
+) -> Result<(), Recovery> {
     for round in 0..PHASES_MAX {
         let fresh = round == 0;
-        let state = *journal.state();
-        ctx.port.report(Event::Phase(&state));
-        let done = match state.phase {
+        let state = journal.state();
+        ctx.port.report(Event::Phase(state));
+        let start = match state.phase {
             Phase::Idle | Phase::Receiving | Phase::Parked => confirmed(ctx, journal)?,
             Phase::Requested => requested(ctx, journal)?,
             Phase::Installing => installing(ctx, journal, fresh)?,
@@ -228,12 +229,12 @@ fn run<F: Flash, P: Port>(
             Phase::Refused => {
                 let next = state.reverting(state.outcome.cause, state.installed);
                 append(ctx, journal, &next)?;
-                None
+                false
             }
             Phase::Reverting => reverting(ctx, journal, fresh)?,
         };
-        if let Some(verified) = done {
-            return Ok(verified);
+        if start {
+            return Ok(());
         }
     }
     Err(Recovery::NoImage(Cause::StorageFailed))
@@ -243,36 +244,29 @@ fn run<F: Flash, P: Port>(
 fn confirmed<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
-) -> Result<Option<Verified>, Recovery> {
-    let state = *journal.state();
-    let accept = Acceptance::of(ctx.block, &state, state.current);
-    let cause = match accept.verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf) {
-        Ok(verified) => {
-            journal.settle(ctx.flash).map_err(record_failed)?;
-            return Ok(Some(verified));
-        }
-        Err(cause) => cause,
+) -> Result<bool, Recovery> {
+    let state = journal.state();
+    let Err(cause) = Acceptance::of(state, &state.current).verify_execution(ctx) else {
+        journal.settle(ctx.flash).map_err(record_failed)?;
+        return Ok(true);
     };
-    let Ok(next) = state.healing() else {
-        return Err(Recovery::NoImage(cause));
-    };
+    let next = state.healing();
     // Never below the floor: the backup of mode `swap` is an older image.
-    let backup = Acceptance::of(ctx.block, &state, state.backup_image);
-    let source = Source::Backup(&state);
-    if backup.verify(ctx.flash, ctx.port, source, ctx.buf).is_err() {
+    let backup = Acceptance::of(state, &state.backup_image);
+    if next.is_err() || backup.verify(ctx, Source::Backup(state)).is_err() {
         return Err(Recovery::NoImage(cause));
     }
     ctx.port.report(Event::Healing);
-    append(ctx, journal, &Ok(next))?;
-    Ok(None)
+    append(ctx, journal, &next)?;
+    Ok(false)
 }
 
 fn requested<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
-) -> Result<Option<Verified>, Recovery> {
-    let state = *journal.state();
-    let next = match prepare(ctx, &state) {
+) -> Result<bool, Recovery> {
+    let state = journal.state();
+    let next = match prepare(ctx, state) {
         Ok(differing) => state.installing(ctx.block.layout.mode, differing),
         Err(cause) => {
             ctx.port.report(Event::Ended(cause));
@@ -280,49 +274,44 @@ fn requested<F: Flash, P: Port>(
         }
     };
     append(ctx, journal, &next)?;
-    Ok(None)
+    Ok(false)
 }
 
 fn installing<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
     fresh: bool,
-) -> Result<Option<Verified>, Recovery> {
+) -> Result<bool, Recovery> {
     if fresh {
         let next = journal.state().resumed();
         append(ctx, journal, &next)?;
     }
     let started = ctx.port.now_ms();
-    let (steps, chunks) = match install(ctx, journal) {
-        Ok(done) => done,
+    let done = match install(ctx, journal) {
+        Ok(done) => Some(done),
         Err(Failure::Record(error)) => return Err(record_failed(error)),
-        Err(Failure::Copy) => {
-            let state = *journal.state();
-            ctx.port.report(Event::Ended(Cause::InstallFailed));
-            append(
-                ctx,
-                journal,
-                &state.reverting(Cause::InstallFailed, state.step),
-            )?;
-            return Ok(None);
-        }
+        Err(Failure::Copy) => None,
     };
     let millis = ctx.port.now_ms().wrapping_sub(started);
-    let state = *journal.state();
-    let accept = Acceptance::of(ctx.block, &state, state.other);
-    match accept.verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf) {
-        Ok(verified) => {
-            append(ctx, journal, &state.installed(steps, chunks, millis))?;
-            let next = journal.state().trial();
-            append(ctx, journal, &next)?;
-            Ok(Some(verified))
+    let state = journal.state();
+    let steps = match done {
+        Some((steps, chunks)) => {
+            let accept = Acceptance::of(state, &state.other);
+            if accept.verify_execution(ctx).is_ok() {
+                let next = state.installed(steps, chunks, millis);
+                append(ctx, journal, &next)?;
+                let next = journal.state().trial();
+                append(ctx, journal, &next)?;
+                return Ok(true);
+            }
+            steps
         }
-        Err(_cause) => {
-            ctx.port.report(Event::Ended(Cause::InstallFailed));
-            append(ctx, journal, &state.reverting(Cause::InstallFailed, steps))?;
-            Ok(None)
-        }
-    }
+        None => state.step,
+    };
+    ctx.port.report(Event::Ended(Cause::InstallFailed));
+    let next = state.reverting(Cause::InstallFailed, steps);
+    append(ctx, journal, &next)?;
+    Ok(false)
 }
 
 /// A boot that finds a trial: another attempt if one is left, else back.
@@ -331,36 +320,35 @@ fn trial<F: Flash, P: Port>(
     journal: &mut Journal,
     cause: ResetCause,
     fresh: bool,
-) -> Result<Option<Verified>, Recovery> {
-    let state = *journal.state();
-    let ended = match cause {
+) -> Result<bool, Recovery> {
+    let state = journal.state();
+    let mut ended = match cause {
         ResetCause::Watchdog => Cause::TrialWatchdog,
         ResetCause::Crash => Cause::TrialCrash,
         ResetCause::PowerOn | ResetCause::Button | ResetCause::Software => Cause::TrialReset,
     };
-    let again = if fresh { state.trial().ok() } else { None };
-    if let Some(next) = again {
-        let accept = Acceptance::of(ctx.block, &state, state.other);
-        if let Ok(verified) = accept.verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf) {
-            append(ctx, journal, &Ok(next))?;
-            return Ok(Some(verified));
+    if fresh {
+        let next = state.trial();
+        if next.is_ok() {
+            let accept = Acceptance::of(state, &state.other);
+            if accept.verify_execution(ctx).is_ok() {
+                append(ctx, journal, &next)?;
+                return Ok(true);
+            }
+            ended = Cause::InstallFailed;
         }
     }
-    let ended = if again.is_some() {
-        Cause::InstallFailed
-    } else {
-        ended
-    };
     ctx.port.report(Event::Ended(ended));
-    append(ctx, journal, &state.reverting(ended, state.installed))?;
-    Ok(None)
+    let next = state.reverting(ended, state.installed);
+    append(ctx, journal, &next)?;
+    Ok(false)
 }
 
 fn reverting<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
     fresh: bool,
-) -> Result<Option<Verified>, Recovery> {
+) -> Result<bool, Recovery> {
     if fresh {
         let next = journal.state().resumed();
         append(ctx, journal, &next)?;
@@ -369,22 +357,24 @@ fn reverting<F: Flash, P: Port>(
     if let Err(Failure::Record(error)) = revert(ctx, journal) {
         return Err(record_failed(error));
     }
-    let state = *journal.state();
+    let state = journal.state();
     let target = if state.heal {
-        state.backup_image
+        &state.backup_image
     } else {
-        state.current
+        &state.current
     };
-    let accept = Acceptance::of(ctx.block, &state, target);
-    let verdict = accept.verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf);
-    match verdict {
-        Ok(_verified) => append(ctx, journal, &state.reverted())?,
-        Err(cause) => match state.escalated() {
-            Ok(next) => append(ctx, journal, &Ok(next))?,
-            Err(_exhausted) => return Err(Recovery::NoImage(cause)),
-        },
-    }
-    Ok(None)
+    let next = match Acceptance::of(state, target).verify_execution(ctx) {
+        Ok(()) => state.reverted(),
+        Err(cause) => {
+            let next = state.escalated();
+            if next.is_err() {
+                return Err(Recovery::NoImage(cause));
+            }
+            next
+        }
+    };
+    append(ctx, journal, &next)?;
+    Ok(false)
 }
 
 fn append<F: Flash, P: Port>(

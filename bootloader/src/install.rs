@@ -1,6 +1,6 @@
 //! Installing the parked image, in both modes (install protocol, sections 3 and 4).
 
-use crate::backup::saved_at;
+use crate::backup::{Source, saved_at};
 use crate::boot::Context;
 use crate::copy::{Place, copy, equal};
 use crate::port::{Event, Port, Step, Work};
@@ -24,19 +24,16 @@ pub(crate) fn prepare<F: Flash, P: Port>(
 ) -> Result<ChunkSet, Cause> {
     let slot = state.slot.ok_or(Cause::StorageFailed)?;
     let block = ctx.block;
-    let parked = Acceptance::of(block, state, state.other);
-    parked.verify_slot(ctx.flash, ctx.port, slot, ctx.buf)?;
-    let running = Acceptance::of(block, state, state.current);
-    let in_execution = running
-        .verify_slot(ctx.flash, ctx.port, Slot::Execution, ctx.buf)
-        .map(drop);
+    Acceptance::of(state, &state.other).verify(ctx, Source::Slot(slot))?;
+    let running = Acceptance::of(state, &state.current);
+    let in_execution = running.verify_execution(ctx);
     match (block.layout.mode, state.backup) {
         (Mode::Swap, _) => in_execution.map_err(|_bad| Cause::StorageFailed)?,
         (Mode::Standby, Backup::Copy(backup))
             if backup != slot && state.backup_image == state.current =>
         {
             running
-                .verify_slot(ctx.flash, ctx.port, backup, ctx.buf)
+                .verify(ctx, Source::Slot(backup))
                 .map_err(|_bad| Cause::BackupMissing)?;
             in_execution.map_err(|_bad| Cause::StorageFailed)?;
         }
@@ -93,8 +90,10 @@ pub(crate) fn install<F: Flash, P: Port>(
     let per_chunk = if swap { 2_u32 } else { 1 };
     let total = state.differing.len().saturating_mul(per_chunk);
     let mut copied = 0_u16;
-    for (index, chunk) in (0_u32..).zip(state.differing.iter()) {
-        let first = index.saturating_mul(per_chunk);
+    let mut next = 0_u32;
+    for chunk in state.differing.iter() {
+        let first = next;
+        next = next.saturating_add(per_chunk);
         if swap && chunk < old {
             let save = Place {
                 slot,

@@ -1,9 +1,10 @@
 //! Verifying an image where it stands. The same verifier as the agent's.
 
 use crate::backup::{ImageReader, Source};
+use crate::boot::Context;
 use crate::port::{Event, Port, Work};
 use otaru_flash::{DeviceBlock, Flash, KEYS_MAX, Slot};
-use otaru_image::{BoardIds, Expectation, Key, Progress, Uuid, Verification, Verified};
+use otaru_image::{BoardIds, Expectation, Key, Progress, Uuid, Verification};
 use otaru_record::{Cause, Image, State};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
@@ -17,62 +18,73 @@ pub(crate) fn keys(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize
         revoked: true,
     }; KEYS_MAX];
     let mut count = 0_usize;
-    for (index, (entry, key)) in table.iter_mut().zip(block.keys()).enumerate() {
+    let mut rest = revoked;
+    for (entry, key) in table.iter_mut().zip(block.keys()) {
         *entry = Key {
             public: key.public,
-            revoked: revoked & (1 << (index % 16)) != 0,
+            revoked: rest & 1 != 0,
         };
+        rest = rest.rotate_right(1);
         count = count.saturating_add(1);
     }
     (table, count)
 }
 
 /// What this device accepts for its execution slot.
+#[derive(Clone, Copy)]
 pub(crate) struct Acceptance<'a> {
-    /// The device block.
-    pub(crate) block: &'a DeviceBlock,
     /// Lowest security counter.
-    pub(crate) floor: u32,
+    floor: u32,
     /// Revoked keys.
-    pub(crate) revoked: u16,
+    revoked: u16,
     /// The image it must be, if that is known.
-    pub(crate) image: Option<Image>,
+    image: Option<&'a Image>,
 }
 
 impl<'a> Acceptance<'a> {
+    /// Any image that the key table vouches for: only where the record is lost.
+    pub(crate) const ANY: Self = Self {
+        floor: 0,
+        revoked: 0,
+        image: None,
+    };
+
     /// The image `image` under the rules in force.
-    pub(crate) fn of(block: &'a DeviceBlock, state: &State, image: Image) -> Self {
+    pub(crate) const fn of(state: &State, image: &'a Image) -> Self {
         Self {
-            block,
             floor: state.floor,
             revoked: state.revoked,
             image: Some(image),
         }
     }
 
-    /// Reads and verifies an image.
+    /// Reads and verifies an image. If it is the one in the execution slot and passes, it stands in
+    /// [`Context::found`] afterwards; in every other case nothing does.
+    #[inline(never)]
     pub(crate) fn verify<F: Flash, P: Port>(
-        &self,
-        flash: &mut F,
-        port: &mut P,
+        self,
+        ctx: &mut Context<'_, F, P>,
         source: Source<'_>,
-        buf: &mut [u8],
-    ) -> Result<Verified, Cause> {
-        let (table, count) = keys(self.block, self.revoked);
-        let layout = &self.block.layout;
+    ) -> Result<(), Cause> {
+        ctx.found = None;
+        if let Source::Slot(slot) = source {
+            ctx.port.report(Event::Begin(Work::Verify(slot)));
+        }
+        let (table, count) = keys(ctx.block, self.revoked);
+        let layout = &ctx.block.layout;
         let expect = Expectation {
             keys: table.get(..count).unwrap_or_default(),
             board: Some(BoardIds {
-                vid: Uuid(self.block.vendor_id),
-                cid: Uuid(self.block.class_id),
+                vid: Uuid(ctx.block.vendor_id),
+                cid: Uuid(ctx.block.class_id),
             }),
-            slot_address: Some(self.block.execution_address()),
+            slot_address: Some(ctx.block.execution_address()),
             security_floor: self.floor,
             digest: self.image.map(|image| image.digest),
             len: self.image.map(|image| image.len),
         };
         let mut reader = ImageReader {
-            flash,
+            flash: ctx.flash,
             layout,
             source,
         };
@@ -80,30 +92,30 @@ impl<'a> Acceptance<'a> {
         loop {
             left = left.saturating_sub(1);
             let mut verification =
-                Verification::with_verifier(layout.image_len_max(), &expect, port.verifier());
-            let verdict = loop {
-                port.feed_watchdog();
-                match verification.step(&mut reader, buf) {
+                Verification::with_verifier(layout.image_len_max(), &expect, ctx.port.verifier());
+            let refused = loop {
+                ctx.port.feed_watchdog();
+                match verification.step(&mut reader, ctx.buf) {
                     Ok(Progress::More { .. }) => {}
-                    Ok(Progress::Done(verified)) => break Ok(verified),
-                    Err(error) => break Err(error),
+                    Ok(Progress::Done(verified)) => {
+                        let runs = matches!(source, Source::Slot(Slot::Execution));
+                        ctx.found = runs.then_some(verified);
+                        return Ok(());
+                    }
+                    Err(error) => break error,
                 }
             };
-            if verdict.is_ok() || left == 0 {
-                return verdict.map_err(|error| Cause::from(&error));
+            if left == 0 {
+                return Err(Cause::from(&refused));
             }
         }
     }
 
-    /// Verifies the image in a slot.
-    pub(crate) fn verify_slot<F: Flash, P: Port>(
-        &self,
-        flash: &mut F,
-        port: &mut P,
-        slot: Slot,
-        buf: &mut [u8],
-    ) -> Result<Verified, Cause> {
-        port.report(Event::Begin(Work::Verify(slot)));
-        self.verify(flash, port, Source::Slot(slot), buf)
+    /// Verifies the image in the execution slot.
+    pub(crate) fn verify_execution<F: Flash, P: Port>(
+        self,
+        ctx: &mut Context<'_, F, P>,
+    ) -> Result<(), Cause> {
+        self.verify(ctx, Source::Slot(Slot::Execution))
     }
 }

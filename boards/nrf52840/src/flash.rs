@@ -56,12 +56,14 @@ impl Flash for InternalFlash {
 
     fn read(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), FlashFailed> {
         inside(offset, buf.len(), 1)?;
-        for (at, byte) in (offset..).zip(buf) {
+        let mut at = offset;
+        for byte in buf {
             let address = at as usize as *const u8;
             // SAFETY: `inside` has checked that this is an address of the internal flash, which is
             // mapped for reading from address 0. Volatile, because programming changes it behind
             // the compiler's back.
             *byte = unsafe { address.read_volatile() };
+            at = at.wrapping_add(1);
         }
         Ok(())
     }
@@ -72,8 +74,10 @@ impl Flash for InternalFlash {
         ready()?;
         CONFIG.write(WRITE);
         let mut done = Ok(());
-        for (at, word) in (offset..).step_by(4).zip(words) {
+        let mut at = offset;
+        for word in words {
             Register::at(at).write(u32::from_le_bytes(*word));
+            at = at.wrapping_add(4);
             done = ready();
             if done.is_err() {
                 break;

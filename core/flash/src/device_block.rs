@@ -144,7 +144,7 @@ impl DeviceBlock {
             .wrapping_add(self.layout.execution.offset)
     }
 
-    /// The board's name.
+    /// The board's name; empty if the block holds something else than text there.
     pub fn name(&self) -> &str {
         let len = self
             .name
@@ -282,7 +282,6 @@ impl DeviceBlock {
             keys,
             name: field(block, 128),
         };
-        let sound = usize::from(key_count) <= KEYS_MAX && core::str::from_utf8(&block.name).is_ok();
-        sound.then_some(block)
+        (usize::from(key_count) <= KEYS_MAX).then_some(block)
     }
 }

@@ -40,22 +40,51 @@ impl Label {
     /// # Errors
     /// [`LabelError`] if it is empty, longer than 32 bytes, or has control characters.
     pub fn new(text: &str) -> Result<Self, LabelError> {
+        Self::from_bytes(text.as_bytes()).ok_or(LabelError)
+    }
+
+    /// A label with this text, if it is text.
+    pub(crate) fn from_bytes(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; LABEL_LEN_MAX];
-        let room = bytes.get_mut(..text.len()).ok_or(LabelError)?;
-        if text.is_empty() || text.chars().any(char::is_control) {
-            return Err(LabelError);
-        }
-        room.copy_from_slice(text.as_bytes());
-        let len = u8::try_from(text.len()).map_err(|_too_long| LabelError)?;
-        Ok(Self { len, bytes })
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        let len = u8::try_from(text.len()).ok()?;
+        (len > 0 && is_plain_text(text)).then_some(Self { len, bytes })
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         let used = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        // Always UTF-8, because `new` copied a whole `str`.
+        // Always UTF-8, because `from_bytes` checks it.
         core::str::from_utf8(used).unwrap_or_default()
     }
+}
+
+/// Whether these bytes are UTF-8 without control characters. Written out, because the library's
+/// functions for both are three quarters of a kilobyte on a device.
+fn is_plain_text(bytes: &[u8]) -> bool {
+    let mut rest = bytes.iter();
+    while let Some(&first) = rest.next() {
+        // How many bytes follow, and the lowest code point that is not written in fewer. The lowest
+        // two-byte ones, below 0xA0, are control characters.
+        let (more, least) = match first {
+            0x20..=0x7E => continue,
+            0xC0..=0xDF => (1, 0xA0),
+            0xE0..=0xEF => (2, 0x800),
+            0xF0..=0xF7 => (3, 0x1_0000),
+            _ => return false,
+        };
+        let mut code = u32::from(first) & (0x3F >> more);
+        for _ in 0..more {
+            match rest.next() {
+                Some(next) if next & 0xC0 == 0x80 => code = code << 6 | u32::from(next & 0x3F),
+                Some(_) | None => return false,
+            }
+        }
+        if code < least || char::from_u32(code).is_none() {
+            return false;
+        }
+    }
+    true
 }
 
 impl fmt::Debug for Label {
@@ -142,6 +171,53 @@ pub fn inspect<S: ReadAt>(
                 source.read_at(offset, bytes).map_err(ImageError::Read)?;
                 parser.feed(bytes).map_err(ImageError::widen)?;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain_text;
+    use proptest::prelude::*;
+
+    fn as_the_library_says(bytes: &[u8]) -> bool {
+        core::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control))
+    }
+
+    #[test]
+    fn every_short_text_is_judged_as_the_library_does() {
+        for first in 0..=0xFF {
+            for second in 0..=0xFF {
+                for rest in [
+                    &[][..],
+                    &[0x80],
+                    &[0xBF],
+                    &[0x80, 0x80],
+                    &[0xBF, 0xBF],
+                    b"a",
+                ] {
+                    let mut bytes = [first, second, 0, 0];
+                    bytes[2..2 + rest.len()].copy_from_slice(rest);
+                    let bytes = &bytes[..2 + rest.len()];
+                    assert_eq!(
+                        is_plain_text(bytes),
+                        as_the_library_says(bytes),
+                        "{bytes:02x?}"
+                    );
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_judged_as_the_library_does(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            prop_assert_eq!(is_plain_text(&bytes), as_the_library_says(&bytes));
+        }
+
+        #[test]
+        fn any_text_is_judged_as_the_library_does(text: std::string::String) {
+            prop_assert_eq!(is_plain_text(text.as_bytes()), as_the_library_says(text.as_bytes()));
         }
     }
 }

@@ -313,10 +313,8 @@ impl Parser {
                     .item
                     .get(..usize::from(self.item_len))
                     .unwrap_or_default();
-                let label = core::str::from_utf8(bytes)
-                    .ok()
-                    .and_then(|text| Label::new(text).ok());
-                let label = label.ok_or(ImageError::Malformed(Malformed::Label))?;
+                let label =
+                    Label::from_bytes(bytes).ok_or(ImageError::Malformed(Malformed::Label))?;
                 self.found.label.replace(label).is_some()
             }
             tlv::KEY_HASH => self.found.key_hash.replace(self.item_bytes()).is_some(),

@@ -280,7 +280,10 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     /// Which key signed this image.
     fn authenticate<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
         let mut signer = None;
-        for (index, key) in self.expect.keys.iter().enumerate() {
+        let mut next = 0_usize;
+        for key in self.expect.keys {
+            let index = next;
+            next = next.wrapping_add(1);
             if same(&key_hash(&key.public), &info.key_hash) {
                 if key.revoked {
                     return Err(VerifyError::KeyRevoked);

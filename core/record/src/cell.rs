@@ -48,7 +48,7 @@ fn words(unit: &[u8]) -> Option<(u32, u32)> {
 /// How many bits of body and checksum are zero.
 fn zero_bits(body: &[u8], crc: [u8; 4]) -> [u8; 2] {
     let bytes = body.iter().chain(&crc);
-    let zeros: u32 = bytes.map(|byte| byte.count_zeros()).sum();
+    let zeros = bytes.fold(0_u32, |sum, byte| sum.wrapping_add(byte.count_zeros()));
     u16::try_from(zeros).unwrap_or(u16::MAX).to_le_bytes()
 }
 

@@ -37,7 +37,8 @@ impl ChunkSet {
 
     /// How many chunks are in the set.
     pub fn len(&self) -> u32 {
-        self.0.iter().map(|byte| byte.count_ones()).sum()
+        let ones = |sum: u32, byte: &u8| sum.wrapping_add(byte.count_ones());
+        self.0.iter().fold(0, ones)
     }
 
     /// Whether the set is empty.
@@ -57,7 +58,10 @@ impl ChunkSet {
     /// A set from the first bytes of a bitmap; the rest is empty.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut set = Self::default();
-        set.0.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let room = set.0.get_mut(..bytes.len())?;
+        for (to, from) in room.iter_mut().zip(bytes) {
+            *to = *from;
+        }
         Some(set)
     }
 }

@@ -106,7 +106,8 @@ pub(crate) fn see<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry, cel
     if whole && let Some(entry) = Entry::decode(geometry, bytes) {
         return Seen::Entry(entry);
     }
-    let units = bytes.chunks_exact(geometry.unit_len as usize);
+    // Never zero; said here too, so that the compiler sees that nothing can panic.
+    let units = bytes.chunks_exact(geometry.unit_len.max(1) as usize);
     match units.map_while(mark_step).last() {
         Some(step) => Seen::Marks(step),
         None => Seen::Torn,
