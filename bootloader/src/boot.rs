@@ -159,7 +159,7 @@ fn try_boot<F: Flash, P: Port>(
         block: block.clone(),
     };
     let state = start.journal.state();
-    let (trial, of) = if state.on_trial() {
+    let (trial, of) = if state.on_trial() && !start.journal.is_frozen() {
         (state.trials_used, state.trials_allowed)
     } else {
         (0, 0)

@@ -13,26 +13,27 @@ pub fn choose(number: u8) -> Layout {
         _ => (Mode::Standby, 512, 0),
     };
     let chunk_len = 1024;
-    // A cell is 192 bytes long, or 512 with the largest write unit; a half holds 22 at least.
-    let half_len = if write_unit == 512 { 0x3000 } else { 0x1400 };
+    // A cell is 192 bytes long, or 512 with the largest write unit; a half holds 30 at least.
+    let half_len = if write_unit == 512 { 0x4000 } else { 0x1800 };
     Layout {
         flash_len: FLASH_LEN,
         write_unit,
         erased,
+        overwrite: mode == Mode::Swap,
         mode,
         chunk_len,
         device_block: Area::new(0, 1024, 1024),
         identity: Area::new(0x400, 2048, 512),
         record: Area::new(0xC00, 2 * half_len, 1024),
-        execution: Area::new(0x8000, 4 * chunk_len, 512),
+        execution: Area::new(0x9000, 4 * chunk_len, 512),
         storage: match mode {
             Mode::Swap => [
-                Area::new(0x9000, 5 * chunk_len, 1024),
-                Area::new(0xB000, 0, 1024),
+                Area::new(0xA000, 5 * chunk_len, 1024),
+                Area::new(0xC000, 0, 1024),
             ],
             Mode::Standby => [
-                Area::new(0x9000, 4 * chunk_len, 512),
-                Area::new(0xA000, 4 * chunk_len, 4096),
+                Area::new(0xA000, 4 * chunk_len, 512),
+                Area::new(0xB000, 4 * chunk_len, 4096),
             ],
         },
     }

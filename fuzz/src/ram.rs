@@ -28,6 +28,7 @@ pub struct Failed;
 /// The flash.
 #[derive(Debug, Clone)]
 pub struct RamFlash {
+    overwrite: bool,
     bytes: Vec<u8>,
     /// Units that were programmed since they were erased.
     used: Vec<bool>,
@@ -45,6 +46,7 @@ impl RamFlash {
     pub fn new(layout: &Layout) -> Self {
         let unit = usize::from(layout.write_unit);
         Self {
+            overwrite: layout.overwrite,
             bytes: vec![layout.erased; FLASH_LEN as usize],
             used: vec![false; (FLASH_LEN as usize).div_ceil(unit)],
             erased: layout.erased,
@@ -165,7 +167,12 @@ impl Flash for RamFlash {
             .iter_mut()
             .zip((0..data.len()).step_by(self.unit))
         {
-            assert!(!*used, "unit at {:#x} programmed twice", start + at);
+            let overwrites = self.overwrite && data.iter().all(|&byte| byte == !self.erased);
+            assert!(
+                !*used || overwrites,
+                "unit at {:#x} programmed twice",
+                start + at
+            );
             *used = at < done;
         }
         self.bytes[start..start + done].copy_from_slice(&data[..done]);

@@ -16,8 +16,6 @@ use crate::states;
 
 /// Commands of one run.
 const COMMANDS_MAX: u32 = 48;
-/// Offset of the highest byte of an entry's epoch.
-const EPOCH_TOP: u8 = 11;
 
 /// Runs the target.
 ///
@@ -91,8 +89,6 @@ fn fill(flash: &mut RamFlash, layout: &Layout, half: &Area, input: &mut Input<'_
                         cell[at] = byte ^ invert;
                     }
                     for (at, byte) in given.chunks_exact(2).map(|edit| (edit[0], edit[1])) {
-                        // An epoch that is about to begin anew takes 4 billion changes of half.
-                        let byte = if at == EPOCH_TOP { byte & 0x7F } else { byte };
                         cell[usize::from(at) % cell_len.min(192)] = byte ^ invert;
                     }
                 }
@@ -182,9 +178,9 @@ impl Life {
             self.settled |= entries > 0;
             self.check();
         } else {
-            // A journal that could not write is of no use before a reset: it may have begun a half
-            // that does not count, or believe a mark that does not stand there.
-            self.reset();
+            // It still says what it said before, and the next append decides anew.
+            assert_eq!(*self.journal.state(), before);
+            self.settled = false;
         }
     }
 

@@ -93,9 +93,7 @@ impl Journal {
         let geometry = Geometry::new(layout).map_err(LoadError::Layout)?;
         let first = Half::scan(flash, geometry.half(0), &geometry);
         let second = Half::scan(flash, geometry.half(1), &geometry);
-        // J3: the higher epoch wins if it has a valid entry beyond its first.
-        let rank = |half: &Half| (half.beyond_first, half.epoch);
-        let (half, seen) = if rank(&second) > rank(&first) {
+        let (half, seen) = if second.wins_over(&first) {
             (1, second)
         } else {
             (0, first)
@@ -245,6 +243,20 @@ impl Journal {
         if self.frozen {
             return Err(AppendError::Flash(None));
         }
+        let appended = self.try_append(flash, state, copies);
+        if appended.is_err() {
+            // Nobody knows what stands there now: the next append has to decide anew.
+            (self.settled, self.twice, self.mark_at) = (false, false, None);
+        }
+        appended
+    }
+
+    fn try_append<F: Flash>(
+        &mut self,
+        flash: &mut F,
+        state: &State,
+        copies: u32,
+    ) -> Result<(), AppendError<F::Error>> {
         let first = !self.settled;
         let gap = if first { GAP_MAX } else { 0 };
         let needed = copies.saturating_add(gap);
@@ -307,11 +319,15 @@ impl Journal {
         let area = *self.geometry.half(other);
         area.erase(flash, 0, area.len)
             .map_err(|cause| AppendError::Flash(Some(cause)))?;
-        self.half = other;
-        self.epoch = self.epoch.wrapping_add(1);
-        self.cell = 0;
+        let before = (self.half, self.epoch, self.cell);
+        (self.half, self.epoch, self.cell) = (other, self.epoch.wrapping_add(1), 0);
         let state = self.state;
-        self.write_entry(flash, &state)
+        let begun = self.write_entry(flash, &state);
+        if begun.is_err() {
+            // Without its first entry the other half is none.
+            (self.half, self.epoch, self.cell) = before;
+        }
+        begun
     }
 
     /// Writes an entry into the next cell that takes it.
@@ -375,6 +391,7 @@ impl Journal {
         step: u16,
     ) -> Result<(), AppendError<F::Error>> {
         self.claim(flash)?;
+        let before = self.state.step;
         self.state.step = step.saturating_add(1);
         for _ in 0..MARK_TRIES {
             let (cell, unit) = match self.mark_at {
@@ -395,7 +412,11 @@ impl Journal {
             self.mark_at = None;
         }
         let state = self.state;
-        self.append_copies(flash, &state, 2)
+        let appended = self.append_copies(flash, &state, 2);
+        if appended.is_err() {
+            self.state.step = before;
+        }
+        appended
     }
 
     fn mark_offset(&self, (cell, unit): (u32, u32)) -> u32 {

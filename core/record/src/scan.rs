@@ -115,6 +115,18 @@ pub(crate) fn see<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry, cel
 }
 
 impl Half {
+    /// J3: the later epoch wins if it has a valid entry beyond its first. Epochs count on behind
+    /// their largest number.
+    pub(crate) fn wins_over(&self, other: &Self) -> bool {
+        let (Some(mine), Some(others)) = (self.epoch, other.epoch) else {
+            return self.epoch.is_some();
+        };
+        if self.beyond_first != other.beyond_first {
+            return self.beyond_first;
+        }
+        mine != others && mine.wrapping_sub(others) <= u32::MAX / 2
+    }
+
     /// Reads a whole half.
     pub(crate) fn scan<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry) -> Self {
         let mut seen = Self {
