@@ -1,6 +1,6 @@
 //! One case: a shape, images, a scenario; named, so that a failure can be repeated with one line.
 
-use crate::{Cut, Device, Images, Rng, SCENARIOS, Scenario, Shape, Tear};
+use crate::{Cut, Damage, Device, Images, Rng, SCENARIOS, Scenario, Shape, Tear};
 use otaru_flash::Mode;
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl Case {
             unequal: rng.below(2) == 0,
             ..Shape::plain(mode, 0)
         };
-        shape.chunks = u32::try_from(1 + rng.below(12)).unwrap_or(1);
+        shape.chunks = u32::try_from(2 + rng.below(11)).unwrap_or(2);
         let scenario = &SCENARIOS[rng.index(SCENARIOS.len())];
         let case = Self {
             shape,
@@ -61,15 +61,20 @@ impl Case {
         let layout = self.shape.layout();
         let room = layout.image_len_max() - 32 - 256;
         let mut rng = Rng::new(self.seed);
+        let worn = self.scenario.damage == Damage::WornEnd;
         let lens: Vec<u32> = (0..self.scenario.images())
-            .map(|_| {
+            .map(|image| {
+                if worn {
+                    // The first image ends before the last chunk, the next one inside it.
+                    return if image == 0 { room / 2 } else { room };
+                }
                 let shorter = rng.below(u64::from(room) / 2 + 1);
                 room - u32::try_from(shorter).unwrap_or(0)
             })
             .collect();
         let images = Images::new(&layout, &lens, self.differing, self.seed);
         let mut device = Device::new(&self.shape, &images, self.scenario, self.seed);
-        if self.filled > 0 && !self.scenario.damage {
+        if self.filled > 0 && self.scenario.damage == Damage::None {
             device.fill_record(self.filled);
         }
         device

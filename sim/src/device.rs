@@ -5,7 +5,7 @@ mod check;
 mod firmware;
 
 use crate::progress::{Ledger, Progress};
-use crate::{Cut, Images, Scenario, Shape, SimFlash, port::Board};
+use crate::{Cut, Damage, Images, Scenario, Shape, SimFlash, port::Board};
 use otaru_bootloader::{Boot, Decision, ResetCause, boot};
 use otaru_flash::{DeviceBlock, Flash, Key, Layout, Slot};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Journal, State};
@@ -119,8 +119,14 @@ impl Device {
 
     /// The scenario itself begins.
     fn enter(&mut self, scenario: &Scenario) {
-        if scenario.damage {
-            self.corrupt(Slot::Execution, 40);
+        match scenario.damage {
+            Damage::None => {}
+            Damage::Execution => self.corrupt(Slot::Execution, 40),
+            Damage::WornEnd => {
+                let layout = *self.layout();
+                let last = layout.execution.offset + layout.execution.len - layout.chunk_len;
+                self.flash.wear_out(last, layout.chunk_len);
+            }
         }
         self.setting = Rc::new(Setting {
             layout: self.setting.layout,

@@ -27,4 +27,4 @@ pub use otaru_sim_flash::{
     Again, Counters, Cut, Fault, Fork, Forks, Misuse, Part, Rng, SimFlash, Tear, Timing,
 };
 pub use progress::{Ledger, Progress};
-pub use scenario::{End, SCENARIOS, Scenario, Update};
+pub use scenario::{Damage, End, SCENARIOS, Scenario, Update};

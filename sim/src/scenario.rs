@@ -11,6 +11,20 @@ pub enum End {
     Refuse,
     /// The update is withdrawn once it is parked.
     Cancel,
+    /// The install cannot succeed.
+    Impossible,
+}
+
+/// What is wrong with the device when a scenario begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// Nothing.
+    None,
+    /// A byte of the execution slot has changed.
+    Execution,
+    /// The last chunk of the execution slot takes no program any more. The image that runs does not
+    /// reach it, the next one does.
+    WornEnd,
 }
 
 /// One update.
@@ -39,8 +53,8 @@ pub struct Scenario {
     pub name: &'static str,
     /// Updates that have passed without a cut before the scenario begins.
     pub before: &'static [Update],
-    /// Whether a byte of the execution slot is damaged then.
-    pub damage: bool,
+    /// What is wrong with the device then.
+    pub damage: Damage,
     /// The updates that power cuts meet.
     pub updates: &'static [Update],
 }
@@ -50,39 +64,39 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "confirm",
         before: &[],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(1, End::Confirm(1))],
     },
     Scenario {
         name: "hang",
         before: &[],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(1, End::Hang)],
     },
     Scenario {
         name: "refuse",
         before: &[],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(1, End::Refuse)],
     },
     Scenario {
         name: "cancel",
         before: &[],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(1, End::Cancel)],
     },
     // A newer update comes while one is parked.
     Scenario {
         name: "replace",
         before: &[],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(1, End::Cancel), update(2, End::Confirm(1))],
     },
     // The third start of the trial is the one that works.
     Scenario {
         name: "retry",
         before: &[],
-        damage: false,
+        damage: Damage::None,
         updates: &[Update {
             image: 1,
             trials: 3,
@@ -93,27 +107,34 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "second",
         before: &[update(1, End::Confirm(1))],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(2, End::Confirm(1))],
     },
     Scenario {
         name: "second-hang",
         before: &[update(1, End::Confirm(1))],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(2, End::Hang)],
     },
     Scenario {
         name: "after-revert",
         before: &[update(1, End::Hang)],
-        damage: false,
+        damage: Damage::None,
         updates: &[update(2, End::Confirm(1))],
     },
     // The execution slot goes bad after a revert: every mode has a backup then.
     Scenario {
         name: "heal",
         before: &[update(1, End::Hang)],
-        damage: true,
+        damage: Damage::Execution,
         updates: &[],
+    },
+    // An install that has to be given up in the middle.
+    Scenario {
+        name: "worn",
+        before: &[],
+        damage: Damage::WornEnd,
+        updates: &[update(1, End::Impossible)],
     },
 ];
 

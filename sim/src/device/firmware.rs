@@ -114,7 +114,9 @@ impl Device {
                 self.append(journal, &state.refused(Cause::Unhealthy))?;
                 Ok(Ended::Reset(ResetCause::Software))
             }
-            End::Confirm(_) | End::Hang | End::Cancel => Ok(Ended::Reset(ResetCause::Watchdog)),
+            End::Confirm(_) | End::Hang | End::Cancel | End::Impossible => {
+                Ok(Ended::Reset(ResetCause::Watchdog))
+            }
         }
     }
 
