@@ -12,6 +12,7 @@ mod firmware;
 mod process;
 mod report;
 mod setup;
+mod size;
 mod test;
 mod tidy;
 mod workspace;
@@ -35,6 +36,9 @@ Usage: cargo xtask <command>
                                 --check: only say what is missing
   bench path                    how fast and how large the programs are, beside their limits
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets
+  firmware build BOARD          build the bootloader of a board and say where it is
+  size [--accept]               how large the bootloader is, against docs/size.md, and that no
+                                panic can be reached; --accept: write the figures there
 
 Everything that is installed or built outside the target folder stands in the user's cache
 folder, under `otaru`.";
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         ["codegen", rest @ ..] => codegen::run(rest),
         ["setup", rest @ ..] => setup::run(rest),
         ["firmware", "check", crates @ ..] => firmware::check(crates),
+        ["firmware", "build", board] => firmware::build_board(board),
+        ["size", rest @ ..] => size::run(rest),
         [other, ..] => Err(anyhow::anyhow!(
             "there is no command `{other}` with these arguments; `cargo xtask help` lists all commands"
         )),
