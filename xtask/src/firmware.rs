@@ -1,3 +1,4 @@
+//! `cargo xtask firmware build`: the bootloader of a board, and
 //! `cargo xtask firmware check`: every device crate builds alone for bare-metal targets. Alone,
 //! because a build of the whole workspace may turn a feature of a dependency on for everybody and
 //! so hide that a device crate needs the standard library.
@@ -19,6 +20,9 @@ pub(crate) use toolchain::{
 
 /// An Arm Cortex-M4F or M7, and a RISC-V with atomics.
 const TARGETS: &[&str] = &["thumbv7em-none-eabihf", "riscv32imac-unknown-none-elf"];
+
+/// What the boards with a bootloader are built for.
+const BOARD_TARGET: &str = "thumbv7em-none-eabihf";
 
 /// Folders whose library crates run on devices.
 const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent"];
@@ -106,6 +110,96 @@ fn build(name: &str, target: &str) -> Result<()> {
     cargo
         .run_unannounced()
         .with_context(|| format!("{name} does not build for {target}"))
+}
+
+/// The command `firmware build BOARD`.
+///
+/// # Errors
+/// If there is no such board with a bootloader, or it does not build.
+pub(crate) fn build_board(board: &str) -> Result<()> {
+    setup::firmware_only()?;
+    let program = Bootloader::of(board)?.build()?;
+    report::line(&format!("    {}", program.display()));
+    Ok(())
+}
+
+/// A bootloader to be built: a board, and how.
+pub(crate) struct Bootloader {
+    package: String,
+    features: Option<String>,
+    stack_sizes: bool,
+}
+
+impl Bootloader {
+    /// The bootloader of a board, with its default features.
+    ///
+    /// # Errors
+    /// If there is no such board with a bootloader for bare metal.
+    pub(crate) fn of(board: &str) -> Result<Self> {
+        let folder = format!("boards/{board}");
+        let packages = workspace::packages(&workspace::root())?;
+        let found = packages.into_iter().find(|p| p.folder == folder);
+        match found {
+            Some(package) if !package.library => Ok(Self {
+                package: package.name,
+                features: None,
+                stack_sizes: false,
+            }),
+            Some(_) | None => bail!("boards/{board} holds no bootloader for bare metal"),
+        }
+    }
+
+    /// The same with these features instead of the default ones.
+    pub(crate) fn features(mut self, features: &str) -> Self {
+        self.features = Some(features.to_owned());
+        self
+    }
+
+    /// The same with a section that says how much stack each function needs.
+    pub(crate) fn with_stack_sizes(mut self) -> Self {
+        self.stack_sizes = true;
+        self
+    }
+
+    /// Builds it with everything in place, and returns where it is.
+    ///
+    /// # Errors
+    /// If it does not build.
+    pub(crate) fn build(&self) -> Result<PathBuf> {
+        let target = BOARD_TARGET;
+        let mut cargo = Program::cargo()
+            .args([
+                "build",
+                "--quiet",
+                "--profile",
+                "firmware",
+                "--target",
+                target,
+            ])
+            .args(["-p", &self.package, "--target-dir"])
+            .arg(target_folder())
+            .folder(&workspace::root());
+        if let Some(features) = &self.features {
+            cargo = cargo.args(["--no-default-features", "--features", features]);
+        }
+        if self.stack_sizes {
+            // Joined with the flags of .cargo/config.toml; an environment variable would replace
+            // them. The flag is one of the compiler's unstable ones, hence the second line.
+            let flag = format!("target.{target}.rustflags=[\"-Zemit-stack-sizes\"]");
+            cargo = cargo.args(["--config", &flag]);
+            cargo = cargo.env("RUSTC_BOOTSTRAP", "1");
+        }
+        if !toolchain::rustup_has(target)? {
+            cargo = cargo.env("RUSTC", toolchain::rustc()?);
+        }
+        cargo
+            .run_unannounced()
+            .with_context(|| format!("{} does not build for {target}", self.package))?;
+        Ok(target_folder()
+            .join(target)
+            .join("firmware")
+            .join(&self.package))
+    }
 }
 
 /// A folder of its own, so that neither compiler throws away the other's work.

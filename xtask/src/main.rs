@@ -13,6 +13,7 @@ mod fuzz;
 mod process;
 mod report;
 mod setup;
+mod size;
 mod test;
 mod tidy;
 mod workspace;
@@ -40,6 +41,9 @@ Usage: cargo xtask <command>
                                 --keep: add what fuzzing collected to the committed inputs
                                 --bounded: as in `ci`, short and always the same
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets
+  firmware build BOARD          build the bootloader of a board and say where it is
+  size [--accept]               how large the bootloader is, against docs/size.md, and that no
+                                panic can be reached; --accept: write the figures there
 
 Everything that is installed or built outside the target folder stands in the user's cache
 folder, under `otaru`.";
@@ -60,6 +64,8 @@ fn main() -> ExitCode {
         ["setup", rest @ ..] => setup::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["firmware", "check", crates @ ..] => firmware::check(crates),
+        ["firmware", "build", board] => firmware::build_board(board),
+        ["size", rest @ ..] => size::run(rest),
         [other, ..] => Err(anyhow::anyhow!(
             "there is no command `{other}` with these arguments; `cargo xtask help` lists all commands"
         )),

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::process::{Program, find_program};
 use crate::report::{Outcome, Steps};
 use crate::setup::{self, Environment};
-use crate::{firmware, tidy, workspace};
+use crate::{firmware, size, tidy, workspace};
 
 /// Stops a test that hangs, and shows the ones that are slow.
 const NEXTEST_CONFIG: &str = "xtask/nextest.toml";
@@ -61,6 +61,12 @@ pub(crate) fn all(steps: &mut Steps) {
         "firmware check",
         "cargo xtask firmware check",
         || firmware::check_installed(&[]),
+    );
+    steps.run_after(
+        &["setup"],
+        "size",
+        "cargo xtask size",
+        size::check_installed,
     );
     steps.run_after(&["setup"], "interop peers", "cargo xtask test", || {
         interop(&environment)

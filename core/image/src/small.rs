@@ -8,9 +8,10 @@
 //! Numbers are eight words of 32 bits, least significant first. Field elements are kept below
 //! 2^256, not below the modulus p; 2^256 is 38 modulo p. All loops have a fixed number of turns.
 
-use sha2::{Digest as _, Sha512};
+mod sha512;
 
 use crate::key::{SignatureRejected, SignatureVerifier};
+use sha512::sha512;
 
 /// The modulus of the field, 2^255 - 19.
 const P: Words = Words([
@@ -335,7 +336,7 @@ fn modulo_order(bytes: &[u8; 64]) -> Words {
     rest
 }
 
-/// The small verifier; needs no other crate than the hash.
+/// The small verifier; needs no other crate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Ed25519Small;
 
@@ -361,11 +362,7 @@ fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Option<()>
     let mut negative = *public;
     *negative.last_mut()? ^= 0x80;
     let point = Point::from_bytes(&negative)?;
-    let mut hash = Sha512::new();
-    hash.update(r);
-    hash.update(public);
-    hash.update(message);
-    let k = modulo_order(&hash.finalize().into());
+    let k = modulo_order(&sha512([r, public, message]));
     let expected = combine(&s, &k, &point)?;
     let good =
         !point.is_of_small_order() && !expected.is_of_small_order() && expected.to_bytes() == *r;

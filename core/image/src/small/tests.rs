@@ -83,3 +83,14 @@ fn numbers_of_512_bits_are_reduced_by_the_order() {
     let mut most = modulo_order(&[0xff; 64]);
     assert!(!most.reduce(&ORDER), "below the order");
 }
+
+#[test]
+fn the_hash_is_that_of_the_library_at_every_length() {
+    use sha2::Digest as _;
+    let text: [u8; 300] = core::array::from_fn(|index| index.to_le_bytes()[0].wrapping_mul(7));
+    for len in 0..text.len() {
+        let (head, tail) = text[..len].split_at(len / 3);
+        let expected: [u8; 64] = sha2::Sha512::digest(&text[..len]).into();
+        assert_eq!(super::sha512([head, tail, &[]]), expected, "{len} bytes");
+    }
+}
