@@ -1,32 +1,15 @@
 //! Verifying an image where it stands. The same verifier as the agent's.
 
 use crate::port::{Event, Port, Work};
-use otaru_flash::{DeviceBlock, Flash, KEYS_MAX, Slot};
+use otaru_flash::{DeviceBlock, Flash, Slot};
 use otaru_image::{
-    BoardIds, Expectation, Key, Progress, ReadAt, Uuid, Verification, Verified, VerifyError,
+    BoardIds, Expectation, Progress, ReadAt, Uuid, Verification, Verified, VerifyError,
 };
-use otaru_record::{Cause, Image, SlotReader, State};
+use otaru_record::{Cause, Image, SlotReader, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
 /// end in a revert.
 const READINGS: u32 = 2;
-
-/// The key table in the verifier's form, revoked keys marked.
-pub(crate) fn keys(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize) {
-    let mut table = [Key {
-        public: [0; 32],
-        revoked: true,
-    }; KEYS_MAX];
-    let mut count = 0_usize;
-    for (index, (entry, key)) in table.iter_mut().zip(block.keys()).enumerate() {
-        *entry = Key {
-            public: key.public,
-            revoked: revoked & (1 << (index % 16)) != 0,
-        };
-        count = count.saturating_add(1);
-    }
-    (table, count)
-}
 
 /// What this device accepts for its execution slot.
 pub(crate) struct Acceptance<'a> {
@@ -58,7 +41,7 @@ impl<'a> Acceptance<'a> {
         port: &mut P,
         buf: &mut [u8],
     ) -> Result<Verified, VerifyError<S::Error>> {
-        let (table, count) = keys(self.block, self.revoked);
+        let (table, count) = key_table(self.block, self.revoked);
         let layout = &self.block.layout;
         let expect = Expectation {
             keys: table.get(..count).unwrap_or_default(),

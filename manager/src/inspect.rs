@@ -44,6 +44,7 @@ pub(crate) async fn file(
         .filter_map(|row| {
             Some(Key {
                 public: row.public_key.as_slice().try_into().ok()?,
+                kind: otaru_image::KeyKind::Ed25519,
                 revoked: false,
             })
         })

@@ -93,6 +93,7 @@ impl Images {
         let mut source = bytes;
         let keys = [otaru_image::Key {
             public: *public,
+            kind: otaru_image::KeyKind::Ed25519,
             revoked: false,
         }];
         let expect = Expectation {
@@ -205,6 +206,7 @@ impl Device {
         let mut flash = SimFlash::new(&layout, seed);
         let keys = [Key {
             public: images.public,
+            kind: otaru_flash::KeyKind::Ed25519,
             development: true,
         }];
         let mut block = DeviceBlock::new("sim", layout, &keys).expect("the layout is good");
@@ -618,6 +620,7 @@ impl Device {
     fn verify(&mut self, slot: Slot, image: Image) -> Result<(), String> {
         let keys = [otaru_image::Key {
             public: self.images.public,
+            kind: otaru_image::KeyKind::Ed25519,
             revoked: false,
         }];
         let expect = Expectation {

@@ -20,7 +20,7 @@
 //! | 96 | 16 | vendor UUID |
 //! | 112 | 16 | board (class) UUID |
 //! | 128 | 32 | board name, UTF-8, padded with zeros |
-//! | 160 | 288 | eight keys: 32 bytes Ed25519 public key, 1 byte flags (bit 0 development), 3 bytes 0 |
+//! | 160 | 288 | eight keys: 32 bytes public key (Ed25519, or x of P-256), 1 byte flags (bit 0 development, bit 1 P-256, bit 2 y is odd), 3 bytes 0 |
 //! | 448 | 4 | watchdog time-out in milliseconds |
 //! | 452 | 4 | address at which the flash is mapped for execution |
 //! | 456 | 52 | 0 |
@@ -42,14 +42,57 @@ const FORMAT: u16 = 1;
 const ENGINE_BOOTLOADER: u8 = 1;
 const TRIALS_MAX: u8 = 16;
 const KEY_DEVELOPMENT: u8 = 1;
+const KEY_P256: u8 = 2;
+const KEY_P256_Y_ODD: u8 = 2 | 4;
+
+/// Which algorithm a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyKind {
+    /// Ed25519.
+    #[default]
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256.
+    P256 {
+        /// Which of the two points with the key's x coordinate it is.
+        y_odd: bool,
+    },
+}
 
 /// One entry of the key table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Ed25519 public key.
+    /// The public key: Ed25519 as RFC 8032 encodes it, P-256 as the x coordinate, big-endian.
     pub public: [u8; 32],
+    /// Which algorithm it is for.
+    pub kind: KeyKind,
     /// Made for development; a release build of the tools refuses to provision it.
     pub development: bool,
+}
+
+impl Key {
+    fn flags(&self) -> u8 {
+        let kind = match self.kind {
+            KeyKind::Ed25519 => 0,
+            KeyKind::P256 { y_odd: false } => KEY_P256,
+            KeyKind::P256 { y_odd: true } => KEY_P256_Y_ODD,
+        };
+        kind | if self.development { KEY_DEVELOPMENT } else { 0 }
+    }
+
+    /// The key with these flags; `None` if they mean something this version does not know.
+    fn decode(public: [u8; 32], flags: u8) -> Option<Self> {
+        let kind = match flags & !KEY_DEVELOPMENT {
+            0 => KeyKind::Ed25519,
+            KEY_P256 => KeyKind::P256 { y_odd: false },
+            KEY_P256_Y_ODD => KeyKind::P256 { y_odd: true },
+            _ => return None,
+        };
+        Some(Self {
+            public,
+            kind,
+            development: flags & KEY_DEVELOPMENT != 0,
+        })
+    }
 }
 
 /// What a board is: geometry, identity of the hardware, trusted keys.
@@ -191,7 +234,7 @@ impl DeviceBlock {
         out.bytes(&self.name);
         for key in self.keys() {
             out.bytes(&key.public);
-            out.bytes(&[if key.development { KEY_DEVELOPMENT } else { 0 }, 0, 0, 0]);
+            out.bytes(&[key.flags(), 0, 0, 0]);
         }
         out.zeros_to(448);
         out.u32(self.watchdog_ms);
@@ -254,10 +297,7 @@ impl DeviceBlock {
             let public = input.array()?;
             let [flags, ..] = input.array::<4>()?;
             if index < key_count {
-                *entry = Some(Key {
-                    public,
-                    development: flags & KEY_DEVELOPMENT != 0,
-                });
+                *entry = Some(Key::decode(public, flags)?);
             }
         }
         let watchdog_ms = input.u32()?;

@@ -3,7 +3,7 @@
 
 use otaru_flash::{
     Area, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, IDENTITY_LEN_MAX, Identity,
-    IdentityStore, Key, Layout, LayoutError, Mode, TokenKind,
+    IdentityStore, Key, KeyKind, Layout, LayoutError, Mode, TokenKind,
 };
 use proptest::prelude::*;
 
@@ -126,10 +126,17 @@ fn block() -> DeviceBlock {
     let keys = [
         Key {
             public: [7; 32],
+            kind: KeyKind::P256 { y_odd: true },
             development: true,
         },
         Key {
             public: [9; 32],
+            kind: KeyKind::Ed25519,
+            development: false,
+        },
+        Key {
+            public: [8; 32],
+            kind: KeyKind::P256 { y_odd: false },
             development: false,
         },
     ];
@@ -146,7 +153,23 @@ fn device_block_round_trips() {
     let bytes = block().encode().expect("valid");
     assert_eq!(DeviceBlock::decode(&bytes), Ok(block()));
     assert_eq!(block().name(), "host");
-    assert_eq!(block().keys().count(), 2);
+    assert_eq!(block().keys().count(), 3);
+}
+
+#[test]
+fn key_of_an_unknown_algorithm_is_refused() {
+    let good = block().encode().expect("valid");
+    let with_flags = |flags: u8| {
+        let mut bytes = good;
+        bytes[160 + 32] = flags;
+        let crc = otaru_flash::crc32(&bytes[..508]);
+        bytes[508..].copy_from_slice(&crc.to_le_bytes());
+        DeviceBlock::decode(&bytes)
+    };
+    for flags in 0..=255 {
+        let known = matches!(flags & !1, 0 | 2 | 6);
+        assert_eq!(with_flags(flags).is_ok(), known, "flags {flags}");
+    }
 }
 
 #[test]

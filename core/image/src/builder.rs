@@ -124,7 +124,7 @@ impl ImageBuilder {
             &[
                 (tlv::SHA256, &image_hash),
                 (tlv::KEY_HASH, &key.public().key_hash()),
-                (tlv::SIGNATURE_ED25519, &key.sign_hash(&image_hash)),
+                (key.public().signature_tlv(), &key.sign_hash(&image_hash)),
             ],
         ));
         u32::try_from(image.len()).map_err(|_too_long| BuildError::TooLarge)?;
@@ -193,5 +193,5 @@ fn area(magic: u16, entries: &[(u16, &[u8])]) -> Vec<u8> {
 }
 
 fn len_u16(len: usize) -> u16 {
-    u16::try_from(len).expect("both areas hold a handful of entries of at most 64 bytes")
+    u16::try_from(len).expect("both areas hold a handful of entries of at most 96 bytes")
 }

@@ -75,7 +75,8 @@ pub enum Unsupported {
     Flags(u32),
     /// The hash is not SHA-256: the TLV type found.
     Hash(u16),
-    /// The signature is not Ed25519, or the key is embedded: the TLV type found.
+    /// The signature is of an algorithm that is not built in, or the key is embedded: the TLV type
+    /// found.
     Signature(u16),
     /// The signature covers the image instead of its hash (`imgtool --pure`).
     PureSignature,
@@ -104,7 +105,7 @@ impl fmt::Display for Unsupported {
             Self::Signature(kind) => {
                 write!(
                     f,
-                    "signature type {kind:#06x} is not supported; sign with Ed25519"
+                    "signature type {kind:#06x} is not supported here; sign with Ed25519"
                 )
             }
             Self::PureSignature => {

@@ -7,13 +7,19 @@
 use core::convert::Infallible;
 
 use crate::board::Uuid;
+use crate::ecdsa;
 use crate::error::{ImageError, Malformed, Unsupported};
 use crate::header::{HEADER_LEN, ImageHeader};
 use crate::info::{ImageInfo, Label};
+use crate::key::Signature;
 use crate::tlv;
 
-/// Longest item: an Ed25519 signature.
-pub(crate) const ITEM_LEN_MAX: usize = 64;
+/// Longest item: a signature.
+pub(crate) const ITEM_LEN_MAX: usize = if cfg!(feature = "p256") {
+    ecdsa::P256_SIGNATURE_LEN_MAX as usize
+} else {
+    64
+};
 
 type Refused = ImageError<Infallible>;
 
@@ -51,7 +57,7 @@ struct Found {
     label: Option<Label>,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
-    signature: Option<([u8; 64], u32)>,
+    signature: Option<(Signature, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -309,11 +315,7 @@ impl Parser {
             tlv::VENDOR_ID => self.found.vid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::CLASS_ID => self.found.cid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::LABEL => {
-                let bytes = self
-                    .item
-                    .get(..usize::from(self.item_len))
-                    .unwrap_or_default();
-                let label = core::str::from_utf8(bytes)
+                let label = core::str::from_utf8(self.item_slice())
                     .ok()
                     .and_then(|text| Label::new(text).ok());
                 let label = label.ok_or(ImageError::Malformed(Malformed::Label))?;
@@ -323,7 +325,8 @@ impl Parser {
             tlv::SHA256 => self.found.image_hash.replace(self.item_bytes()).is_some(),
             _ => {
                 let offset = self.pos.saturating_sub(u32::from(self.item_len));
-                self.found.signature.replace((self.item, offset)).is_some()
+                let signature = self.signature(kind)?;
+                self.found.signature.replace((signature, offset)).is_some()
             }
         };
         if duplicate {
@@ -331,6 +334,27 @@ impl Parser {
             return Err(ImageError::Malformed(Malformed::TlvDuplicate(kind)));
         }
         Ok(())
+    }
+
+    /// The signature that was collected.
+    fn signature(&self, kind: u16) -> Result<Signature, Refused> {
+        #[cfg(feature = "p256")]
+        if kind == tlv::SIGNATURE_ECDSA {
+            let len = u16::from(self.item_len);
+            return ecdsa::P256Signature::new(self.item_slice())
+                .map(Signature::P256)
+                .ok_or(ImageError::Malformed(Malformed::TlvLen { kind, len }));
+        }
+        if kind == tlv::SIGNATURE_ED25519 {
+            Ok(Signature::Ed25519(self.item_bytes()))
+        } else {
+            Err(ImageError::Unsupported(Unsupported::Signature(kind)))
+        }
+    }
+
+    fn item_slice(&self) -> &[u8] {
+        let len = usize::from(self.item_len);
+        self.item.get(..len).unwrap_or_default()
     }
 
     /// The first bytes of the item; callers ask for no more than they made the parser collect.
@@ -353,6 +377,11 @@ impl Area {
             tlv::LABEL => (Self::Protected, 1, 32),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
+            tlv::SIGNATURE_ECDSA if cfg!(feature = "p256") => (
+                Self::Unprotected,
+                ecdsa::P256_SIGNATURE_LEN_MIN,
+                ecdsa::P256_SIGNATURE_LEN_MAX,
+            ),
             _ => {
                 return self
                     .skip_or_refuse(kind)

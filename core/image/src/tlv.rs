@@ -26,7 +26,7 @@ pub const SHA384: u16 = 0x11;
 pub const SHA512: u16 = 0x12;
 /// First of the other signature algorithms: RSA-2048.
 pub const SIGNATURE_RSA2048: u16 = 0x20;
-/// ECDSA on any curve.
+/// ECDSA on any curve, over the image hash, ASN.1 DER of variable length; P-256 is what Otaru knows.
 pub const SIGNATURE_ECDSA: u16 = 0x22;
 /// RSA-3072.
 pub const SIGNATURE_RSA3072: u16 = 0x23;

@@ -4,13 +4,16 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
+use crate::ecdsa::p256_key_hash;
+use crate::error::Unsupported;
 use crate::error::{ImageError, VerifyError};
 use crate::info::ImageInfo;
 #[cfg(feature = "ed25519")]
-use crate::key::Ed25519Dalek;
-use crate::key::{Key, SignatureVerifier, key_hash};
+use crate::key::StandardVerifier;
+use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash};
 use crate::parser::Parser;
 use crate::source::ReadAt;
+use crate::tlv;
 
 /// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
 /// 256 and more, a multiple of the flash's read unit, is sensible.
@@ -92,10 +95,10 @@ pub fn verify<S: ReadAt>(
     expect: &Expectation<'_>,
     buf: &mut [u8],
 ) -> Result<Verified, VerifyError<S::Error>> {
-    verify_with(source, slot_len, expect, buf, Ed25519Dalek)
+    verify_with(source, slot_len, expect, buf, StandardVerifier::default())
 }
 
-/// The same with another implementation of Ed25519.
+/// The same with another implementation of the signature algorithms.
 ///
 /// # Errors
 /// [`VerifyError`]: the first reason found, in the order described at [`Verification`].
@@ -138,15 +141,15 @@ pub struct Verification<'k, V> {
 }
 
 #[cfg(feature = "ed25519")]
-impl<'k> Verification<'k, Ed25519Dalek> {
+impl<'k> Verification<'k, StandardVerifier> {
     /// Begins with the image at offset 0 of a slot or file of `slot_len` bytes.
     pub fn new(slot_len: u32, expect: &Expectation<'k>) -> Self {
-        Self::with_verifier(slot_len, expect, Ed25519Dalek)
+        Self::with_verifier(slot_len, expect, StandardVerifier::default())
     }
 }
 
 impl<'k, V: SignatureVerifier> Verification<'k, V> {
-    /// The same with another implementation of Ed25519.
+    /// The same with another implementation of the signature algorithms.
     pub fn with_verifier(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
         Self {
             slot_len,
@@ -279,9 +282,13 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
 
     /// Which key signed this image.
     fn authenticate<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+        if matches!(info.signature, Signature::P256(_)) && !self.verifier.knows_p256() {
+            let algorithm = Unsupported::Signature(tlv::SIGNATURE_ECDSA);
+            return Err(VerifyError::Unsupported(algorithm));
+        }
         let mut signer = None;
         for (index, key) in self.expect.keys.iter().enumerate() {
-            if same(&key_hash(&key.public), &info.key_hash) {
+            if self.names(info, key) {
                 if key.revoked {
                     return Err(VerifyError::KeyRevoked);
                 }
@@ -289,10 +296,40 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             }
         }
         let (index, key) = signer.ok_or(VerifyError::KeyUnknown)?;
-        self.verifier
-            .check(&key.public, &info.image_hash, &info.signature)
+        self.check_signature(info, key)
             .map_err(|_rejected| VerifyError::SignatureInvalid)?;
         Ok(index)
+    }
+
+    /// Whether the image says that this key signed it. A key for another algorithm than the
+    /// signature's is none that could have.
+    fn names(&self, info: &ImageInfo, key: &Key) -> bool {
+        let hash = match (&info.signature, key.kind) {
+            (Signature::Ed25519(_), KeyKind::Ed25519) => Some(key_hash(&key.public)),
+            (Signature::P256(_), KeyKind::P256 { y_odd }) => self
+                .verifier
+                .p256_point(&key.public, y_odd)
+                .map(|point| p256_key_hash(&point)),
+            (Signature::Ed25519(_), KeyKind::P256 { .. })
+            | (Signature::P256(_), KeyKind::Ed25519) => None,
+        };
+        hash.is_some_and(|hash| same(&hash, &info.key_hash))
+    }
+
+    fn check_signature(&self, info: &ImageInfo, key: &Key) -> Result<(), SignatureRejected> {
+        let hash = &info.image_hash;
+        match (&info.signature, key.kind) {
+            (Signature::Ed25519(signature), KeyKind::Ed25519) => {
+                self.verifier.check(&key.public, hash, signature)
+            }
+            (Signature::P256(signature), KeyKind::P256 { y_odd }) => {
+                let point = self.verifier.p256_point(&key.public, y_odd);
+                let point = point.ok_or(SignatureRejected)?;
+                self.verifier.check_p256(&point, hash, signature.as_bytes())
+            }
+            (Signature::Ed25519(_), KeyKind::P256 { .. })
+            | (Signature::P256(_), KeyKind::Ed25519) => Err(SignatureRejected),
+        }
     }
 
     /// Whether a genuine image belongs into this slot of this board.

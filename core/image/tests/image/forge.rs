@@ -26,6 +26,7 @@ pub(crate) fn other_key() -> SigningKey {
 pub(crate) fn trusted(key: &SigningKey) -> Key {
     Key {
         public: key.public().to_bytes(),
+        kind: key.public().kind(),
         revoked: false,
     }
 }

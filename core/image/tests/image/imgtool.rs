@@ -122,6 +122,23 @@ fn image_signed_with_a_key_made_by_imgtool_is_accepted() {
     let key_file = path(dir.path(), "key.pem");
     imgtool(&["keygen", "--key", &key_file, "--type", "ed25519"]);
     let key = SigningKey::load(Path::new(&key_file)).unwrap();
+    accepts_boards(dir.path(), &key_file, &key);
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn image_signed_with_a_p256_key_made_by_imgtool_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let key_file = path(dir.path(), "key.pem");
+    // Signatures are random and 70 to 72 bytes long.
+    for _ in 0..4 {
+        imgtool(&["keygen", "--key", &key_file, "--type", "ecdsa-p256"]);
+        let key = SigningKey::load(Path::new(&key_file)).unwrap();
+        accepts_boards(dir.path(), &key_file, &key);
+    }
+}
+
+fn accepts_boards(dir: &Path, key_file: &str, key: &SigningKey) {
     for (vendor, class) in [
         ("example.com", "nrf52840-dk"),
         ("Größe & Söhne", ""),
@@ -134,8 +151,8 @@ fn image_signed_with_a_key_made_by_imgtool_is_accepted() {
             "{2345678-1234-5678-1234-56781234567}",
         ),
     ] {
-        let image = signed_by_imgtool(dir.path(), &key_file, vendor, class);
-        accepts(&image, &key, board_uuids(vendor, class));
+        let image = signed_by_imgtool(dir, key_file, vendor, class);
+        accepts(&image, key, board_uuids(vendor, class));
     }
 }
 
@@ -143,18 +160,25 @@ fn image_signed_with_a_key_made_by_imgtool_is_accepted() {
 #[ignore = "needs imgtool; cargo xtask test runs it"]
 fn image_signed_by_imgtool_with_our_key_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
-    let key_file = path(dir.path(), "key.pem");
-    let key = SigningKey::generate().unwrap();
-    key.save_new(Path::new(&key_file)).unwrap();
-    let image = signed_by_imgtool(dir.path(), &key_file, "example.com", "host");
-    accepts(&image, &key, board_uuids("example.com", "host"));
-    let public = imgtool(&["getpub", "--key", &key_file, "--encoding", "pem"]);
+    for (name, key) in [
+        ("ed25519.pem", SigningKey::generate().unwrap()),
+        ("p256.pem", SigningKey::generate_p256().unwrap()),
+    ] {
+        accepts_with_our_key(dir.path(), &path(dir.path(), name), &key);
+    }
+}
+
+fn accepts_with_our_key(dir: &Path, key_file: &str, key: &SigningKey) {
+    key.save_new(Path::new(key_file)).unwrap();
+    let image = signed_by_imgtool(dir, key_file, "example.com", "host");
+    accepts(&image, key, board_uuids("example.com", "host"));
+    let public = imgtool(&["getpub", "--key", key_file, "--encoding", "pem"]);
     assert_eq!(public.trim(), key.public().to_pem().trim());
-    let hash_file = path(dir.path(), "hash.bin");
+    let hash_file = path(dir, "hash.bin");
     imgtool(&[
         "getpubhash",
         "--key",
-        &key_file,
+        key_file,
         "--encoding",
         "raw",
         "--output",
@@ -166,9 +190,15 @@ fn image_signed_by_imgtool_with_our_key_is_accepted() {
 #[test]
 #[ignore = "needs imgtool; cargo xtask test runs it"]
 fn our_image_is_accepted_by_imgtool() {
+    imgtool_accepts_image_of(&SigningKey::generate().unwrap(), "ED25519");
+    for _ in 0..4 {
+        imgtool_accepts_image_of(&SigningKey::generate_p256().unwrap(), "ECDSASIG");
+    }
+}
+
+fn imgtool_accepts_image_of(key: &SigningKey, signature: &str) {
     let dir = tempfile::tempdir().unwrap();
     let (key_file, other_file) = (path(dir.path(), "key.pem"), path(dir.path(), "other.pem"));
-    let key = SigningKey::generate().unwrap();
     key.save_new(Path::new(&key_file)).unwrap();
     SigningKey::generate()
         .unwrap()
@@ -185,7 +215,7 @@ fn our_image_is_accepted_by_imgtool() {
     .board(board_uuids("example.com", "host"))
     .security_counter(7)
     .rom_address(0xc00)
-    .sign(&key)
+    .sign(key)
     .unwrap();
     let file = path(dir.path(), "ours.img");
     std::fs::write(&file, &image).unwrap();
@@ -203,7 +233,7 @@ fn our_image_is_accepted_by_imgtool() {
         "UUID_VID",
         "UUID_CID",
         "KEYHASH",
-        "ED25519",
+        signature,
         "0xc00",
     ] {
         assert!(dump.contains(expected), "no {expected} in {dump}");

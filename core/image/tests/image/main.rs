@@ -11,6 +11,8 @@ mod forge;
 mod imgtool;
 mod keys;
 mod malformed;
+mod p256;
 mod random;
 mod refuse;
 mod vectors;
+mod wycheproof;

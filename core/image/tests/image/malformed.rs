@@ -322,7 +322,6 @@ fn entries_of_features_nobody_here_has() {
         (0x11, Unsupported::Hash(0x11)),
         (0x12, Unsupported::Hash(0x12)),
         (0x20, Unsupported::Signature(0x20)),
-        (0x22, Unsupported::Signature(0x22)),
         (0x23, Unsupported::Signature(0x23)),
         (0x25, Unsupported::PureSignature),
         (0x30, Unsupported::Encryption),

@@ -1,9 +1,9 @@
 //! What the session asks of flash, record and application.
 
 use embassy_futures::yield_now;
-use otaru_flash::{Flash, KEYS_MAX, Slot};
-use otaru_image::{BoardIds, Expectation, Key, Progress, ReadAt, Uuid, Verification, Verified};
-use otaru_record::{Cause, Image, SlotReader};
+use otaru_flash::{Flash, Slot};
+use otaru_image::{BoardIds, Expectation, Progress, ReadAt, Uuid, Verification, Verified};
+use otaru_record::{Cause, Image, SlotReader, key_table};
 
 use super::Driver;
 use crate::session::{Action, Event, Found};
@@ -100,18 +100,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             let state = self.session.state();
             (state.floor, state.revoked)
         };
-        let mut keys = [Key {
-            public: [0; 32],
-            revoked: true,
-        }; KEYS_MAX];
-        let mut count = 0_usize;
-        for (index, (entry, key)) in keys.iter_mut().zip(self.block.keys()).enumerate() {
-            *entry = Key {
-                public: key.public,
-                revoked: revoked & (1 << (index % 16)) != 0,
-            };
-            count = count.saturating_add(1);
-        }
+        let (keys, count) = key_table(&self.block, revoked);
         let expect = Expectation {
             keys: keys.get(..count).unwrap_or_default(),
             board: Some(BoardIds {

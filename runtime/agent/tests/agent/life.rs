@@ -321,6 +321,7 @@ impl<'w> Life<'w> {
     fn verify(&mut self, slot: Slot, image: Image) -> Action {
         let keys = [Key {
             public: signing_key().public().to_bytes(),
+            kind: otaru_image::KeyKind::Ed25519,
             revoked: false,
         }];
         assert!(keys.len() <= KEYS_MAX);
