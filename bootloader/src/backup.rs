@@ -28,24 +28,44 @@ pub(crate) fn chunk_of_backup(state: &State, chunk: u32) -> Option<(Slot, u32)> 
     }
 }
 
-/// The backup as one image; offset 0 is its first header byte.
-pub(crate) struct BackupReader<'a, F> {
-    pub(crate) flash: &'a mut F,
-    pub(crate) layout: &'a Layout,
-    pub(crate) state: &'a State,
+/// Where an image stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// In one piece, in this slot.
+    Slot(Slot),
+    /// As the backup of this state, perhaps permuted.
+    Backup(&'a State),
 }
 
-impl<F: Flash> ReadAt for BackupReader<'_, F> {
+/// An image wherever it stands; offset 0 is its first header byte. One reader for every place, so
+/// that there is one copy of the verification in the program.
+pub(crate) struct ImageReader<'a, F> {
+    pub(crate) flash: &'a mut F,
+    pub(crate) layout: &'a Layout,
+    pub(crate) source: Source<'a>,
+}
+
+impl<F: Flash> ReadAt for ImageReader<'_, F> {
     type Error = ();
 
     fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), ()> {
+        let state = match self.source {
+            Source::Slot(slot) => {
+                let at = self.layout.image_offset(slot).checked_add(offset);
+                let area = self.layout.slot(slot);
+                return area
+                    .read(self.flash, at.ok_or(())?, buf)
+                    .map_err(|_failed| ());
+            }
+            Source::Backup(state) => state,
+        };
         let chunk_len = self.layout.chunk_len;
         let mut at = offset;
         let mut rest = buf;
         while !rest.is_empty() {
             let chunk = at.checked_div(chunk_len).ok_or(())?;
             let within = at.checked_rem(chunk_len).ok_or(())?;
-            let (slot, stored) = chunk_of_backup(self.state, chunk).ok_or(())?;
+            let (slot, stored) = chunk_of_backup(state, chunk).ok_or(())?;
             let room = chunk_len.saturating_sub(within) as usize;
             let (piece, later) = rest.split_at_mut(room.min(rest.len()));
             let from = stored

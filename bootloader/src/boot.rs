@@ -3,7 +3,7 @@
 //! Decide, append, act. The loop below looks at the state in force, does that phase's work, and
 //! appends the next state before anything is done on the strength of it.
 
-use crate::backup::BackupReader;
+use crate::backup::Source;
 use crate::install::{Failure, install, prepare};
 use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
@@ -235,12 +235,8 @@ fn confirmed<F: Flash, P: Port>(
     };
     // Never below the floor: the backup of mode `swap` is an older image.
     let backup = Acceptance::of(ctx.block, &state, state.backup_image);
-    let mut source = BackupReader {
-        flash: ctx.flash,
-        layout: &ctx.block.layout,
-        state: &state,
-    };
-    if backup.verify(&mut source, ctx.port, ctx.buf).is_err() {
+    let source = Source::Backup(&state);
+    if backup.verify(ctx.flash, ctx.port, source, ctx.buf).is_err() {
         return Err(Recovery::NoImage(cause));
     }
     ctx.port.report(Event::Healing);

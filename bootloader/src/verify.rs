@@ -1,11 +1,10 @@
 //! Verifying an image where it stands. The same verifier as the agent's.
 
+use crate::backup::{ImageReader, Source};
 use crate::port::{Event, Port, Work};
 use otaru_flash::{DeviceBlock, Flash, Slot};
-use otaru_image::{
-    BoardIds, Expectation, Progress, ReadAt, Uuid, Verification, Verified, VerifyError,
-};
-use otaru_record::{Cause, Image, SlotReader, State, key_table};
+use otaru_image::{BoardIds, Expectation, Progress, Uuid, Verification, Verified};
+use otaru_record::{Cause, Image, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
 /// end in a revert.
@@ -34,13 +33,14 @@ impl<'a> Acceptance<'a> {
         }
     }
 
-    /// Reads and verifies an image of at most `len_max` bytes.
-    pub(crate) fn verify<S: ReadAt, P: Port>(
+    /// Reads and verifies an image.
+    pub(crate) fn verify<F: Flash, P: Port>(
         &self,
-        source: &mut S,
+        flash: &mut F,
         port: &mut P,
+        source: Source<'_>,
         buf: &mut [u8],
-    ) -> Result<Verified, VerifyError<S::Error>> {
+    ) -> Result<Verified, Cause> {
         let (table, count) = key_table(self.block, self.revoked);
         let layout = &self.block.layout;
         let expect = Expectation {
@@ -54,6 +54,11 @@ impl<'a> Acceptance<'a> {
             digest: self.image.map(|image| image.digest),
             len: self.image.map(|image| image.len),
         };
+        let mut reader = ImageReader {
+            flash,
+            layout,
+            source,
+        };
         let mut left = READINGS;
         loop {
             left = left.saturating_sub(1);
@@ -61,14 +66,14 @@ impl<'a> Acceptance<'a> {
                 Verification::with_verifier(layout.image_len_max(), &expect, port.verifier());
             let verdict = loop {
                 port.feed_watchdog();
-                match verification.step(source, buf) {
+                match verification.step(&mut reader, buf) {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => break Ok(verified),
                     Err(error) => break Err(error),
                 }
             };
             if verdict.is_ok() || left == 0 {
-                return verdict;
+                return verdict.map_err(|error| Cause::from(&error));
             }
         }
     }
@@ -82,8 +87,6 @@ impl<'a> Acceptance<'a> {
         buf: &mut [u8],
     ) -> Result<Verified, Cause> {
         port.report(Event::Begin(Work::Verify(slot)));
-        let mut source = SlotReader::new(flash, &self.block.layout, slot);
-        self.verify(&mut source, port, buf)
-            .map_err(|error| Cause::from(&error))
+        self.verify(flash, port, Source::Slot(slot), buf)
     }
 }

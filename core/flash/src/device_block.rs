@@ -267,6 +267,7 @@ impl DeviceBlock {
             .validated()
     }
 
+    #[inline(never)]
     fn decode_fields(input: &mut Reader<'_>) -> Option<Self> {
         let mode = Mode::from_code(input.u8()?)?;
         let erased = input.u8()?;

@@ -205,6 +205,7 @@ impl Layout {
     }
 
     /// Number of chunks that an image of `len` bytes touches.
+    #[inline(never)]
     pub fn chunks_of(&self, len: u32) -> u32 {
         if self.chunk_len == 0 {
             0
@@ -245,6 +246,7 @@ impl Layout {
         self.check_chunks()
     }
 
+    #[inline(never)]
     fn check_area(&self, name: &'static str, area: &Area) -> Result<(), LayoutError> {
         let multiple = |n: u32, of: u32| n.checked_rem(of) == Some(0);
         if area.len == 0

@@ -68,11 +68,7 @@ pub fn spki_der(public: &[u8; 32]) -> [u8; 44] {
 
 /// The value by which an image names its Ed25519 key: SHA-256 of [`spki_der`].
 pub fn key_hash(public: &[u8; 32]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(SPKI_PREFIX)
-        .chain_update(public)
-        .finalize()
-        .into()
+    Sha256::digest(spki_der(public)).into()
 }
 
 /// A signature that was not made by this key over this message.

@@ -211,6 +211,7 @@ impl Parser {
         self.item_len = item_len;
     }
 
+    #[inline(never)]
     fn header_complete(&mut self) -> Result<(), Refused> {
         let header = ImageHeader::parse(&self.item_bytes(), self.slot_len)?;
         self.found.header = Some(header);
