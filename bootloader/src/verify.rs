@@ -53,6 +53,7 @@ impl<'a> Acceptance<'a> {
             security_floor: self.floor,
             digest: self.image.map(|image| image.digest),
             len: self.image.map(|image| image.len),
+            ..Expectation::default()
         };
         let mut reader = ImageReader {
             flash,

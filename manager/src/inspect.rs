@@ -121,6 +121,7 @@ fn verify_image(
         security_floor: 0,
         digest: Some(digest),
         len: Some(len),
+        ..Expectation::default()
     };
     let mut buf = vec![0; BLOCK_LEN];
     verify(&mut FileSource(file), len, &expect, &mut buf).map_err(refused)
@@ -143,6 +144,7 @@ fn refused(error: VerifyError<io::Error>) -> ApiError {
         VerifyError::WrongBoard => "wrong-board",
         VerifyError::WrongSlot { .. } => "wrong-slot",
         VerifyError::SecurityCounter { .. } => "security-counter",
+        VerifyError::DependencyUnmet(_) => "dependency-unmet",
         VerifyError::Unsupported(_) => "unsupported",
         VerifyError::Read(_) => return ApiError::internal(error),
     };

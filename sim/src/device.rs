@@ -103,6 +103,7 @@ impl Images {
             security_floor: 0,
             digest: None,
             len: None,
+            ..Expectation::default()
         };
         let len = u32::try_from(bytes.len()).expect("images are small");
         let verified = verify(&mut source, len, &expect, &mut [0; 256]).expect("our own image");
@@ -633,6 +634,7 @@ impl Device {
             security_floor: 0,
             digest: Some(image.digest),
             len: Some(image.len),
+            ..Expectation::default()
         };
         let mut source = SlotReader::new(&mut self.flash, &self.layout, slot);
         verify(

@@ -4,6 +4,8 @@ use core::convert::Infallible;
 use core::error::Error;
 use core::fmt;
 
+use crate::dependency::Dependency;
+
 /// Which rule of the format the bytes break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
@@ -21,7 +23,9 @@ pub enum Malformed {
     TlvBounds,
     /// More TLVs than [`TLVS_MAX`](crate::TLVS_MAX).
     TlvCount,
-    /// A TLV of this type stands there twice.
+    /// More dependencies than [`DEPENDENCIES_MAX`](crate::DEPENDENCIES_MAX).
+    DependencyCount,
+    /// A TLV of this type stands there twice; a dependency: on the same image.
     TlvDuplicate(u16),
     /// A TLV has a length its type does not allow.
     TlvLen {
@@ -50,6 +54,10 @@ impl fmt::Display for Malformed {
             Self::AreaLen(found) => write!(f, "a TLV area has the impossible length {found}"),
             Self::TlvBounds => f.write_str("a TLV reaches beyond its area"),
             Self::TlvCount => write!(f, "it has more than {} TLVs", crate::TLVS_MAX),
+            Self::DependencyCount => {
+                let most = crate::DEPENDENCIES_MAX;
+                write!(f, "it depends on more than {most} images")
+            }
             Self::TlvDuplicate(kind) => write!(f, "TLV {kind:#06x} stands there twice"),
             Self::TlvLen { kind, len } => write!(f, "TLV {kind:#06x} has the wrong length {len}"),
             Self::TlvArea(kind) => write!(f, "TLV {kind:#06x} stands in the wrong area"),
@@ -80,7 +88,7 @@ pub enum Unsupported {
     Signature(u16),
     /// The signature covers the image instead of its hash (`imgtool --pure`).
     PureSignature,
-    /// The image depends on another one.
+    /// The image depends on another one, and nobody here knows which others there are.
     Dependency,
     /// A protected TLV that nobody here knows, and that could be essential: its type.
     ProtectedTlv(u16),
@@ -211,6 +219,8 @@ pub enum VerifyError<E> {
         /// The lowest that may run.
         floor: u32,
     },
+    /// Another image is not present in the version that this one needs.
+    DependencyUnmet(Dependency),
     /// The image asks for something Otaru does not do.
     Unsupported(Unsupported),
     /// The source could not be read. The same step may be tried again.
@@ -259,6 +269,12 @@ impl<E: fmt::Display> fmt::Display for VerifyError<E> {
                 write!(
                     f,
                     "the image has security counter {image}, at least {floor} is required"
+                )
+            }
+            Self::DependencyUnmet(Dependency { image, version }) => {
+                write!(
+                    f,
+                    "the image needs image {image} in version {version} or later"
                 )
             }
             Self::Unsupported(what) => write!(f, "{what}"),

@@ -24,6 +24,19 @@ pub struct Version {
     pub build: u32,
 }
 
+impl Version {
+    /// The eight bytes that stand in headers and dependencies.
+    pub(crate) const fn from_le_bytes(bytes: [u8; 8]) -> Self {
+        let [major, minor, r0, r1, b0, b1, b2, b3] = bytes;
+        Self {
+            major,
+            minor,
+            revision: u16::from_le_bytes([r0, r1]),
+            build: u32::from_le_bytes([b0, b1, b2, b3]),
+        }
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -107,19 +120,13 @@ impl ImageHeader {
         if u32::from_le_bytes(field(bytes, 0)) != MAGIC {
             return Err(ImageError::Malformed(Malformed::Magic));
         }
-        let [major, minor] = field(bytes, 20);
         let header = Self {
             load_address: u32::from_le_bytes(field(bytes, 4)),
             header_len: u16::from_le_bytes(field(bytes, 8)),
             protected_len: u16::from_le_bytes(field(bytes, 10)),
             payload_len: u32::from_le_bytes(field(bytes, 12)),
             flags: ImageFlags(u32::from_le_bytes(field(bytes, 16))),
-            version: Version {
-                major,
-                minor,
-                revision: u16::from_le_bytes(field(bytes, 22)),
-                build: u32::from_le_bytes(field(bytes, 24)),
-            },
+            version: Version::from_le_bytes(field(bytes, 20)),
         };
         header.check(slot_len)?;
         Ok(header)

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::board::{BoardIds, Uuid};
+use crate::dependency::Dependencies;
 use crate::error::ImageError;
 use crate::header::ImageHeader;
 use crate::key::Signature;
@@ -89,6 +90,8 @@ pub struct ImageInfo {
     pub cid: Option<Uuid>,
     /// The version as people read it.
     pub label: Option<Label>,
+    /// What it needs of other images.
+    pub dependencies: Dependencies,
     /// SHA-256 of the signing key as DER `SubjectPublicKeyInfo`.
     pub key_hash: [u8; 32],
     /// SHA-256 over the first `hashed_len` bytes, as the image states it. Not the digest.

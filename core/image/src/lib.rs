@@ -33,6 +33,7 @@ extern crate std;
 mod board;
 #[cfg(feature = "std")]
 mod builder;
+mod dependency;
 mod ecdsa;
 mod error;
 mod header;
@@ -50,6 +51,7 @@ pub use board::board_uuids;
 pub use board::{BoardIds, Uuid};
 #[cfg(feature = "std")]
 pub use builder::{BuildError, HEADER_LEN_DEFAULT, ImageBuilder};
+pub use dependency::{DEPENDENCIES_MAX, Dependencies, Dependency, Present};
 #[cfg(feature = "p256")]
 pub use ecdsa::WithP256;
 pub use ecdsa::{

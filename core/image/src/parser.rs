@@ -7,6 +7,7 @@
 use core::convert::Infallible;
 
 use crate::board::Uuid;
+use crate::dependency::{AddError, DEPENDENCY_LEN, Dependencies, Dependency};
 use crate::ecdsa;
 use crate::error::{ImageError, Malformed, Unsupported};
 use crate::header::{HEADER_LEN, ImageHeader};
@@ -55,6 +56,7 @@ struct Found {
     vid: Option<Uuid>,
     cid: Option<Uuid>,
     label: Option<Label>,
+    dependencies: Dependencies,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
     signature: Option<(Signature, u32)>,
@@ -322,6 +324,7 @@ impl Parser {
                 let label = label.ok_or(ImageError::Malformed(Malformed::Label))?;
                 self.found.label.replace(label).is_some()
             }
+            tlv::DEPENDENCY => self.dependency()?,
             tlv::KEY_HASH => self.found.key_hash.replace(self.item_bytes()).is_some(),
             tlv::SHA256 => self.found.image_hash.replace(self.item_bytes()).is_some(),
             _ => {
@@ -335,6 +338,17 @@ impl Parser {
             return Err(ImageError::Malformed(Malformed::TlvDuplicate(kind)));
         }
         Ok(())
+    }
+
+    /// Keeps the dependency that was collected; whether there was one on the same image already.
+    fn dependency(&mut self) -> Result<bool, Refused> {
+        let parsed = Dependency::parse(self.item_bytes());
+        let new = parsed.ok_or(ImageError::Unsupported(Unsupported::Dependency))?;
+        match self.found.dependencies.add(new) {
+            Ok(()) => Ok(false),
+            Err(AddError::Duplicate) => Ok(true),
+            Err(AddError::TooMany) => Err(ImageError::Malformed(Malformed::DependencyCount)),
+        }
     }
 
     /// The signature that was collected.
@@ -376,6 +390,7 @@ impl Area {
             tlv::SECURITY_COUNTER => (Self::Protected, 4, 4),
             tlv::VENDOR_ID | tlv::CLASS_ID => (Self::Protected, 16, 16),
             tlv::LABEL => (Self::Protected, 1, 32),
+            tlv::DEPENDENCY => (Self::Protected, DEPENDENCY_LEN, DEPENDENCY_LEN),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
             tlv::SIGNATURE_ECDSA if cfg!(feature = "p256") => (
@@ -411,7 +426,6 @@ impl Area {
             tlv::SIGNATURE_PURE => Err(Unsupported::PureSignature),
             tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
             tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
-            tlv::DEPENDENCY => Err(Unsupported::Dependency),
             _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
             tlv::BOOT_RECORD => Ok(()),
             _ if tlv::is_vendor(kind) => Ok(()),
@@ -438,6 +452,7 @@ impl Found {
             vid: self.vid,
             cid: self.cid,
             label: self.label,
+            dependencies: self.dependencies,
             key_hash,
             image_hash,
             signature,

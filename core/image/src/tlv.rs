@@ -38,7 +38,7 @@ pub const SIGNATURE_PURE: u16 = 0x25;
 pub const ENCRYPTION_FIRST: u16 = 0x30;
 /// Last of them.
 pub const ENCRYPTION_LAST: u16 = 0x34;
-/// Another image that must be installed too.
+/// Another image that must be there too: index, three zero bytes, version; 12 bytes.
 pub const DEPENDENCY: u16 = 0x40;
 /// Security counter, `u32`.
 pub const SECURITY_COUNTER: u16 = 0x50;

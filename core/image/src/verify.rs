@@ -4,6 +4,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
+use crate::dependency::{Dependency, Present};
 use crate::ecdsa::p256_key_hash;
 use crate::error::Unsupported;
 use crate::error::{ImageError, VerifyError};
@@ -19,8 +20,8 @@ use crate::tlv;
 /// 256 and more, a multiple of the flash's read unit, is sensible.
 pub const BLOCK_LEN_MIN: usize = 32;
 
-/// What an image must be to be accepted.
-#[derive(Debug, Clone, Copy)]
+/// What an image must be to be accepted. The default accepts nothing: it has no keys.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Expectation<'k> {
     /// Keys that may sign. Each costs one short hash, so the time grows with their number; a
     /// device has at most [`KEYS_MAX`](crate::KEYS_MAX). A key that stands there twice is revoked
@@ -38,6 +39,11 @@ pub struct Expectation<'k> {
     /// Length of the complete file in bytes, if it was announced. Without it, bytes behind the
     /// image are not looked at.
     pub len: Option<u32>,
+    /// Which of the device's images it is; the first one is 0.
+    pub index: u8,
+    /// The other images of the device. Empty where nobody knows them: then an image that depends on
+    /// another one is refused as unsupported.
+    pub present: &'k [Present],
 }
 
 /// How far a [`Verification`] is.
@@ -124,7 +130,7 @@ pub fn verify_with<S: ReadAt, V: SignatureVerifier>(
 /// Order of the checks: format, as the bytes come (with both digest and length announced it is
 /// judged after the digest, so that a damaged copy is called damaged); digest, length, image hash;
 /// key known and not revoked; signature; and only then what the signed fields say: board, slot,
-/// security counter.
+/// security counter, dependencies.
 #[derive(Debug, Clone)]
 pub struct Verification<'k, V> {
     slot_len: u32,
@@ -346,7 +352,31 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             let (image, floor) = (info.security_counter, self.expect.security_floor);
             return Err(VerifyError::SecurityCounter { image, floor });
         }
-        Ok(())
+        info.dependencies
+            .iter()
+            .try_for_each(|needed| self.check_dependency(info, needed))
+    }
+
+    /// Whether another image is there as this one needs it. It may also depend on itself.
+    fn check_dependency<E>(
+        &self,
+        info: &ImageInfo,
+        needed: &Dependency,
+    ) -> Result<(), VerifyError<E>> {
+        let itself = needed.image == self.expect.index;
+        let met = if itself {
+            info.header.version >= needed.version
+        } else if self.expect.present.is_empty() {
+            return Err(VerifyError::Unsupported(Unsupported::Dependency));
+        } else {
+            let mut others = self.expect.present.iter();
+            others.any(|other| other.image == needed.image && other.version >= needed.version)
+        };
+        if met {
+            Ok(())
+        } else {
+            Err(VerifyError::DependencyUnmet(*needed))
+        }
     }
 }
 

@@ -260,6 +260,7 @@ proptest! {
             security_floor: counter.unwrap_or(0),
             digest: Some(digest_of(&image)),
             len: Some(len_u32(&image)),
+            ..otaru_image::Expectation::default()
         };
         let mut source = image.as_slice();
         let verified =

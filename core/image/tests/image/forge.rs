@@ -64,6 +64,7 @@ pub(crate) fn device(keys: &[Key]) -> Expectation<'_> {
         security_floor: 5,
         digest: None,
         len: None,
+        ..Expectation::default()
     }
 }
 

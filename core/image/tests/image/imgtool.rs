@@ -44,6 +44,7 @@ fn expectation(keys: &[Key], board: Option<BoardIds>) -> Expectation<'_> {
         security_floor: 0,
         digest: None,
         len: None,
+        ..Expectation::default()
     }
 }
 

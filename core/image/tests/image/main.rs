@@ -7,6 +7,7 @@
 
 mod accept;
 mod damage;
+mod dependency;
 mod forge;
 mod imgtool;
 mod keys;

@@ -326,7 +326,6 @@ fn entries_of_features_nobody_here_has() {
         (0x25, Unsupported::PureSignature),
         (0x30, Unsupported::Encryption),
         (0x34, Unsupported::Encryption),
-        (0x40, Unsupported::Dependency),
         (0x70, Unsupported::Compression),
         (0x73, Unsupported::Compression),
     ] {

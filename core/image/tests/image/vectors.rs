@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use otaru_image::{
-    Ed25519Dalek, Expectation, ImageBuilder, ImageError, Key, KeyKind, Label, Malformed, PublicKey,
-    SigningKey, Unsupported, VerifyError, Version, board_uuids, verify_with,
+    Ed25519Dalek, Expectation, ImageBuilder, ImageError, Key, KeyKind, Label, Malformed, Present,
+    PublicKey, SigningKey, Unsupported, VerifyError, Version, board_uuids, verify_with,
 };
 
 use crate::forge::{SLOT_ADDRESS, VERSION, check, digest_of, len_u32, look, payload};
@@ -33,6 +33,7 @@ fn expectation(keys: &[Key]) -> Expectation<'_> {
         security_floor: 5,
         digest: None,
         len: None,
+        ..Expectation::default()
     }
 }
 
@@ -142,7 +143,6 @@ fn what_is_not_supported_is_named() {
         // imgtool 2.5.0 puts a SHA-512 in front of the mark of a pure signature.
         ("pure.img", Unsupported::Hash(0x12)),
         ("embedded-key.img", Unsupported::Signature(0x02)),
-        ("dependency.img", Unsupported::Dependency),
         ("compressed.img", Unsupported::Compression),
         ("encrypted.img", Unsupported::Encryption),
         ("ram-load.img", Unsupported::RamLoad),
@@ -156,6 +156,51 @@ fn what_is_not_supported_is_named() {
     }
     let unsigned = look(&vector("unsigned.img"));
     assert_eq!(unsigned, Err(ImageError::Malformed(Malformed::Unsigned)));
+}
+
+#[test]
+fn dependencies_of_imgtool_are_read_and_judged() {
+    let image = vector("dependencies.img");
+    let described = look(&image).unwrap();
+    let needed: Vec<_> = described
+        .dependencies
+        .iter()
+        .map(|needed| (needed.image, needed.version.to_string()))
+        .collect();
+    let expected = [(0, "1.2.3+0"), (1, "1.2.3+0"), (7, "2.0.0+9")];
+    assert_eq!(
+        needed,
+        expected.map(|(image, text)| (image, text.to_owned()))
+    );
+
+    let keys = [crate::forge::trusted(&vector_key())];
+    let mut expect = expectation(&keys);
+    (expect.board, expect.security_floor) = (None, 0);
+    for name in ["dependency.img", "dependencies.img"] {
+        assert_eq!(
+            check(&vector(name), &expect),
+            Err(VerifyError::Unsupported(Unsupported::Dependency)),
+            "{name}"
+        );
+    }
+    let present = |image, revision| Present {
+        image,
+        version: Version {
+            major: 2,
+            revision,
+            build: 9,
+            ..Version::default()
+        },
+    };
+    let both = [present(7, 0), present(1, 0)];
+    expect.present = &both;
+    assert!(check(&image, &expect).is_ok());
+    expect.present = &both[..1];
+    let unmet = |image: &[u8]| match check(image, &expect) {
+        Err(VerifyError::DependencyUnmet(needed)) => needed.image,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unmet(&image), 1);
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             security_floor: floor,
             digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
+            ..Expectation::default()
         };
         let layout = &self.block.layout;
         let mut verification = Verification::new(layout.image_len_max(), &expect);

@@ -335,6 +335,7 @@ impl<'w> Life<'w> {
             security_floor: self.session.state().floor,
             digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
+            ..Expectation::default()
         };
         let layout = self.world.layout;
         let mut source = SlotReader::new(&mut self.world.flash, &layout, slot);

@@ -26,6 +26,7 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
         security_floor: 0,
         digest: None,
         len: None,
+        ..otaru_image::Expectation::default()
     };
     let len = u32::try_from(bytes.len()).unwrap();
     otaru_image::verify(&mut &bytes[..], len, &expect, &mut [0; 512])
