@@ -144,6 +144,7 @@ fn refused(error: VerifyError<io::Error>) -> ApiError {
         VerifyError::WrongBoard => "wrong-board",
         VerifyError::WrongSlot { .. } => "wrong-slot",
         VerifyError::SecurityCounter { .. } => "security-counter",
+        VerifyError::NotDecryptable => "not-decryptable",
         VerifyError::DependencyUnmet(_) => "dependency-unmet",
         VerifyError::Unsupported(_) => "unsupported",
         VerifyError::Read(_) => return ApiError::internal(error),

@@ -5,6 +5,7 @@ use core::error::Error;
 use core::fmt;
 
 use crate::dependency::Dependency;
+use crate::encryption::NotDecryptable;
 
 /// Which rule of the format the bytes break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Malformed {
     TlvArea(u16),
     /// The label is not UTF-8, or holds control characters.
     Label,
+    /// Its flags and its encrypted key do not belong together.
+    EncryptedKey,
     /// There is no image hash.
     HashMissing,
     /// There is no signature, or no hash that names its key.
@@ -62,6 +65,7 @@ impl fmt::Display for Malformed {
             Self::TlvLen { kind, len } => write!(f, "TLV {kind:#06x} has the wrong length {len}"),
             Self::TlvArea(kind) => write!(f, "TLV {kind:#06x} stands in the wrong area"),
             Self::Label => f.write_str("its label is not plain UTF-8 text"),
+            Self::EncryptedKey => f.write_str("its flags and its encrypted key do not match"),
             Self::HashMissing => f.write_str("it has no SHA-256 TLV"),
             Self::Unsigned => f.write_str("it is not signed"),
         }
@@ -71,7 +75,7 @@ impl fmt::Display for Malformed {
 /// A legal image that asks for something Otaru does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
-    /// The payload is encrypted.
+    /// The payload is encrypted, and not in a way or for a key that is known here.
     Encryption,
     /// The payload is compressed.
     Compression,
@@ -99,7 +103,9 @@ pub enum Unsupported {
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encryption => f.write_str("encrypted images are not supported"),
+            Self::Encryption => {
+                f.write_str("the image is encrypted in a way that is not supported here")
+            }
             Self::Compression => f.write_str("compressed images are not supported"),
             Self::RamLoad => f.write_str("images that run from RAM are not supported"),
             Self::NonBootable => f.write_str("the image is marked as not bootable"),
@@ -221,6 +227,8 @@ pub enum VerifyError<E> {
     },
     /// Another image is not present in the version that this one needs.
     DependencyUnmet(Dependency),
+    /// The image is encrypted for another device, or its encrypted key is damaged.
+    NotDecryptable,
     /// The image asks for something Otaru does not do.
     Unsupported(Unsupported),
     /// The source could not be read. The same step may be tried again.
@@ -271,6 +279,7 @@ impl<E: fmt::Display> fmt::Display for VerifyError<E> {
                     "the image has security counter {image}, at least {floor} is required"
                 )
             }
+            Self::NotDecryptable => write!(f, "{NotDecryptable}"),
             Self::DependencyUnmet(Dependency { image, version }) => {
                 write!(
                     f,

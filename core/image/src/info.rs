@@ -4,6 +4,7 @@ use core::fmt;
 
 use crate::board::{BoardIds, Uuid};
 use crate::dependency::Dependencies;
+use crate::encryption::EncryptedKey;
 use crate::error::ImageError;
 use crate::header::ImageHeader;
 use crate::key::Signature;
@@ -92,6 +93,8 @@ pub struct ImageInfo {
     pub label: Option<Label>,
     /// What it needs of other images.
     pub dependencies: Dependencies,
+    /// The key of the payload, if that is encrypted.
+    pub encryption: Option<EncryptedKey>,
     /// SHA-256 of the signing key as DER `SubjectPublicKeyInfo`.
     pub key_hash: [u8; 32],
     /// SHA-256 over the first `hashed_len` bytes, as the image states it. Not the digest.

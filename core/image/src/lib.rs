@@ -35,6 +35,7 @@ mod board;
 mod builder;
 mod dependency;
 mod ecdsa;
+mod encryption;
 mod error;
 mod header;
 mod info;
@@ -58,6 +59,9 @@ pub use ecdsa::{
     NoEd25519, P256_SIGNATURE_LEN_MAX, P256_SIGNATURE_LEN_MIN, P256Signature, p256_key_hash,
     p256_spki_der,
 };
+#[cfg(feature = "std")]
+pub use encryption::{Aes, EncryptionKey, installed_form};
+pub use encryption::{DecryptionKey, EncryptedKey, Form, NotDecryptable, PayloadCipher};
 pub use error::{ImageError, Malformed, Unsupported, VerifyError};
 pub use header::{HEADER_LEN, ImageFlags, ImageHeader, MAGIC, Version};
 pub use info::{ImageInfo, LABEL_LEN_MAX, Label, LabelError, inspect};

@@ -9,14 +9,17 @@ use core::convert::Infallible;
 use crate::board::Uuid;
 use crate::dependency::{AddError, DEPENDENCY_LEN, Dependencies, Dependency};
 use crate::ecdsa;
+use crate::encryption::{EncryptedKey, KEY_TLV_LEN_LONG, KEY_TLV_LEN_SHORT};
 use crate::error::{ImageError, Malformed, Unsupported};
-use crate::header::{HEADER_LEN, ImageHeader};
+use crate::header::{HEADER_LEN, ImageFlags, ImageHeader};
 use crate::info::{ImageInfo, Label};
 use crate::key::Signature;
 use crate::tlv;
 
-/// Longest item: a signature.
-pub(crate) const ITEM_LEN_MAX: usize = if cfg!(feature = "p256") {
+/// Longest item: an encrypted key, or a signature.
+pub(crate) const ITEM_LEN_MAX: usize = if cfg!(feature = "encryption") {
+    KEY_TLV_LEN_LONG as usize
+} else if cfg!(feature = "p256") {
     ecdsa::P256_SIGNATURE_LEN_MAX as usize
 } else {
     64
@@ -57,6 +60,7 @@ struct Found {
     cid: Option<Uuid>,
     label: Option<Label>,
     dependencies: Dependencies,
+    encryption: Option<EncryptedKey>,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
     signature: Option<(Signature, u32)>,
@@ -325,6 +329,13 @@ impl Parser {
                 self.found.label.replace(label).is_some()
             }
             tlv::DEPENDENCY => self.dependency()?,
+            #[cfg(feature = "encryption")]
+            tlv::ENCRYPTION_X25519 => {
+                let len = u16::from(self.item_len);
+                let key = EncryptedKey::new(self.item_slice())
+                    .ok_or(ImageError::Malformed(Malformed::TlvLen { kind, len }))?;
+                self.found.encryption.replace(key).is_some()
+            }
             tlv::KEY_HASH => self.found.key_hash.replace(self.item_bytes()).is_some(),
             tlv::SHA256 => self.found.image_hash.replace(self.item_bytes()).is_some(),
             _ => {
@@ -393,6 +404,9 @@ impl Area {
             tlv::DEPENDENCY => (Self::Protected, DEPENDENCY_LEN, DEPENDENCY_LEN),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
+            tlv::ENCRYPTION_X25519 if cfg!(feature = "encryption") => {
+                (Self::Unprotected, KEY_TLV_LEN_SHORT, KEY_TLV_LEN_LONG)
+            }
             tlv::SIGNATURE_ECDSA if cfg!(feature = "p256") => (
                 Self::Unprotected,
                 ecdsa::P256_SIGNATURE_LEN_MIN,
@@ -444,6 +458,14 @@ impl Found {
         else {
             return Err(ImageError::Malformed(Malformed::Unsigned));
         };
+        let key_bits = match self.encryption {
+            None => 0,
+            Some(key) if key.is_256() => ImageFlags::ENCRYPTED_AES256,
+            Some(_) => ImageFlags::ENCRYPTED_AES128,
+        };
+        if header.flags.encryption() != key_bits {
+            return Err(ImageError::Malformed(Malformed::EncryptedKey));
+        }
         Ok(ImageInfo {
             header,
             len,
@@ -453,6 +475,7 @@ impl Found {
             cid: self.cid,
             label: self.label,
             dependencies: self.dependencies,
+            encryption: self.encryption,
             key_hash,
             image_hash,
             signature,

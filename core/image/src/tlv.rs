@@ -34,6 +34,8 @@ pub const SIGNATURE_RSA3072: u16 = 0x23;
 pub const SIGNATURE_ED25519: u16 = 0x24;
 /// Marks a signature over the image itself instead of its hash.
 pub const SIGNATURE_PURE: u16 = 0x25;
+/// The key of the payload, encrypted with X25519 and HMAC-SHA256, 80 or 96 bytes.
+pub const ENCRYPTION_X25519: u16 = 0x33;
 /// First of the types that carry an encrypted key.
 pub const ENCRYPTION_FIRST: u16 = 0x30;
 /// Last of them.

@@ -1,14 +1,23 @@
 //! Whether this device may run an image: one pass over its bytes, then the verdict.
 
+use core::convert::Infallible;
+
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
 use crate::dependency::{Dependency, Present};
 use crate::ecdsa::p256_key_hash;
+#[cfg(feature = "encryption")]
+use crate::encryption::PayloadCipher;
+use crate::encryption::{Decryption, DecryptionKey, Form};
 use crate::error::Unsupported;
 use crate::error::{ImageError, VerifyError};
+#[cfg(feature = "encryption")]
+use crate::header::ImageHeader;
 use crate::info::ImageInfo;
+#[cfg(feature = "encryption")]
+use crate::info::inspect;
 #[cfg(feature = "ed25519")]
 use crate::key::StandardVerifier;
 use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash};
@@ -44,6 +53,30 @@ pub struct Expectation<'k> {
     /// The other images of the device. Empty where nobody knows them: then an image that depends on
     /// another one is refused as unsupported.
     pub present: &'k [Present],
+    /// In which form the image stands there.
+    pub form: Form,
+    /// The key for encrypted images. Without it they are refused as unsupported.
+    pub decryption_key: Option<&'k DecryptionKey>,
+}
+
+/// Why the bytes so far are not an acceptable image.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    Image(ImageError<Infallible>),
+    #[cfg_attr(
+        not(feature = "encryption"),
+        expect(dead_code, reason = "only an encrypted image ends in it")
+    )]
+    NotDecryptable,
+}
+
+impl Refusal {
+    fn error<E>(self) -> VerifyError<E> {
+        match self {
+            Self::Image(error) => error.widen().into(),
+            Self::NotDecryptable => VerifyError::NotDecryptable,
+        }
+    }
 }
 
 /// How far a [`Verification`] is.
@@ -142,8 +175,9 @@ pub struct Verification<'k, V> {
     image_hash: Option<[u8; 32]>,
     /// Bytes read and hashed so far.
     done: u32,
-    /// Why the bytes so far are not an acceptable image.
-    refusal: Option<ImageError<core::convert::Infallible>>,
+    /// What an encrypted image needs besides.
+    decryption: Option<Decryption>,
+    refusal: Option<Refusal>,
 }
 
 #[cfg(feature = "ed25519")]
@@ -165,7 +199,8 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             hasher: Sha256::new(),
             image_hash: None,
             done: 0,
-            refusal: Parser::check_slot(slot_len).err(),
+            decryption: None,
+            refusal: Parser::check_slot(slot_len).err().map(Refusal::Image),
         }
     }
 
@@ -196,6 +231,11 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         source
             .read_at(self.done, block)
             .map_err(VerifyError::Read)?;
+        #[cfg(feature = "encryption")]
+        if self.done == 0 {
+            self.begin_decryption(source, block)
+                .map_err(VerifyError::Read)?;
+        }
         self.absorb(block);
         Ok(Progress::More {
             done: self.done,
@@ -218,7 +258,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             }
         }
         match self.refusal {
-            Some(refusal) => Err(refusal.widen().into()),
+            Some(refusal) => Err(refusal.error()),
             None => Ok(self.parser.known_len()),
         }
     }
@@ -231,15 +271,71 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         left.min(buf_len.saturating_sub(past_boundary))
     }
 
-    fn absorb(&mut self, block: &[u8]) {
+    /// If the first block is that of an encrypted image, gets its key from the TLVs at its end.
+    ///
+    /// They are read once more with everything else; if they read differently then, no hash and no
+    /// digest will be right.
+    #[cfg(feature = "encryption")]
+    fn begin_decryption<S: ReadAt>(
+        &mut self,
+        source: &mut S,
+        block: &[u8],
+    ) -> Result<(), S::Error> {
+        let header = block
+            .first_chunk()
+            .and_then(|bytes| ImageHeader::parse(bytes, self.slot_len).ok());
+        if !header.is_some_and(|header| header.flags.is_encrypted()) {
+            return Ok(());
+        }
+        let Some(key) = self.expect.decryption_key else {
+            let encrypted = ImageError::Unsupported(Unsupported::Encryption);
+            self.refusal = Some(Refusal::Image(encrypted));
+            return Ok(());
+        };
+        self.refusal = match inspect(source, self.slot_len) {
+            Err(ImageError::Read(cause)) => return Err(cause),
+            Err(ImageError::Malformed(which)) => Some(ImageError::Malformed(which)),
+            Err(ImageError::Unsupported(what)) => Some(ImageError::Unsupported(what)),
+            Err(ImageError::TooLarge { needed, slot_len }) => {
+                Some(ImageError::TooLarge { needed, slot_len })
+            }
+            Ok(info) => {
+                let cipher = PayloadCipher::new(&info, Some(key));
+                let form = self.expect.form;
+                self.decryption = cipher.ok().map(|cipher| Decryption::new(cipher, form));
+                None
+            }
+        }
+        .map(Refusal::Image);
+        if self.refusal.is_none() && self.decryption.is_none() {
+            self.refusal = Some(Refusal::NotDecryptable);
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, block: &mut [u8]) {
         if self.refusal.is_none() {
-            self.refusal = self.parser.feed(block).err();
+            self.refusal = self.parser.feed(block).err().map(Refusal::Image);
         }
         let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
         let boundary = self
             .parser
             .hashed_len()
             .and_then(|end| end.checked_sub(self.done));
+        #[cfg(feature = "encryption")]
+        if let Some(decryption) = &mut self.decryption {
+            let ends = boundary.and_then(|at| usize::try_from(at).ok());
+            let ends = ends.filter(|&at| at <= block.len() && self.image_hash.is_none());
+            let hashed = if self.image_hash.is_none() {
+                ends.unwrap_or(block.len())
+            } else {
+                0
+            };
+            decryption.absorb(self.done, block, hashed, &mut self.hasher);
+            self.image_hash = self.image_hash.or(ends.map(|_end| decryption.image_hash()));
+            self.done = self.done.saturating_add(len);
+            return;
+        }
         match boundary.map(|at| block.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))) {
             Some(Some((hashed, behind))) if self.image_hash.is_none() => {
                 self.hasher.update(hashed);
@@ -261,7 +357,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(VerifyError::DigestMismatch);
         }
         if let Some(refusal) = self.refusal {
-            return Err(refusal.widen().into());
+            return Err(refusal.error());
         }
         let announced = self.expect.len.unwrap_or(self.done);
         let info = match self.parser.info() {
@@ -276,6 +372,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             .is_none_or(|hash| !same(&hash, &info.image_hash))
         {
             return Err(VerifyError::HashMismatch);
+        }
+        if info.header.flags.is_encrypted() && self.decryption.is_none() {
+            return Err(VerifyError::Unsupported(Unsupported::Encryption));
         }
         let key_index = self.authenticate(&info)?;
         self.check_fit(&info)?;

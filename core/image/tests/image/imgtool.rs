@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use otaru_image::{
-    BoardIds, Expectation, ImageBuilder, Key, Label, SigningKey, VerifyError, Version, board_uuids,
+    Aes, BoardIds, DecryptionKey, Expectation, Form, ImageBuilder, Key, Label, SigningKey,
+    VerifyError, Version, board_uuids, installed_form,
 };
 
 use crate::forge::{check, digest_of, len_u32, other_key, payload, trusted};
@@ -303,5 +304,83 @@ fn both_make_the_same_bytes() {
             ours == std::fs::read(&file).unwrap(),
             "payload of {len} bytes"
         );
+    }
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn image_encrypted_by_imgtool_is_decrypted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| path(dir.path(), name);
+    let signing = SigningKey::generate().unwrap();
+    signing.save_new(Path::new(&file("key.pem"))).unwrap();
+    for (keylen, len) in [("128", 5000), ("256", 5001), ("128", 16), ("256", 70_000)] {
+        imgtool(&["keygen", "-k", &file("device.pem"), "-t", "x25519"]);
+        let public = imgtool(&["getpub", "-k", &file("device.pem"), "-e", "pem"]);
+        std::fs::write(file("device.pub.pem"), public).unwrap();
+        std::fs::write(file("payload.bin"), payload(len)).unwrap();
+        imgtool(&[
+            "sign",
+            "-k",
+            &file("key.pem"),
+            "--pad-header",
+            "-H",
+            "0x200",
+            "-S",
+            "0x20000",
+            "-v",
+            "1.0.0",
+            "-E",
+            &file("device.pub.pem"),
+            "--encrypt-keylen",
+            keylen,
+            &file("payload.bin"),
+            &file("sent.img"),
+        ]);
+        let pem = std::fs::read_to_string(file("device.pem")).unwrap();
+        let key = DecryptionKey::from_pem(&pem).unwrap();
+        let sent = std::fs::read(file("sent.img")).unwrap();
+        let installed = installed_form(&sent, &key).unwrap();
+        assert_eq!(installed[0x200..0x200 + len], payload(len));
+        let keys = [trusted(&signing)];
+        for (image, form) in [(&sent, Form::AsSent), (&installed, Form::Installed)] {
+            let expect = Expectation {
+                keys: &keys,
+                digest: Some(digest_of(&sent)),
+                form,
+                decryption_key: Some(&key),
+                ..Expectation::default()
+            };
+            assert!(check(image, &expect).is_ok(), "{keylen} {len} {form:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn installed_form_of_our_encrypted_image_is_accepted_by_imgtool() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key_file, file) = (path(dir.path(), "key.pem"), path(dir.path(), "ours.img"));
+    let key = SigningKey::generate().unwrap();
+    key.save_new(Path::new(&key_file)).unwrap();
+    let device = DecryptionKey::new([3; 32]);
+    for (aes, name) in [
+        (Aes::Aes128, "ENCRYPTED_AES128"),
+        (Aes::Aes256, "ENCRYPTED_AES256"),
+    ] {
+        let sent = ImageBuilder::new(payload(3001), Version::default())
+            .encrypt(device.public(), aes)
+            .sign(&key)
+            .unwrap();
+        std::fs::write(&file, installed_form(&sent, &device).unwrap()).unwrap();
+        let verdict = imgtool(&["verify", "--key", &key_file, &file]);
+        assert!(
+            verdict.contains("Image was correctly validated"),
+            "{verdict}"
+        );
+        let dump = imgtool(&["dumpinfo", &file]);
+        for expected in [name, "ENCX25519"] {
+            assert!(dump.contains(expected), "no {expected} in {dump}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod accept;
 mod damage;
 mod dependency;
+mod encryption;
 mod forge;
 mod imgtool;
 mod keys;

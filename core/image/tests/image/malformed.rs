@@ -338,8 +338,7 @@ fn entries_of_features_nobody_here_has() {
 #[test]
 fn flags_nobody_here_can_honour() {
     for (flags, expected) in [
-        (0x4, Unsupported::Encryption),
-        (0x8, Unsupported::Encryption),
+        (0xc, Unsupported::Encryption),
         (0x10, Unsupported::NonBootable),
         (0x20, Unsupported::RamLoad),
         (0x200, Unsupported::Compression),
@@ -368,7 +367,7 @@ fn messages_say_what_is_wrong() {
         "not a valid image: it is not signed"
     );
     assert_eq!(
-        text(|f| f.flags = 0x4),
-        "encrypted images are not supported"
+        text(|f| f.flags = 0xc),
+        "the image is encrypted in a way that is not supported here"
     );
 }

@@ -21,7 +21,7 @@ pub(crate) fn vector_text(name: &str) -> String {
     String::from_utf8(vector(name)).unwrap()
 }
 
-fn vector_key() -> SigningKey {
+pub(crate) fn vector_key() -> SigningKey {
     SigningKey::from_pem(&vector_text("signing-key.pem")).unwrap()
 }
 
@@ -144,7 +144,6 @@ fn what_is_not_supported_is_named() {
         ("pure.img", Unsupported::Hash(0x12)),
         ("embedded-key.img", Unsupported::Signature(0x02)),
         ("compressed.img", Unsupported::Compression),
-        ("encrypted.img", Unsupported::Encryption),
         ("ram-load.img", Unsupported::RamLoad),
         ("non-bootable.img", Unsupported::NonBootable),
     ] {
