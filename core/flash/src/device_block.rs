@@ -13,7 +13,7 @@
 //! | 11 | 1 | boot attempts of a trial, 1…16 |
 //! | 12 | 2 | write unit in bytes |
 //! | 14 | 1 | number of keys |
-//! | 15 | 1 | 0 |
+//! | 15 | 1 | flags: bit 2 = there is a decryption key |
 //! | 16 | 4 | flash length in bytes |
 //! | 20 | 4 | chunk length in bytes |
 //! | 24 | 72 | six areas (device block, identity, record, execution, storage 0, storage 1), each offset, length, erase size |
@@ -23,11 +23,12 @@
 //! | 160 | 288 | eight keys: 32 bytes public key (Ed25519, or x of P-256), 1 byte flags (bit 0 development, bit 1 P-256, bit 2 y is odd), 3 bytes 0 |
 //! | 448 | 4 | watchdog time-out in milliseconds |
 //! | 452 | 4 | address at which the flash is mapped for execution |
-//! | 456 | 52 | 0 |
+//! | 456 | 32 | decryption key: X25519 private key for encrypted images, else 0 |
+//! | 488 | 20 | 0 |
 //! | 508 | 4 | CRC-32 of bytes 0…507 |
 
 use crate::bytes::{Reader, Writer, checked};
-use crate::{Area, Layout, LayoutError, Mode};
+use crate::{Area, Flash, Layout, LayoutError, Mode};
 use core::fmt;
 
 /// Size of the device block in bytes.
@@ -41,6 +42,9 @@ const MAGIC: [u8; 4] = *b"OTDB";
 const FORMAT: u16 = 1;
 const ENGINE_BOOTLOADER: u8 = 1;
 const TRIALS_MAX: u8 = 16;
+/// Bit 2 of the flags at offset 15; bits 0 and 1 are not this one's.
+const FLAG_DECRYPTION_KEY: u8 = 4;
+const DECRYPTION_KEY_AT: u32 = 456;
 const KEY_DEVELOPMENT: u8 = 1;
 const KEY_P256: u8 = 2;
 const KEY_P256_Y_ODD: u8 = 2 | 4;
@@ -113,6 +117,9 @@ pub struct DeviceBlock {
     pub class_id: [u8; 16],
     keys: [Option<Key>; KEYS_MAX],
     name: [u8; BOARD_NAME_LEN_MAX],
+    /// Whether the block in flash holds a decryption key. The key itself is not kept here, because
+    /// this value lives as long as the firmware: see [`DeviceBlock::read_decryption_key`].
+    decrypts: bool,
 }
 
 /// Why a device block cannot be read or written.
@@ -171,6 +178,7 @@ impl DeviceBlock {
             class_id: [0; 16],
             keys: table,
             name: padded,
+            decrypts: false,
         })
     }
 
@@ -198,12 +206,44 @@ impl DeviceBlock {
         self.keys.iter().flatten()
     }
 
-    /// Writes the block.
+    /// Whether this device can decrypt images.
+    pub const fn decrypts(&self) -> bool {
+        self.decrypts
+    }
+
+    /// Reads the X25519 private key of this device from the block in its flash; nothing if there is
+    /// none, or if it cannot be read. Whoever reads the flash reads the key: lock the debug port.
+    pub fn read_decryption_key<F: Flash>(&self, flash: &mut F) -> Option<[u8; 32]> {
+        if !self.decrypts {
+            return None;
+        }
+        let mut key = [0; 32];
+        let area = &self.layout.device_block;
+        area.read(flash, DECRYPTION_KEY_AT, &mut key).ok()?;
+        Some(key)
+    }
+
+    /// Writes a block without a decryption key.
     ///
     /// # Errors
     /// [`DeviceBlockError::OutOfRange`] or [`DeviceBlockError::Layout`] if it could not be read
-    /// back.
+    /// back; [`DeviceBlockError::OutOfRange`] also for a block that was read with a decryption key,
+    /// which would be lost.
     pub fn encode(&self) -> Result<[u8; DEVICE_BLOCK_LEN], DeviceBlockError> {
+        if self.decrypts {
+            return Err(DeviceBlockError::OutOfRange);
+        }
+        self.encode_with(None)
+    }
+
+    /// Writes the block with this X25519 private key, for which images may then be encrypted.
+    ///
+    /// # Errors
+    /// As [`DeviceBlock::encode`].
+    pub fn encode_with(
+        &self,
+        decryption_key: Option<&[u8; 32]>,
+    ) -> Result<[u8; DEVICE_BLOCK_LEN], DeviceBlockError> {
         self.layout.check().map_err(DeviceBlockError::Layout)?;
         if !(1..=TRIALS_MAX).contains(&self.trials) {
             return Err(DeviceBlockError::OutOfRange);
@@ -221,7 +261,7 @@ impl DeviceBlock {
         ]);
         out.u16(self.layout.write_unit);
         out.u8(u8::try_from(self.keys().count()).unwrap_or(u8::MAX));
-        out.u8(0);
+        out.u8(decryption_key.map_or(0, |_key| FLAG_DECRYPTION_KEY));
         out.u32(self.layout.flash_len);
         out.u32(self.layout.chunk_len);
         for (_, area) in self.layout.areas() {
@@ -239,6 +279,7 @@ impl DeviceBlock {
         out.zeros_to(448);
         out.u32(self.watchdog_ms);
         out.u32(self.flash_address);
+        out.bytes(decryption_key.unwrap_or(&[0; 32]));
         out.zeros_to(508);
         match out.finish_with_crc() {
             Some(DEVICE_BLOCK_LEN) => Ok(block),
@@ -274,7 +315,7 @@ impl DeviceBlock {
         let trials = input.u8()?;
         let write_unit = input.u16()?;
         let key_count = usize::from(input.u8()?);
-        input.u8()?;
+        let flags = input.u8()?;
         let flash_len = input.u32()?;
         let chunk_len = input.u32()?;
         let mut area = || Some(Area::new(input.u32()?, input.u32()?, input.u32()?));
@@ -312,6 +353,7 @@ impl DeviceBlock {
             class_id,
             keys,
             name,
+            decrypts: flags & FLAG_DECRYPTION_KEY != 0,
         };
         (key_count <= KEYS_MAX && core::str::from_utf8(&block.name).is_ok()).then_some(block)
     }

@@ -157,6 +157,28 @@ fn device_block_round_trips() {
 }
 
 #[test]
+fn decryption_key_stays_in_flash() {
+    let key = [0xA5; 32];
+    let bytes = block().encode_with(Some(&key)).expect("valid");
+    let read = DeviceBlock::decode(&bytes).expect("valid");
+    assert!(read.decrypts() && !block().decrypts());
+    assert_eq!(bytes[456..488], key);
+    let mut flash = Ram {
+        bytes: vec![0xFF; 0x40000],
+        budget: usize::MAX,
+    };
+    flash.bytes[..DEVICE_BLOCK_LEN].copy_from_slice(&bytes);
+    assert_eq!(read.read_decryption_key(&mut flash), Some(key));
+    assert_eq!(block().read_decryption_key(&mut flash), None);
+    assert!(!format!("{read:?}").contains("165, 165"));
+    // Written without it, it would be lost silently.
+    assert_eq!(read.encode(), Err(DeviceBlockError::OutOfRange));
+    assert_eq!(read.encode_with(Some(&key)), Ok(bytes));
+    let without = DeviceBlock::decode(&read.encode_with(None).expect("valid"));
+    assert_eq!(without, Ok(block()));
+}
+
+#[test]
 fn key_of_an_unknown_algorithm_is_refused() {
     let good = block().encode().expect("valid");
     let with_flags = |flags: u8| {
