@@ -1,6 +1,7 @@
 //! Verifying an image where it stands. The same verifier as the agent's.
 
 use crate::backup::{ImageReader, Source};
+use crate::decrypt::{decryption_key, form_of};
 use crate::port::{Event, Port, Work};
 use otaru_flash::{DeviceBlock, Flash, Slot};
 use otaru_image::{BoardIds, Expectation, Progress, Uuid, Verification, Verified};
@@ -43,6 +44,7 @@ impl<'a> Acceptance<'a> {
     ) -> Result<Verified, Cause> {
         let (table, count) = key_table(self.block, self.revoked);
         let layout = &self.block.layout;
+        let decryption_key = decryption_key(self.block, flash);
         let expect = Expectation {
             keys: table.get(..count).unwrap_or_default(),
             board: Some(BoardIds {
@@ -53,6 +55,8 @@ impl<'a> Acceptance<'a> {
             security_floor: self.floor,
             digest: self.image.map(|image| image.digest),
             len: self.image.map(|image| image.len),
+            form: form_of(source),
+            decryption_key: decryption_key.as_ref(),
             ..Expectation::default()
         };
         let mut reader = ImageReader {

@@ -128,11 +128,16 @@ impl core::error::Error for NotDecryptable {}
 
 /// Does nothing: without the feature `encryption` every image that is accepted is plain.
 #[cfg(not(feature = "encryption"))]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct PayloadCipher;
 
 #[cfg(not(feature = "encryption"))]
 impl PayloadCipher {
+    /// One that changes nothing.
+    pub const fn none() -> Self {
+        Self
+    }
+
     /// What turns one form of this image into the other: nothing.
     ///
     /// # Errors

@@ -22,9 +22,9 @@ const MAC_KEY_LEN: usize = 32;
 const BATCH_LEN: u32 = 64;
 const BATCH_BLOCKS: u32 = 4;
 
-/// Turns one form of an image into the other; see [`Form`]. By default, and for an image that is
-/// not encrypted, it changes nothing. Wiped when dropped.
-#[derive(Clone, Default)]
+/// Turns one form of an image into the other; see [`Form`]. For an image that is not encrypted it
+/// changes nothing. Wiped when dropped.
+#[derive(Clone)]
 pub struct PayloadCipher {
     key: Option<PayloadKey>,
     /// Where the payload begins and how long it is, in bytes.
@@ -45,6 +45,15 @@ impl fmt::Debug for PayloadCipher {
 }
 
 impl PayloadCipher {
+    /// One that changes nothing.
+    pub const fn none() -> Self {
+        Self {
+            key: None,
+            start: 0,
+            len: 0,
+        }
+    }
+
     /// What turns one form of this image into the other. Takes one scalar multiplication if the
     /// image is encrypted.
     ///
@@ -52,7 +61,7 @@ impl PayloadCipher {
     /// [`NotDecryptable`] if there is no key, or the image was not encrypted for it.
     pub fn new(image: &ImageInfo, key: Option<&DecryptionKey>) -> Result<Self, NotDecryptable> {
         let Some(encrypted) = &image.encryption else {
-            return Ok(Self::default());
+            return Ok(Self::none());
         };
         let key = key.ok_or(NotDecryptable)?;
         Ok(Self {
