@@ -1,6 +1,6 @@
 //! Where the chunks of a backup stand (install protocol, sections 3 and 4).
 
-use otaru_flash::{Flash, Layout, Slot};
+use otaru_flash::{Flash, Layout, Mode, Slot};
 use otaru_image::ReadAt;
 use otaru_record::{Backup, State};
 
@@ -28,6 +28,24 @@ pub(crate) fn chunk_of_backup(state: &State, chunk: u32) -> Option<(Slot, u32)> 
     }
 }
 
+/// Slot and chunk number where chunk `chunk` of the image stands that is being installed. In mode
+/// `swap` the place of an installed chunk may hold an old one already, so it is read where it was
+/// installed.
+fn chunk_of_incoming(mode: Mode, state: &State, chunk: u32) -> Option<(Slot, u32)> {
+    if mode == Mode::Standby {
+        return Some((state.slot?, chunk));
+    }
+    let before = state.differing.iter().take_while(|&other| other < chunk);
+    let steps = before.fold(0_u32, |steps, _other| steps.saturating_add(2));
+    // Its step b is the second of its two, and the first one that is not done is in the state.
+    let installed = state.differing.contains(chunk) && steps.saturating_add(1) < state.step.into();
+    if installed {
+        Some((Slot::Execution, chunk))
+    } else {
+        Some((state.slot?, chunk.saturating_add(1)))
+    }
+}
+
 /// Where an image stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
@@ -35,6 +53,8 @@ pub(crate) enum Source<'a> {
     Slot(Slot),
     /// As the backup of this state, perhaps permuted.
     Backup(&'a State),
+    /// As the image that this state installs, of which some chunks are installed already.
+    Incoming(&'a State),
 }
 
 /// An image wherever it stands; offset 0 is its first header byte. One reader for every place, so
@@ -49,23 +69,25 @@ impl<F: Flash> ReadAt for ImageReader<'_, F> {
     type Error = ();
 
     fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), ()> {
-        let state = match self.source {
-            Source::Slot(slot) => {
-                let at = self.layout.image_offset(slot).checked_add(offset);
-                let area = self.layout.slot(slot);
-                return area
-                    .read(self.flash, at.ok_or(())?, buf)
-                    .map_err(|_failed| ());
-            }
-            Source::Backup(state) => state,
-        };
+        if let Source::Slot(slot) = self.source {
+            let at = self.layout.image_offset(slot).checked_add(offset);
+            let area = self.layout.slot(slot);
+            return area
+                .read(self.flash, at.ok_or(())?, buf)
+                .map_err(|_failed| ());
+        }
         let chunk_len = self.layout.chunk_len;
         let mut at = offset;
         let mut rest = buf;
         while !rest.is_empty() {
             let chunk = at.checked_div(chunk_len).ok_or(())?;
             let within = at.checked_rem(chunk_len).ok_or(())?;
-            let (slot, stored) = chunk_of_backup(state, chunk).ok_or(())?;
+            let place = match self.source {
+                Source::Slot(slot) => Some((slot, chunk)),
+                Source::Backup(state) => chunk_of_backup(state, chunk),
+                Source::Incoming(state) => chunk_of_incoming(self.layout.mode, state, chunk),
+            };
+            let (slot, stored) = place.ok_or(())?;
             let room = chunk_len.saturating_sub(within) as usize;
             let (piece, later) = rest.split_at_mut(room.min(rest.len()));
             let from = stored

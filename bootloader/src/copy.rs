@@ -1,6 +1,7 @@
 //! Copying and comparing chunks.
 
 use otaru_flash::{Flash, Layout, Slot};
+use otaru_image::PayloadCipher;
 
 /// How often a chunk is erased and programmed before it counts as failed.
 const TRIES: u32 = 3;
@@ -12,20 +13,27 @@ pub(crate) struct Place {
     pub(crate) chunk: u32,
 }
 
+/// What is copied where, and what it becomes on the way into the execution slot.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) from: Place,
+    pub(crate) to: Place,
+    pub(crate) cipher: &'a PayloadCipher,
+}
+
 /// A chunk could not be copied: its source cannot be read, or three programs failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CopyFailed;
 
-/// Erases `to` and copies `from` there; reads back what it programmed.
+/// Erases the target and copies the source there; reads back what it programmed.
 pub(crate) fn copy<F: Flash>(
     flash: &mut F,
     layout: &Layout,
-    from: Place,
-    to: Place,
+    job: Job<'_>,
     buf: &mut [u8],
 ) -> Result<(), CopyFailed> {
     for _ in 0..TRIES {
-        if copy_once(flash, layout, from, to, buf).is_some() {
+        if copy_once(flash, layout, job, buf).is_some() {
             return Ok(());
         }
     }
@@ -35,8 +43,7 @@ pub(crate) fn copy<F: Flash>(
 fn copy_once<F: Flash>(
     flash: &mut F,
     layout: &Layout,
-    from: Place,
-    to: Place,
+    Job { from, to, cipher }: Job<'_>,
     buf: &mut [u8],
 ) -> Option<()> {
     let source = layout.slot(from.slot);
@@ -49,6 +56,8 @@ fn copy_once<F: Flash>(
         let len = piece_len(layout.chunk_len, data.len(), at);
         let piece = data.get_mut(..len)?;
         source.read(flash, source_at.checked_add(at)?, piece).ok()?;
+        // In the execution slot images begin with their slot.
+        cipher.apply(target_at.checked_add(at)?, piece);
         if piece.iter().any(|&byte| byte != layout.erased) {
             target
                 .program(flash, target_at.checked_add(at)?, piece)

@@ -2,10 +2,12 @@
 
 use crate::backup::{Source, saved_at};
 use crate::boot::Context;
-use crate::copy::{Place, copy, equal};
+use crate::copy::{Job, Place, copy, equal};
+use crate::decrypt::cipher_for;
 use crate::port::{Event, Port, Step, Work};
 use crate::verify::Acceptance;
 use otaru_flash::{Flash, Mode, Slot};
+use otaru_image::PayloadCipher;
 use otaru_record::{AppendError, Backup, Cause, ChunkSet, Journal, State};
 
 /// Why copying stopped.
@@ -24,7 +26,7 @@ pub(crate) fn prepare<F: Flash, P: Port>(
 ) -> Result<ChunkSet, Cause> {
     let slot = state.slot.ok_or(Cause::StorageFailed)?;
     let block = ctx.block;
-    Acceptance::of(state, &state.other).verify(ctx, Source::Slot(slot))?;
+    let parked = Acceptance::of(state, &state.other).verify(ctx, Source::Slot(slot))?;
     let running = Acceptance::of(state, &state.current);
     let in_execution = running.verify_execution(ctx);
     match (block.layout.mode, state.backup) {
@@ -39,13 +41,16 @@ pub(crate) fn prepare<F: Flash, P: Port>(
         }
         (Mode::Standby, _) => return Err(Cause::BackupMissing),
     }
-    Ok(differing(ctx, state, slot))
+    // What is encrypted cannot be compared with what runs.
+    let compare = !(cfg!(feature = "encryption") && parked.is_encrypted());
+    Ok(differing(ctx, state, slot, compare))
 }
 
 fn differing<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     state: &State,
     slot: Slot,
+    compare: bool,
 ) -> ChunkSet {
     ctx.port.report(Event::Begin(Work::Compare));
     let layout = &ctx.block.layout;
@@ -67,7 +72,7 @@ fn differing<F: Flash, P: Port>(
             slot,
             chunk: chunk.saturating_add(shift),
         };
-        let both = chunk < old && chunk < new;
+        let both = compare && chunk < old && chunk < new;
         if !both || !equal(ctx.flash, layout, here, there, ctx.buf) {
             set.insert(chunk);
         }
@@ -83,6 +88,8 @@ pub(crate) fn install<F: Flash, P: Port>(
 ) -> Result<(u16, u16), Failure<F::Error>> {
     let state = *journal.state();
     let slot = state.slot.ok_or(Failure::Copy)?;
+    let cipher = cipher_for(ctx, Source::Incoming(&state)).ok_or(Failure::Copy)?;
+    let plain = PayloadCipher::none();
     let layout = &ctx.block.layout;
     let swap = layout.mode == Mode::Swap;
     let old = layout.chunks_of(state.current.len);
@@ -108,8 +115,11 @@ pub(crate) fn install<F: Flash, P: Port>(
                 journal,
                 Action {
                     step: Step::Save,
-                    from,
-                    to: save,
+                    job: Job {
+                        from,
+                        to: save,
+                        cipher: &plain,
+                    },
                     number: first,
                     total,
                 },
@@ -131,8 +141,11 @@ pub(crate) fn install<F: Flash, P: Port>(
                 journal,
                 Action {
                     step: Step::Install,
-                    from,
-                    to,
+                    job: Job {
+                        from,
+                        to,
+                        cipher: &cipher,
+                    },
                     number,
                     total,
                 },
@@ -145,10 +158,9 @@ pub(crate) fn install<F: Flash, P: Port>(
 
 /// One copy and its mark.
 #[derive(Clone, Copy)]
-pub(crate) struct Action {
+pub(crate) struct Action<'a> {
     pub(crate) step: Step,
-    pub(crate) from: Place,
-    pub(crate) to: Place,
+    pub(crate) job: Job<'a>,
     pub(crate) number: u32,
     pub(crate) total: u32,
 }
@@ -157,28 +169,21 @@ pub(crate) struct Action {
 pub(crate) fn step<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
-    action: Action,
+    action: Action<'_>,
 ) -> Result<(), Failure<F::Error>> {
     if action.number < u32::from(journal.state().step) {
         return Ok(());
     }
     let number = u16::try_from(action.number).map_err(|_too_many| Failure::Copy)?;
     ctx.port.feed_watchdog();
-    copy(
-        ctx.flash,
-        &ctx.block.layout,
-        action.from,
-        action.to,
-        ctx.buf,
-    )
-    .map_err(|_failed| Failure::Copy)?;
+    copy(ctx.flash, &ctx.block.layout, action.job, ctx.buf).map_err(|_failed| Failure::Copy)?;
     journal.mark(ctx.flash, number).map_err(Failure::Record)?;
     ctx.port.report(Event::Copied {
         step: action.step,
         chunk: if action.step == Step::Save {
-            action.from.chunk
+            action.job.from.chunk
         } else {
-            action.to.chunk
+            action.job.to.chunk
         },
         done: action.number.saturating_add(1),
         total: action.total,

@@ -23,6 +23,7 @@
 mod backup;
 mod boot;
 mod copy;
+mod decrypt;
 mod install;
 mod port;
 mod revert;

@@ -1,9 +1,10 @@
 //! Bringing the backup back into the execution slot: revert and heal (sections 3, 4 and 6).
 //! Both only read the backup and only write the execution slot, so they can be repeated.
 
-use crate::backup::chunk_of_backup;
+use crate::backup::{Source, chunk_of_backup};
 use crate::boot::Context;
-use crate::copy::Place;
+use crate::copy::{Job, Place};
+use crate::decrypt::cipher_for;
 use crate::install::{Action, Failure, step};
 use crate::port::{Port, Step};
 use otaru_flash::{Flash, Mode, Slot};
@@ -15,6 +16,7 @@ pub(crate) fn revert<F: Flash, P: Port>(
     journal: &mut Journal,
 ) -> Result<(), Failure<F::Error>> {
     let state = *journal.state();
+    let cipher = cipher_for(ctx, Source::Backup(&state)).ok_or(Failure::Copy)?;
     let layout = &ctx.block.layout;
     let old = layout.chunks_of(state.backup_image.len);
     let new = layout.chunks_of(state.other.len);
@@ -50,8 +52,11 @@ pub(crate) fn revert<F: Flash, P: Port>(
             journal,
             Action {
                 step: Step::Restore,
-                from,
-                to,
+                job: Job {
+                    from,
+                    to,
+                    cipher: &cipher,
+                },
                 number,
                 total,
             },

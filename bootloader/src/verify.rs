@@ -2,33 +2,15 @@
 
 use crate::backup::{ImageReader, Source};
 use crate::boot::Context;
+use crate::decrypt::{decryption_key, form_of};
 use crate::port::{Event, Port, Work};
-use otaru_flash::{DeviceBlock, Flash, KEYS_MAX, Slot};
-use otaru_image::{BoardIds, Expectation, Key, Progress, Uuid, Verification};
-use otaru_record::{Cause, Image, State};
+use otaru_flash::{Flash, Slot};
+use otaru_image::{BoardIds, Expectation, ImageFlags, Progress, Uuid, Verification};
+use otaru_record::{Cause, Image, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
 /// end in a revert.
 const READINGS: u32 = 2;
-
-/// The key table in the verifier's form, revoked keys marked.
-pub(crate) fn keys(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize) {
-    let mut table = [Key {
-        public: [0; 32],
-        revoked: true,
-    }; KEYS_MAX];
-    let mut count = 0_usize;
-    let mut rest = revoked;
-    for (entry, key) in table.iter_mut().zip(block.keys()) {
-        *entry = Key {
-            public: key.public,
-            revoked: rest & 1 != 0,
-        };
-        rest = rest.rotate_right(1);
-        count = count.saturating_add(1);
-    }
-    (table, count)
-}
 
 /// What this device accepts for its execution slot.
 #[derive(Clone, Copy)]
@@ -59,19 +41,20 @@ impl<'a> Acceptance<'a> {
     }
 
     /// Reads and verifies an image. If it is the one in the execution slot and passes, it stands in
-    /// [`Context::found`] afterwards; in every other case nothing does.
+    /// [`Context::found`] afterwards; in every other case nothing does. Returns its flags.
     #[inline(never)]
     pub(crate) fn verify<F: Flash, P: Port>(
         self,
         ctx: &mut Context<'_, F, P>,
         source: Source<'_>,
-    ) -> Result<(), Cause> {
+    ) -> Result<ImageFlags, Cause> {
         ctx.found = None;
         if let Source::Slot(slot) = source {
             ctx.port.report(Event::Begin(Work::Verify(slot)));
         }
-        let (table, count) = keys(ctx.block, self.revoked);
+        let (table, count) = key_table(ctx.block, self.revoked);
         let layout = &ctx.block.layout;
+        let decryption_key = decryption_key(ctx.block, ctx.flash);
         let expect = Expectation {
             keys: table.get(..count).unwrap_or_default(),
             board: Some(BoardIds {
@@ -82,6 +65,9 @@ impl<'a> Acceptance<'a> {
             security_floor: self.floor,
             digest: self.image.map(|image| image.digest),
             len: self.image.map(|image| image.len),
+            form: form_of(source),
+            decryption_key: decryption_key.as_ref(),
+            ..Expectation::default()
         };
         let mut reader = ImageReader {
             flash: ctx.flash,
@@ -99,8 +85,9 @@ impl<'a> Acceptance<'a> {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => {
                         let runs = matches!(source, Source::Slot(Slot::Execution));
+                        let flags = verified.info().header.flags;
                         ctx.found = runs.then_some(verified);
-                        return Ok(());
+                        return Ok(flags);
                     }
                     Err(error) => break error,
                 }
@@ -117,5 +104,6 @@ impl<'a> Acceptance<'a> {
         ctx: &mut Context<'_, F, P>,
     ) -> Result<(), Cause> {
         self.verify(ctx, Source::Slot(Slot::Execution))
+            .map(|_flags| ())
     }
 }

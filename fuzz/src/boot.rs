@@ -77,6 +77,7 @@ fn device_block(
     input: &mut Input<'_>,
 ) -> Option<[u8; DEVICE_BLOCK_LEN]> {
     let keys = forge::keys().map(|key| Key {
+        kind: otaru_flash::KeyKind::Ed25519,
         public: key.public,
         development: false,
     });
@@ -337,6 +338,7 @@ impl Board {
         let keys: Vec<otaru_image::Key> = (0..)
             .zip(block.keys())
             .map(|(number, key)| otaru_image::Key {
+                kind: otaru_image::KeyKind::Ed25519,
                 public: key.public,
                 revoked: state.revoked >> number & 1 != 0,
             })
@@ -351,6 +353,7 @@ impl Board {
             security_floor: state.floor,
             digest: Some(state.running().digest),
             len: Some(state.running().len),
+            ..Expectation::default()
         };
         let len = self.layout.execution.len;
         let mut source = SlotReader::new(&mut self.flash, &self.layout, Slot::Execution);

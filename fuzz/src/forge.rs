@@ -42,6 +42,7 @@ static PUBLIC: LazyLock<[u8; 32]> = LazyLock::new(|| SIGNER.public().to_bytes())
 /// That key in a key table, with one that never signed anything.
 pub fn keys() -> [Key; 2] {
     [[9; 32], *PUBLIC].map(|public| Key {
+        kind: otaru_image::KeyKind::Ed25519,
         public,
         revoked: false,
     })

@@ -77,8 +77,7 @@ pub fn run(data: &[u8]) {
             board,
             slot_address,
             security_floor: floor,
-            digest: None,
-            len: None,
+            ..Expectation::default()
         };
         let lenient = verified(&bytes, &expect, Marked);
         announced(&bytes, &expect, &lenient);
@@ -109,7 +108,7 @@ fn inspected(bytes: &[u8]) {
     assert_eq!(info.hashed_len, info.header.hashed_len());
     let at = info.signature_offset as usize;
     assert!(at >= info.hashed_len as usize && at + 64 <= info.len as usize);
-    assert_eq!(bytes[at..at + 64], info.signature);
+    assert_eq!(&bytes[at..at + 64], info.signature.as_bytes());
     if let Some(label) = info.label {
         assert!(!label.as_str().is_empty());
     }

@@ -44,6 +44,7 @@ pub(crate) async fn file(
         .filter_map(|row| {
             Some(Key {
                 public: row.public_key.as_slice().try_into().ok()?,
+                kind: otaru_image::KeyKind::Ed25519,
                 revoked: false,
             })
         })
@@ -120,6 +121,7 @@ fn verify_image(
         security_floor: 0,
         digest: Some(digest),
         len: Some(len),
+        ..Expectation::default()
     };
     let mut buf = vec![0; BLOCK_LEN];
     verify(&mut FileSource(file), len, &expect, &mut buf).map_err(refused)
@@ -142,6 +144,8 @@ fn refused(error: VerifyError<io::Error>) -> ApiError {
         VerifyError::WrongBoard => "wrong-board",
         VerifyError::WrongSlot { .. } => "wrong-slot",
         VerifyError::SecurityCounter { .. } => "security-counter",
+        VerifyError::NotDecryptable => "not-decryptable",
+        VerifyError::DependencyUnmet(_) => "dependency-unmet",
         VerifyError::Unsupported(_) => "unsupported",
         VerifyError::Read(_) => return ApiError::internal(error),
     };

@@ -1,6 +1,6 @@
 //! One case: a shape, images, a scenario; named, so that a failure can be repeated with one line.
 
-use crate::{Cut, Damage, Device, Images, Rng, SCENARIOS, Scenario, Shape, Tear};
+use crate::{Cut, Damage, Device, Encryption, Images, Rng, SCENARIOS, Scenario, Shape, Tear};
 use otaru_flash::Mode;
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub struct Case {
     pub differing: u64,
     /// Entries that stand in the record before.
     pub filled: u32,
+    /// Which images are encrypted.
+    pub encryption: Encryption,
     /// Seeds images and tears.
     pub seed: u64,
 }
@@ -42,6 +44,7 @@ impl Case {
             scenario,
             differing: [0, 5, 30, 70, 100][rng.index(5)],
             filled: u32::try_from(rng.below(30)).unwrap_or(0),
+            encryption: [Encryption::None, Encryption::All, Encryption::Odd][rng.index(3)],
             seed,
         };
         let cuts = (0..=rng.below(8))
@@ -59,7 +62,7 @@ impl Case {
     /// If the case cannot be, or fails without a cut.
     pub fn device(&self) -> Device {
         let layout = self.shape.layout();
-        let room = layout.image_len_max() - 32 - 256;
+        let room = layout.image_len_max() - 32 - 384;
         let mut rng = Rng::new(self.seed);
         let worn = self.scenario.damage == Damage::WornEnd;
         let lens: Vec<u32> = (0..self.scenario.images())
@@ -72,7 +75,8 @@ impl Case {
                 room - u32::try_from(shorter).unwrap_or(0)
             })
             .collect();
-        let images = Images::new(&layout, &lens, self.differing, self.seed);
+        let how = (self.seed, self.encryption);
+        let images = Images::encrypted(&layout, &lens, self.differing, how);
         let mut device = Device::new(&self.shape, &images, self.scenario, self.seed);
         if self.filled > 0 && self.scenario.damage == Damage::None {
             device.fill_record(self.filled);
@@ -92,6 +96,12 @@ impl Case {
             differing: number(parts.next(), "d")?,
             filled: u32::try_from(number(parts.next(), "f")?).ok()?,
             seed: number(parts.next(), "s")?,
+            encryption: match parts.next() {
+                None => Encryption::None,
+                Some("all-encrypted") => Encryption::All,
+                Some("odd-encrypted") => Encryption::Odd,
+                Some(_) => return None,
+            },
         })
     }
 }
@@ -100,12 +110,17 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}/{}/d{}/f{}/s{}",
+            "{}/{}/d{}/f{}/s{}{}",
             self.shape.name(),
             self.scenario.name,
             self.differing,
             self.filled,
-            self.seed
+            self.seed,
+            match self.encryption {
+                Encryption::None => "",
+                Encryption::All => "/all-encrypted",
+                Encryption::Odd => "/odd-encrypted",
+            }
         )
     }
 }

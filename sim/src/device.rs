@@ -4,10 +4,11 @@
 mod check;
 mod firmware;
 
+use crate::images::{DEVICE_KEY, Encryption};
 use crate::progress::{Ledger, Progress};
 use crate::{Cut, Damage, Images, Scenario, Shape, SimFlash, port::Board};
 use otaru_bootloader::{Boot, Decision, ResetCause, boot};
-use otaru_flash::{DeviceBlock, Flash, Key, Layout, Slot};
+use otaru_flash::{DeviceBlock, Flash, Key, KeyKind, Layout, Slot};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Journal, State};
 use std::rc::Rc;
 
@@ -53,6 +54,18 @@ pub struct Device {
     pub boot_erases: u64,
 }
 
+fn device_block(layout: &Layout, images: &Images) -> DeviceBlock {
+    let keys = [Key {
+        public: images.public,
+        kind: KeyKind::Ed25519,
+        development: true,
+    }];
+    let mut block = DeviceBlock::new("sim", *layout, &keys).expect("the layout is good");
+    block.vendor_id = crate::images::VENDOR;
+    block.class_id = crate::images::CLASS;
+    block
+}
+
 /// More boots than any run needs: a boot loop ends here.
 const BOOTS_MAX: u32 = 80;
 /// The copy buffer of the bootloader, in bytes.
@@ -67,17 +80,12 @@ impl Device {
     pub fn new(shape: &Shape, images: &Images, scenario: &Scenario, seed: u64) -> Self {
         let layout = shape.layout();
         let mut flash = SimFlash::new(shape.part(), seed);
-        let keys = [Key {
-            public: images.public,
-            development: true,
-        }];
-        let mut block = DeviceBlock::new("sim", layout, &keys).expect("the layout is good");
-        block.vendor_id = crate::images::VENDOR;
-        block.class_id = crate::images::CLASS;
-        let encoded = block.encode().expect("the block encodes");
+        let block = device_block(&layout, images);
+        let decryption_key = (images.encryption != Encryption::None).then_some(&DEVICE_KEY);
+        let encoded = block.encode_with(decryption_key).expect("it encodes");
         flash.program(0, &encoded).expect("power is on");
         let unit = usize::from(layout.write_unit);
-        let mut padded = images.bytes(0).to_vec();
+        let mut padded = images.installed(0).to_vec();
         padded.resize(padded.len().next_multiple_of(unit), layout.erased);
         layout
             .execution
@@ -139,6 +147,11 @@ impl Device {
         self.flash.power_on();
     }
 
+    /// The images of its scenario.
+    pub fn images(&self) -> &Images {
+        &self.setting.images
+    }
+
     /// The layout.
     pub fn layout(&self) -> &Layout {
         &self.setting.layout
@@ -186,7 +199,7 @@ impl Device {
     /// Whether the execution slot holds this image bit for bit.
     pub fn holds(&self, image: u8) -> bool {
         let at = self.layout().execution.offset;
-        self.flash.holds(at, self.setting.images.bytes(image))
+        self.flash.holds(at, self.setting.images.installed(image))
     }
 
     /// Flips a bit in a slot, `at` bytes from where its image begins.
@@ -203,6 +216,20 @@ impl Device {
     fn offset_in(&self, slot: Slot) -> u32 {
         let layout = self.layout();
         layout.slot(slot).offset + layout.image_offset(slot)
+    }
+
+    /// Flashes the device block anew, without a decryption key.
+    ///
+    /// # Panics
+    /// If the device block cannot be written.
+    pub fn forget_decryption_key(&mut self) {
+        let area = self.layout().device_block;
+        let block = device_block(self.layout(), &self.setting.images);
+        let encoded = block.encode().expect("it encodes");
+        area.erase(&mut self.flash, 0, area.len)
+            .expect("power is on");
+        area.program(&mut self.flash, 0, &encoded)
+            .expect("power is on");
     }
 
     /// Damages every cell of the record.

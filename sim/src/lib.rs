@@ -4,7 +4,7 @@
 //! to what it does to flash, through a [`Scenario`]. It checks the promises of the install protocol
 //! at every boot. [`explore()`] tries every cut of a scenario, every second cut of what follows, and
 //! so on; [`Case::random`] makes cases from a seed. Nothing here reads a clock or draws a random
-//! number that does not come from a seed.
+//! number that does not come from a seed, but for the keys of encrypted images.
 //!
 //! Only tests and tools depend on this crate.
 #![forbid(unsafe_code)]
@@ -21,7 +21,7 @@ mod scenario;
 pub use case::Case;
 pub use device::{Device, Violation};
 pub use explore::{Explored, Plan, explore};
-pub use images::Images;
+pub use images::{Encryption, Images};
 pub use layouts::Shape;
 pub use otaru_sim_flash::{
     Again, Counters, Cut, Fault, Fork, Forks, Misuse, Part, Rng, SimFlash, Tear, Timing,

@@ -6,7 +6,9 @@
 // A10 A26 A27 A28 A29 A30 A33 A49 A50
 
 use otaru_flash::Mode;
-use otaru_sim::{Again, Case, Explored, Plan, SCENARIOS, Scenario, Shape, Tear, explore};
+use otaru_sim::{
+    Again, Case, Encryption, Explored, Plan, SCENARIOS, Scenario, Shape, Tear, explore,
+};
 
 const MODES: [Mode; 2] = [Mode::Swap, Mode::Standby];
 
@@ -31,6 +33,7 @@ fn case(shape: Shape, scenario: &'static Scenario, filled: u32) -> Case {
         scenario,
         differing: 70,
         filled,
+        encryption: Encryption::None,
         seed: 1,
     }
 }
@@ -125,6 +128,23 @@ fn every_single_cut_is_survived_with_units_of_every_size() {
             }
         }
     }
+}
+
+#[test]
+fn every_single_cut_is_survived_with_encrypted_images() {
+    let mut sum = Explored::default();
+    for mode in MODES {
+        for scenario in SCENARIOS {
+            for encryption in [Encryption::All, Encryption::Odd] {
+                let case = Case {
+                    encryption,
+                    ..case(Shape::plain(mode, 4), scenario, 0)
+                };
+                sum.add(&survive(&case, &Plan::every(&Tear::ALL, 1)));
+            }
+        }
+    }
+    assert!(sum.states > 1000, "only {} states were tried", sum.states);
 }
 
 /// The ways to tear that made holes visible while the protocol was worked out.

@@ -87,6 +87,8 @@ const REASONS: Record<string, string> = {
   "malformed-deployment": "it could not understand the request",
   "no-artifact": "there is no image for it",
   unsupported: "it cannot verify such images",
+  "dependency-unmet": "it lacks another image that this one needs",
+  "not-decryptable": "the image is encrypted for another device",
 };
 
 /** The last word about an update. */

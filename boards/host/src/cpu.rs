@@ -11,7 +11,7 @@ mod report;
 use crate::{Board, DEVICE_BLOCK_AT, HANDOVER_LEN, HostFlash, ResetCause};
 use otaru_bootloader::{Boot, Decision, Event, Port, Start};
 use otaru_flash::Flash;
-use otaru_image::Ed25519Dalek;
+use otaru_image::StandardVerifier;
 use report::Report;
 use std::fs::File;
 use std::io::{self, Write};
@@ -55,10 +55,10 @@ struct Services<'b> {
 }
 
 impl Port for Services<'_> {
-    type Verifier = Ed25519Dalek;
+    type Verifier = StandardVerifier;
 
-    fn verifier(&mut self) -> Ed25519Dalek {
-        Ed25519Dalek
+    fn verifier(&mut self) -> StandardVerifier {
+        StandardVerifier::default()
     }
 
     fn feed_watchdog(&mut self) {

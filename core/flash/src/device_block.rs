@@ -13,21 +13,22 @@
 //! | 11 | 1 | boot attempts of a trial, 1…16 |
 //! | 12 | 2 | write unit in bytes |
 //! | 14 | 1 | number of keys |
-//! | 15 | 1 | flags: bit 1 = units may be overwritten with the inverse of the erased value; rest 0 |
+//! | 15 | 1 | flags: bit 1 = units may be overwritten with the inverse of the erased value, bit 2 = there is a decryption key; rest 0 |
 //! | 16 | 4 | flash length in bytes |
 //! | 20 | 4 | chunk length in bytes |
 //! | 24 | 72 | six areas (device block, identity, record, execution, storage 0, storage 1), each offset, length, erase size |
 //! | 96 | 16 | vendor UUID |
 //! | 112 | 16 | board (class) UUID |
 //! | 128 | 32 | board name, UTF-8, padded with zeros |
-//! | 160 | 288 | eight keys: 32 bytes Ed25519 public key, 1 byte flags (bit 0 development), 3 bytes 0 |
+//! | 160 | 288 | eight keys: 32 bytes public key (Ed25519, or x of P-256), 1 byte flags (bit 0 development, bit 1 P-256, bit 2 y is odd), 3 bytes 0 |
 //! | 448 | 4 | watchdog time-out in milliseconds |
 //! | 452 | 4 | address at which the flash is mapped for execution |
-//! | 456 | 52 | 0 |
+//! | 456 | 32 | decryption key: X25519 private key for encrypted images, else 0 |
+//! | 488 | 20 | 0 |
 //! | 508 | 4 | CRC-32 of bytes 0…507 |
 
 use crate::bytes::{Writer, checked};
-use crate::{Area, Layout, LayoutError, Mode};
+use crate::{Area, Flash, Layout, LayoutError, Mode};
 use core::fmt;
 
 /// Size of the device block in bytes.
@@ -41,16 +42,62 @@ const MAGIC: [u8; 4] = *b"OTDB";
 const FORMAT: u16 = 1;
 const ENGINE_BOOTLOADER: u8 = 1;
 const TRIALS_MAX: u8 = 16;
+/// Bit 2 of the flags at offset 15; bits 0 and 1 are not this one's.
+const FLAG_DECRYPTION_KEY: u8 = 4;
+const DECRYPTION_KEY_AT: u32 = 456;
 const KEY_DEVELOPMENT: u8 = 1;
 const FLAG_OVERWRITE: u8 = 2;
+const KEY_P256: u8 = 2;
+const KEY_P256_Y_ODD: u8 = 2 | 4;
+
+/// Which algorithm a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyKind {
+    /// Ed25519.
+    #[default]
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256.
+    P256 {
+        /// Which of the two points with the key's x coordinate it is.
+        y_odd: bool,
+    },
+}
 
 /// One entry of the key table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Ed25519 public key.
+    /// The public key: Ed25519 as RFC 8032 encodes it, P-256 as the x coordinate, big-endian.
     pub public: [u8; 32],
+    /// Which algorithm it is for.
+    pub kind: KeyKind,
     /// Made for development; a release build of the tools refuses to provision it.
     pub development: bool,
+}
+
+impl Key {
+    fn flags(&self) -> u8 {
+        let kind = match self.kind {
+            KeyKind::Ed25519 => 0,
+            KeyKind::P256 { y_odd: false } => KEY_P256,
+            KeyKind::P256 { y_odd: true } => KEY_P256_Y_ODD,
+        };
+        kind | if self.development { KEY_DEVELOPMENT } else { 0 }
+    }
+
+    /// The key with these flags; `None` if they mean something this version does not know.
+    fn decode(public: [u8; 32], flags: u8) -> Option<Self> {
+        let kind = match flags & !KEY_DEVELOPMENT {
+            0 => KeyKind::Ed25519,
+            KEY_P256 => KeyKind::P256 { y_odd: false },
+            KEY_P256_Y_ODD => KeyKind::P256 { y_odd: true },
+            _ => return None,
+        };
+        Some(Self {
+            public,
+            kind,
+            development: flags & KEY_DEVELOPMENT != 0,
+        })
+    }
 }
 
 /// What a board is: geometry, identity of the hardware, trusted keys.
@@ -71,6 +118,9 @@ pub struct DeviceBlock {
     pub class_id: [u8; 16],
     keys: [Option<Key>; KEYS_MAX],
     name: [u8; BOARD_NAME_LEN_MAX],
+    /// Whether the block in flash holds a decryption key. The key itself is not kept here, because
+    /// this value lives as long as the firmware: see [`DeviceBlock::read_decryption_key`].
+    decrypts: bool,
 }
 
 /// Why a device block cannot be read or written.
@@ -135,6 +185,7 @@ impl DeviceBlock {
             class_id: [0; 16],
             keys: table,
             name: padded,
+            decrypts: false,
         })
     }
 
@@ -162,12 +213,44 @@ impl DeviceBlock {
         self.keys.iter().flatten()
     }
 
-    /// Writes the block.
+    /// Whether this device can decrypt images.
+    pub const fn decrypts(&self) -> bool {
+        self.decrypts
+    }
+
+    /// Reads the X25519 private key of this device from the block in its flash; nothing if there is
+    /// none, or if it cannot be read. Whoever reads the flash reads the key: lock the debug port.
+    pub fn read_decryption_key<F: Flash>(&self, flash: &mut F) -> Option<[u8; 32]> {
+        if !self.decrypts {
+            return None;
+        }
+        let mut key = [0; 32];
+        let area = &self.layout.device_block;
+        area.read(flash, DECRYPTION_KEY_AT, &mut key).ok()?;
+        Some(key)
+    }
+
+    /// Writes a block without a decryption key.
     ///
     /// # Errors
     /// [`DeviceBlockError::OutOfRange`] or [`DeviceBlockError::Layout`] if it could not be read
-    /// back.
+    /// back; [`DeviceBlockError::OutOfRange`] also for a block that was read with a decryption key,
+    /// which would be lost.
     pub fn encode(&self) -> Result<[u8; DEVICE_BLOCK_LEN], DeviceBlockError> {
+        if self.decrypts {
+            return Err(DeviceBlockError::OutOfRange);
+        }
+        self.encode_with(None)
+    }
+
+    /// Writes the block with this X25519 private key, for which images may then be encrypted.
+    ///
+    /// # Errors
+    /// As [`DeviceBlock::encode`].
+    pub fn encode_with(
+        &self,
+        decryption_key: Option<&[u8; 32]>,
+    ) -> Result<[u8; DEVICE_BLOCK_LEN], DeviceBlockError> {
         self.layout.check().map_err(DeviceBlockError::Layout)?;
         if !(1..=TRIALS_MAX).contains(&self.trials) {
             return Err(DeviceBlockError::OutOfRange);
@@ -185,11 +268,9 @@ impl DeviceBlock {
         ]);
         out.u16(self.layout.write_unit);
         out.u8(u8::try_from(self.keys().count()).unwrap_or(u8::MAX));
-        out.u8(if self.layout.overwrite {
-            FLAG_OVERWRITE
-        } else {
-            0
-        });
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        out.u8(flag(self.layout.overwrite, FLAG_OVERWRITE)
+            | flag(decryption_key.is_some(), FLAG_DECRYPTION_KEY));
         out.u32(self.layout.flash_len);
         out.u32(self.layout.chunk_len);
         for (_, area) in self.layout.areas() {
@@ -202,11 +283,12 @@ impl DeviceBlock {
         out.bytes(&self.name);
         for key in self.keys() {
             out.bytes(&key.public);
-            out.bytes(&[if key.development { KEY_DEVELOPMENT } else { 0 }, 0, 0, 0]);
+            out.bytes(&[key.flags(), 0, 0, 0]);
         }
         out.zeros_to(448);
         out.u32(self.watchdog_ms);
         out.u32(self.flash_address);
+        out.bytes(decryption_key.unwrap_or(&[0; 32]));
         out.zeros_to(508);
         match out.finish_with_crc() {
             Some(DEVICE_BLOCK_LEN) => Ok(block),
@@ -255,10 +337,7 @@ impl DeviceBlock {
         let used = keys.iter_mut().take(usize::from(key_count));
         for (key, entry) in used.zip(entries) {
             let (public, rest) = entry.split_first_chunk()?;
-            *key = Some(Key {
-                public: *public,
-                development: rest.first()? & KEY_DEVELOPMENT != 0,
-            });
+            *key = Some(Key::decode(*public, *rest.first()?)?);
         }
         let block = Self {
             layout: Layout {
@@ -281,6 +360,7 @@ impl DeviceBlock {
             class_id: field(block, 112),
             keys,
             name: field(block, 128),
+            decrypts: flags & FLAG_DECRYPTION_KEY != 0,
         };
         (usize::from(key_count) <= KEYS_MAX).then_some(block)
     }

@@ -307,6 +307,7 @@ impl Layout {
         self.check_chunks()
     }
 
+    #[inline(never)]
     fn check_area(&self, name: AreaName) -> Result<(), LayoutError> {
         let area = self.area(name);
         let numbers = [

@@ -25,7 +25,7 @@ mod nor;
 pub use area::{AccessError, Area};
 pub use bytes::crc32;
 pub use device_block::{
-    BOARD_NAME_LEN_MAX, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, KEYS_MAX, Key,
+    BOARD_NAME_LEN_MAX, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, KEYS_MAX, Key, KeyKind,
 };
 pub use identity::{IDENTITY_LEN_MAX, Identity, IdentityError, IdentityStore, TokenKind};
 pub use layout::{AreaName, CHUNKS_MAX, Layout, LayoutError, Mode, Slot, WRITE_UNIT_MAX};

@@ -3,7 +3,7 @@
 
 use otaru_flash::{
     Area, AreaName, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, IDENTITY_LEN_MAX,
-    Identity, IdentityStore, Key, Layout, LayoutError, Mode, TokenKind,
+    Identity, IdentityStore, Key, KeyKind, Layout, LayoutError, Mode, TokenKind,
 };
 use proptest::prelude::*;
 
@@ -127,10 +127,17 @@ fn block() -> DeviceBlock {
     let keys = [
         Key {
             public: [7; 32],
+            kind: KeyKind::P256 { y_odd: true },
             development: true,
         },
         Key {
             public: [9; 32],
+            kind: KeyKind::Ed25519,
+            development: false,
+        },
+        Key {
+            public: [8; 32],
+            kind: KeyKind::P256 { y_odd: false },
             development: false,
         },
     ];
@@ -147,7 +154,45 @@ fn device_block_round_trips() {
     let bytes = block().encode().expect("valid");
     assert_eq!(DeviceBlock::decode(&bytes), Ok(block()));
     assert_eq!(block().name(), "host");
-    assert_eq!(block().keys().count(), 2);
+    assert_eq!(block().keys().count(), 3);
+}
+
+#[test]
+fn decryption_key_stays_in_flash() {
+    let key = [0xA5; 32];
+    let bytes = block().encode_with(Some(&key)).expect("valid");
+    let read = DeviceBlock::decode(&bytes).expect("valid");
+    assert!(read.decrypts() && !block().decrypts());
+    assert_eq!(bytes[456..488], key);
+    let mut flash = Ram {
+        bytes: vec![0xFF; 0x40000],
+        budget: usize::MAX,
+    };
+    flash.bytes[..DEVICE_BLOCK_LEN].copy_from_slice(&bytes);
+    assert_eq!(read.read_decryption_key(&mut flash), Some(key));
+    assert_eq!(block().read_decryption_key(&mut flash), None);
+    assert!(!format!("{read:?}").contains("165, 165"));
+    // Written without it, it would be lost silently.
+    assert_eq!(read.encode(), Err(DeviceBlockError::OutOfRange));
+    assert_eq!(read.encode_with(Some(&key)), Ok(bytes));
+    let without = DeviceBlock::decode(&read.encode_with(None).expect("valid"));
+    assert_eq!(without, Ok(block()));
+}
+
+#[test]
+fn key_of_an_unknown_algorithm_is_refused() {
+    let good = block().encode().expect("valid");
+    let with_flags = |flags: u8| {
+        let mut bytes = good;
+        bytes[160 + 32] = flags;
+        let crc = otaru_flash::crc32(&bytes[..508]);
+        bytes[508..].copy_from_slice(&crc.to_le_bytes());
+        DeviceBlock::decode(&bytes)
+    };
+    for flags in 0..=255 {
+        let known = matches!(flags & !1, 0 | 2 | 6);
+        assert_eq!(with_flags(flags).is_ok(), known, "flags {flags}");
+    }
 }
 
 #[test]

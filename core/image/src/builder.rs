@@ -5,6 +5,7 @@ use std::vec::Vec;
 use sha2::{Digest as _, Sha256};
 
 use crate::board::BoardIds;
+use crate::encryption::{Aes, EncryptionKey, Sealed};
 use crate::header::{HEADER_LEN, ImageFlags, MAGIC, Version};
 use crate::info::Label;
 use crate::keyfile::SigningKey;
@@ -22,6 +23,12 @@ pub enum BuildError {
     /// There is no payload.
     #[error("the payload is empty")]
     PayloadEmpty,
+    /// The operating system has no random numbers, and an encrypted image needs some.
+    #[error("no random numbers from the operating system")]
+    Random(getrandom::Error),
+    /// Nothing can be encrypted for the key of the device: it has a small order.
+    #[error("the encryption key is not usable")]
+    Recipient,
     /// The image would have 4 GiB or more.
     #[error("the image would be 4 GiB or longer")]
     TooLarge,
@@ -51,6 +58,7 @@ pub struct ImageBuilder {
     security_counter: Option<u32>,
     board: Option<BoardIds>,
     rom_address: Option<u32>,
+    encryption: Option<(EncryptionKey, Aes)>,
 }
 
 impl ImageBuilder {
@@ -64,6 +72,7 @@ impl ImageBuilder {
             security_counter: None,
             board: None,
             rom_address: None,
+            encryption: None,
         }
     }
 
@@ -102,10 +111,19 @@ impl ImageBuilder {
         self
     }
 
+    /// Encrypts the payload for the device with this key. It is padded with zeros to a multiple of
+    /// 16 bytes, as imgtool does. Each call of [`ImageBuilder::sign`] then makes another file.
+    #[must_use]
+    pub fn encrypt(mut self, recipient: EncryptionKey, aes: Aes) -> Self {
+        self.encryption = Some((recipient, aes));
+        self
+    }
+
     /// The complete image file.
     ///
     /// # Errors
-    /// [`BuildError`] if the header is too short, the payload empty or the image too long.
+    /// [`BuildError`] if the header is too short, the payload empty or the image too long, or if it
+    /// cannot be encrypted.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, BuildError> {
         if self.header_len < u16::from(HEADER_LEN) {
             return Err(BuildError::HeaderLen(self.header_len));
@@ -114,31 +132,47 @@ impl ImageBuilder {
             return Err(BuildError::PayloadEmpty);
         }
         let protected = self.protected_area();
-        let mut image = self.header(protected.len())?;
-        image.extend_from_slice(&self.payload);
+        let mut payload = self.payload.clone();
+        if self.encryption.is_some() {
+            payload.resize(payload.len().next_multiple_of(16), 0);
+        }
+        let mut image = self.header(payload.len(), protected.len())?;
+        image.extend_from_slice(&payload);
         image.extend_from_slice(&protected);
 
         let image_hash: [u8; 32] = Sha256::digest(&image).into();
-        image.extend_from_slice(&area(
-            tlv::UNPROTECTED_MAGIC,
-            &[
-                (tlv::SHA256, &image_hash),
-                (tlv::KEY_HASH, &key.public().key_hash()),
-                (tlv::SIGNATURE_ED25519, &key.sign_hash(&image_hash)),
-            ],
-        ));
+        let (key_hash, signature) = (key.public().key_hash(), key.sign_hash(&image_hash));
+        let mut entries: Vec<(u16, &[u8])> = Vec::new();
+        entries.push((tlv::SHA256, &image_hash));
+        entries.push((tlv::KEY_HASH, &key_hash));
+        entries.push((key.public().signature_tlv(), &signature));
+        let sealed = self.encryption.map(|(to, aes)| Sealed::new(to, aes));
+        let sealed = sealed.transpose()?;
+        if let Some(sealed) = &sealed {
+            entries.push((tlv::ENCRYPTION_X25519, &sealed.tlv));
+        }
+        image.extend_from_slice(&area(tlv::UNPROTECTED_MAGIC, &entries));
+        if let Some(sealed) = sealed {
+            let placed = image.iter_mut().skip(usize::from(self.header_len));
+            sealed.encrypt(placed.take(payload.len()));
+        }
         u32::try_from(image.len()).map_err(|_too_long| BuildError::TooLarge)?;
         Ok(image)
     }
 
-    fn header(&self, protected_len: usize) -> Result<Vec<u8>, BuildError> {
-        let payload_len =
-            u32::try_from(self.payload.len()).map_err(|_too_long| BuildError::TooLarge)?;
-        let flags = if self.rom_address.is_some() {
+    fn header(&self, payload_len: usize, protected_len: usize) -> Result<Vec<u8>, BuildError> {
+        let payload_len = u32::try_from(payload_len).map_err(|_too_long| BuildError::TooLarge)?;
+        let encrypted = match self.encryption {
+            None => 0,
+            Some((_, Aes::Aes128)) => ImageFlags::ENCRYPTED_AES128,
+            Some((_, Aes::Aes256)) => ImageFlags::ENCRYPTED_AES256,
+        };
+        let fixed = if self.rom_address.is_some() {
             ImageFlags::ROM_FIXED
         } else {
             0
         };
+        let flags = fixed | encrypted;
         let mut header = Vec::new();
         header.extend_from_slice(&MAGIC.to_le_bytes());
         header.extend_from_slice(&self.rom_address.unwrap_or(0).to_le_bytes());
@@ -193,5 +227,5 @@ fn area(magic: u16, entries: &[(u16, &[u8])]) -> Vec<u8> {
 }
 
 fn len_u16(len: usize) -> u16 {
-    u16::try_from(len).expect("both areas hold a handful of entries of at most 64 bytes")
+    u16::try_from(len).expect("both areas hold a handful of entries of at most 96 bytes")
 }

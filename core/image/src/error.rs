@@ -4,6 +4,9 @@ use core::convert::Infallible;
 use core::error::Error;
 use core::fmt;
 
+use crate::dependency::Dependency;
+use crate::encryption::NotDecryptable;
+
 /// Which rule of the format the bytes break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
@@ -21,7 +24,9 @@ pub enum Malformed {
     TlvBounds,
     /// More TLVs than [`TLVS_MAX`](crate::TLVS_MAX).
     TlvCount,
-    /// A TLV of this type stands there twice.
+    /// More dependencies than [`DEPENDENCIES_MAX`](crate::DEPENDENCIES_MAX).
+    DependencyCount,
+    /// A TLV of this type stands there twice; a dependency: on the same image.
     TlvDuplicate(u16),
     /// A TLV has a length its type does not allow.
     TlvLen {
@@ -34,6 +39,8 @@ pub enum Malformed {
     TlvArea(u16),
     /// The label is not UTF-8, or holds control characters.
     Label,
+    /// Its flags and its encrypted key do not belong together.
+    EncryptedKey,
     /// There is no image hash.
     HashMissing,
     /// There is no signature, or no hash that names its key.
@@ -50,10 +57,15 @@ impl fmt::Display for Malformed {
             Self::AreaLen(found) => write!(f, "a TLV area has the impossible length {found}"),
             Self::TlvBounds => f.write_str("a TLV reaches beyond its area"),
             Self::TlvCount => write!(f, "it has more than {} TLVs", crate::TLVS_MAX),
+            Self::DependencyCount => {
+                let most = crate::DEPENDENCIES_MAX;
+                write!(f, "it depends on more than {most} images")
+            }
             Self::TlvDuplicate(kind) => write!(f, "TLV {kind:#06x} stands there twice"),
             Self::TlvLen { kind, len } => write!(f, "TLV {kind:#06x} has the wrong length {len}"),
             Self::TlvArea(kind) => write!(f, "TLV {kind:#06x} stands in the wrong area"),
             Self::Label => f.write_str("its label is not plain UTF-8 text"),
+            Self::EncryptedKey => f.write_str("its flags and its encrypted key do not match"),
             Self::HashMissing => f.write_str("it has no SHA-256 TLV"),
             Self::Unsigned => f.write_str("it is not signed"),
         }
@@ -63,7 +75,7 @@ impl fmt::Display for Malformed {
 /// A legal image that asks for something Otaru does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsupported {
-    /// The payload is encrypted.
+    /// The payload is encrypted, and not in a way or for a key that is known here.
     Encryption,
     /// The payload is compressed.
     Compression,
@@ -75,11 +87,12 @@ pub enum Unsupported {
     Flags(u32),
     /// The hash is not SHA-256: the TLV type found.
     Hash(u16),
-    /// The signature is not Ed25519, or the key is embedded: the TLV type found.
+    /// The signature is of an algorithm that is not built in, or the key is embedded: the TLV type
+    /// found.
     Signature(u16),
     /// The signature covers the image instead of its hash (`imgtool --pure`).
     PureSignature,
-    /// The image depends on another one.
+    /// The image depends on another one, and nobody here knows which others there are.
     Dependency,
     /// A protected TLV that nobody here knows, and that could be essential: its type.
     ProtectedTlv(u16),
@@ -90,7 +103,9 @@ pub enum Unsupported {
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Encryption => f.write_str("encrypted images are not supported"),
+            Self::Encryption => {
+                f.write_str("the image is encrypted in a way that is not supported here")
+            }
             Self::Compression => f.write_str("compressed images are not supported"),
             Self::RamLoad => f.write_str("images that run from RAM are not supported"),
             Self::NonBootable => f.write_str("the image is marked as not bootable"),
@@ -104,7 +119,7 @@ impl fmt::Display for Unsupported {
             Self::Signature(kind) => {
                 write!(
                     f,
-                    "signature type {kind:#06x} is not supported; sign with Ed25519"
+                    "signature type {kind:#06x} is not supported here; sign with Ed25519"
                 )
             }
             Self::PureSignature => {
@@ -210,6 +225,10 @@ pub enum VerifyError<E> {
         /// The lowest that may run.
         floor: u32,
     },
+    /// Another image is not present in the version that this one needs.
+    DependencyUnmet(Dependency),
+    /// The image is encrypted for another device, or its encrypted key is damaged.
+    NotDecryptable,
     /// The image asks for something Otaru does not do.
     Unsupported(Unsupported),
     /// The source could not be read. The same step may be tried again.
@@ -258,6 +277,13 @@ impl<E: fmt::Display> fmt::Display for VerifyError<E> {
                 write!(
                     f,
                     "the image has security counter {image}, at least {floor} is required"
+                )
+            }
+            Self::NotDecryptable => write!(f, "{NotDecryptable}"),
+            Self::DependencyUnmet(Dependency { image, version }) => {
+                write!(
+                    f,
+                    "the image needs image {image} in version {version} or later"
                 )
             }
             Self::Unsupported(what) => write!(f, "{what}"),

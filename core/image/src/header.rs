@@ -24,6 +24,19 @@ pub struct Version {
     pub build: u32,
 }
 
+impl Version {
+    /// The eight bytes that stand in headers and dependencies.
+    pub(crate) const fn from_le_bytes(bytes: [u8; 8]) -> Self {
+        let [major, minor, r0, r1, b0, b1, b2, b3] = bytes;
+        Self {
+            major,
+            minor,
+            revision: u16::from_le_bytes([r0, r1]),
+            build: u32::from_le_bytes([b0, b1, b2, b3]),
+        }
+    }
+}
+
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -43,7 +56,11 @@ impl ImageFlags {
     pub const POSITION_INDEPENDENT: u32 = 0x1;
     /// The payload runs only if the image stands at the header's load address.
     pub const ROM_FIXED: u32 = 0x100;
-    const ENCRYPTED: u32 = 0x4 | 0x8;
+    /// The payload is encrypted with AES-128.
+    pub const ENCRYPTED_AES128: u32 = 0x4;
+    /// The payload is encrypted with AES-256.
+    pub const ENCRYPTED_AES256: u32 = 0x8;
+    const ENCRYPTED: u32 = Self::ENCRYPTED_AES128 | Self::ENCRYPTED_AES256;
     const NON_BOOTABLE: u32 = 0x10;
     const RAM_LOAD: u32 = 0x20;
     const COMPRESSED: u32 = 0x200 | 0x400 | 0x800;
@@ -53,9 +70,20 @@ impl ImageFlags {
         self.0 & Self::ROM_FIXED != 0
     }
 
+    /// The flags that say how the payload is encrypted.
+    pub(crate) const fn encryption(self) -> u32 {
+        self.0 & Self::ENCRYPTED
+    }
+
+    /// Whether the image is encrypted. It says so in both forms.
+    pub const fn is_encrypted(self) -> bool {
+        self.0 & Self::ENCRYPTED != 0
+    }
+
     /// Refuses everything that would need more than copying the image and jumping into it.
     const fn supported(self) -> Result<(), Unsupported> {
-        if self.0 & Self::ENCRYPTED != 0 {
+        let both = self.0 & Self::ENCRYPTED == Self::ENCRYPTED;
+        if both || (self.is_encrypted() && !cfg!(feature = "encryption")) {
             return Err(Unsupported::Encryption);
         }
         if self.0 & Self::COMPRESSED != 0 {
@@ -67,7 +95,8 @@ impl ImageFlags {
         if self.0 & Self::NON_BOOTABLE != 0 {
             return Err(Unsupported::NonBootable);
         }
-        let unknown = self.0 & !(Self::POSITION_INDEPENDENT | Self::ROM_FIXED);
+        let known = Self::POSITION_INDEPENDENT | Self::ROM_FIXED | Self::ENCRYPTED;
+        let unknown = self.0 & !known;
         if unknown != 0 {
             return Err(Unsupported::Flags(unknown));
         }
@@ -107,19 +136,13 @@ impl ImageHeader {
         if u32::from_le_bytes(field(bytes, 0)) != MAGIC {
             return Err(ImageError::Malformed(Malformed::Magic));
         }
-        let [major, minor] = field(bytes, 20);
         let header = Self {
             load_address: u32::from_le_bytes(field(bytes, 4)),
             header_len: u16::from_le_bytes(field(bytes, 8)),
             protected_len: u16::from_le_bytes(field(bytes, 10)),
             payload_len: u32::from_le_bytes(field(bytes, 12)),
             flags: ImageFlags(u32::from_le_bytes(field(bytes, 16))),
-            version: Version {
-                major,
-                minor,
-                revision: u16::from_le_bytes(field(bytes, 22)),
-                build: u32::from_le_bytes(field(bytes, 24)),
-            },
+            version: Version::from_le_bytes(field(bytes, 20)),
         };
         header.check(slot_len)?;
         Ok(header)

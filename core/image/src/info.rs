@@ -3,8 +3,11 @@
 use core::fmt;
 
 use crate::board::{BoardIds, Uuid};
+use crate::dependency::Dependencies;
+use crate::encryption::EncryptedKey;
 use crate::error::ImageError;
 use crate::header::ImageHeader;
+use crate::key::Signature;
 use crate::parser::{ITEM_LEN_MAX, Next, Parser};
 use crate::source::ReadAt;
 
@@ -117,13 +120,17 @@ pub struct ImageInfo {
     pub cid: Option<Uuid>,
     /// The version as people read it.
     pub label: Option<Label>,
+    /// What it needs of other images.
+    pub dependencies: Dependencies,
+    /// The key of the payload, if that is encrypted.
+    pub encryption: Option<EncryptedKey>,
     /// SHA-256 of the signing key as DER `SubjectPublicKeyInfo`.
     pub key_hash: [u8; 32],
     /// SHA-256 over the first `hashed_len` bytes, as the image states it. Not the digest.
     pub image_hash: [u8; 32],
-    /// The Ed25519 signature over `image_hash`.
-    pub signature: [u8; 64],
-    /// Where the 64 bytes of the signature begin.
+    /// The signature over `image_hash`.
+    pub signature: Signature,
+    /// Where the bytes of the signature begin.
     pub signature_offset: u32,
 }
 
@@ -149,7 +156,7 @@ impl ImageInfo {
 /// Reads header and TLVs, not the payload, and checks their form. Authenticates nothing.
 ///
 /// `slot_len` is the length of the slot, or of the file, in bytes. Makes at most
-/// 3 + 2 × [`TLVS_MAX`](crate::TLVS_MAX) reads of at most 64 bytes.
+/// 3 + 2 × [`TLVS_MAX`](crate::TLVS_MAX) reads of at most 96 bytes.
 ///
 /// # Errors
 /// [`ImageError`]: the first rule that the bytes break, or the error of the source.

@@ -33,6 +33,9 @@ extern crate std;
 mod board;
 #[cfg(feature = "std")]
 mod builder;
+mod dependency;
+mod ecdsa;
+mod encryption;
 mod error;
 mod header;
 mod info;
@@ -51,12 +54,24 @@ pub use board::board_uuids;
 pub use board::{BoardIds, Uuid};
 #[cfg(feature = "std")]
 pub use builder::{BuildError, HEADER_LEN_DEFAULT, ImageBuilder};
+pub use dependency::{DEPENDENCIES_MAX, Dependencies, Dependency, Present};
+#[cfg(feature = "p256")]
+pub use ecdsa::WithP256;
+pub use ecdsa::{
+    NoEd25519, P256_SIGNATURE_LEN_MAX, P256_SIGNATURE_LEN_MIN, P256Signature, p256_key_hash,
+    p256_spki_der,
+};
+#[cfg(feature = "std")]
+pub use encryption::{Aes, EncryptionKey, installed_form};
+pub use encryption::{DecryptionKey, EncryptedKey, Form, NotDecryptable, PayloadCipher};
 pub use error::{ImageError, Malformed, Unsupported, VerifyError};
 pub use header::{HEADER_LEN, ImageFlags, ImageHeader, MAGIC, Version};
 pub use info::{ImageInfo, LABEL_LEN_MAX, Label, LabelError, inspect};
 #[cfg(feature = "ed25519")]
-pub use key::Ed25519Dalek;
-pub use key::{KEYS_MAX, Key, SignatureRejected, SignatureVerifier, key_hash, spki_der};
+pub use key::{Ed25519Dalek, StandardVerifier};
+pub use key::{
+    KEYS_MAX, Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash, spki_der,
+};
 #[cfg(feature = "std")]
 pub use keyfile::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
 #[cfg(feature = "small")]

@@ -7,13 +7,23 @@
 use core::convert::Infallible;
 
 use crate::board::Uuid;
+use crate::dependency::{AddError, DEPENDENCY_LEN, Dependencies, Dependency};
+use crate::ecdsa;
+use crate::encryption::{EncryptedKey, KEY_TLV_LEN_LONG, KEY_TLV_LEN_SHORT};
 use crate::error::{ImageError, Malformed, Unsupported};
-use crate::header::{HEADER_LEN, ImageHeader};
+use crate::header::{HEADER_LEN, ImageFlags, ImageHeader};
 use crate::info::{ImageInfo, Label};
+use crate::key::Signature;
 use crate::tlv;
 
-/// Longest item: an Ed25519 signature.
-pub(crate) const ITEM_LEN_MAX: usize = 64;
+/// Longest item: an encrypted key, or a signature.
+pub(crate) const ITEM_LEN_MAX: usize = if cfg!(feature = "encryption") {
+    KEY_TLV_LEN_LONG as usize
+} else if cfg!(feature = "p256") {
+    ecdsa::P256_SIGNATURE_LEN_MAX as usize
+} else {
+    64
+};
 
 type Refused = ImageError<Infallible>;
 
@@ -49,9 +59,11 @@ struct Found {
     vid: Option<Uuid>,
     cid: Option<Uuid>,
     label: Option<Label>,
+    dependencies: Dependencies,
+    encryption: Option<EncryptedKey>,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
-    signature: Option<([u8; 64], u32)>,
+    signature: Option<(Signature, u32)>,
 }
 
 #[derive(Debug, Clone)]
@@ -309,25 +321,62 @@ impl Parser {
             tlv::VENDOR_ID => self.found.vid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::CLASS_ID => self.found.cid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::LABEL => {
-                let bytes = self
-                    .item
-                    .get(..usize::from(self.item_len))
-                    .unwrap_or_default();
-                let label =
-                    Label::from_bytes(bytes).ok_or(ImageError::Malformed(Malformed::Label))?;
+                let label = Label::from_bytes(self.item_slice())
+                    .ok_or(ImageError::Malformed(Malformed::Label))?;
                 self.found.label.replace(label).is_some()
+            }
+            tlv::DEPENDENCY => self.dependency()?,
+            #[cfg(feature = "encryption")]
+            tlv::ENCRYPTION_X25519 => {
+                let len = u16::from(self.item_len);
+                let key = EncryptedKey::new(self.item_slice())
+                    .ok_or(ImageError::Malformed(Malformed::TlvLen { kind, len }))?;
+                self.found.encryption.replace(key).is_some()
             }
             tlv::KEY_HASH => self.found.key_hash.replace(self.item_bytes()).is_some(),
             tlv::SHA256 => self.found.image_hash.replace(self.item_bytes()).is_some(),
             _ => {
                 let offset = self.pos.saturating_sub(u32::from(self.item_len));
-                self.found.signature.replace((self.item, offset)).is_some()
+                let signature = self.signature(kind)?;
+                self.found.signature.replace((signature, offset)).is_some()
             }
         };
         if duplicate {
             return Err(ImageError::Malformed(Malformed::TlvDuplicate(kind)));
         }
         Ok(())
+    }
+
+    /// Keeps the dependency that was collected; whether there was one on the same image already.
+    fn dependency(&mut self) -> Result<bool, Refused> {
+        let parsed = Dependency::parse(self.item_bytes());
+        let new = parsed.ok_or(ImageError::Unsupported(Unsupported::Dependency))?;
+        match self.found.dependencies.add(new) {
+            Ok(()) => Ok(false),
+            Err(AddError::Duplicate) => Ok(true),
+            Err(AddError::TooMany) => Err(ImageError::Malformed(Malformed::DependencyCount)),
+        }
+    }
+
+    /// The signature that was collected.
+    fn signature(&self, kind: u16) -> Result<Signature, Refused> {
+        #[cfg(feature = "p256")]
+        if kind == tlv::SIGNATURE_ECDSA {
+            let len = u16::from(self.item_len);
+            return ecdsa::P256Signature::new(self.item_slice())
+                .map(Signature::P256)
+                .ok_or(ImageError::Malformed(Malformed::TlvLen { kind, len }));
+        }
+        if kind == tlv::SIGNATURE_ED25519 {
+            Ok(Signature::Ed25519(self.item_bytes()))
+        } else {
+            Err(ImageError::Unsupported(Unsupported::Signature(kind)))
+        }
+    }
+
+    fn item_slice(&self) -> &[u8] {
+        let len = usize::from(self.item_len);
+        self.item.get(..len).unwrap_or_default()
     }
 
     /// The first bytes of the item; callers ask for no more than they made the parser collect.
@@ -348,8 +397,17 @@ impl Area {
             tlv::SECURITY_COUNTER => (Self::Protected, 4, 4),
             tlv::VENDOR_ID | tlv::CLASS_ID => (Self::Protected, 16, 16),
             tlv::LABEL => (Self::Protected, 1, 32),
+            tlv::DEPENDENCY => (Self::Protected, DEPENDENCY_LEN, DEPENDENCY_LEN),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
+            tlv::ENCRYPTION_X25519 if cfg!(feature = "encryption") => {
+                (Self::Unprotected, KEY_TLV_LEN_SHORT, KEY_TLV_LEN_LONG)
+            }
+            tlv::SIGNATURE_ECDSA if cfg!(feature = "p256") => (
+                Self::Unprotected,
+                ecdsa::P256_SIGNATURE_LEN_MIN,
+                ecdsa::P256_SIGNATURE_LEN_MAX,
+            ),
             _ => {
                 return self
                     .skip_or_refuse(kind)
@@ -378,7 +436,6 @@ impl Area {
             tlv::SIGNATURE_PURE => Err(Unsupported::PureSignature),
             tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
             tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
-            tlv::DEPENDENCY => Err(Unsupported::Dependency),
             _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
             tlv::BOOT_RECORD => Ok(()),
             _ if tlv::is_vendor(kind) => Ok(()),
@@ -397,6 +454,14 @@ impl Found {
         else {
             return Err(ImageError::Malformed(Malformed::Unsigned));
         };
+        let key_bits = match self.encryption {
+            None => 0,
+            Some(key) if key.is_256() => ImageFlags::ENCRYPTED_AES256,
+            Some(_) => ImageFlags::ENCRYPTED_AES128,
+        };
+        if header.flags.encryption() != key_bits {
+            return Err(ImageError::Malformed(Malformed::EncryptedKey));
+        }
         Ok(ImageInfo {
             header,
             len,
@@ -405,6 +470,8 @@ impl Found {
             vid: self.vid,
             cid: self.cid,
             label: self.label,
+            dependencies: self.dependencies,
+            encryption: self.encryption,
             key_hash,
             image_hash,
             signature,

@@ -26,7 +26,7 @@ pub const SHA384: u16 = 0x11;
 pub const SHA512: u16 = 0x12;
 /// First of the other signature algorithms: RSA-2048.
 pub const SIGNATURE_RSA2048: u16 = 0x20;
-/// ECDSA on any curve.
+/// ECDSA on any curve, over the image hash, ASN.1 DER of variable length; P-256 is what Otaru knows.
 pub const SIGNATURE_ECDSA: u16 = 0x22;
 /// RSA-3072.
 pub const SIGNATURE_RSA3072: u16 = 0x23;
@@ -34,11 +34,13 @@ pub const SIGNATURE_RSA3072: u16 = 0x23;
 pub const SIGNATURE_ED25519: u16 = 0x24;
 /// Marks a signature over the image itself instead of its hash.
 pub const SIGNATURE_PURE: u16 = 0x25;
+/// The key of the payload, encrypted with X25519 and HMAC-SHA256, 80 or 96 bytes.
+pub const ENCRYPTION_X25519: u16 = 0x33;
 /// First of the types that carry an encrypted key.
 pub const ENCRYPTION_FIRST: u16 = 0x30;
 /// Last of them.
 pub const ENCRYPTION_LAST: u16 = 0x34;
-/// Another image that must be installed too.
+/// Another image that must be there too: index, three zero bytes, version; 12 bytes.
 pub const DEPENDENCY: u16 = 0x40;
 /// Security counter, `u32`.
 pub const SECURITY_COUNTER: u16 = 0x50;

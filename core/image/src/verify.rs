@@ -1,23 +1,36 @@
 //! Whether this device may run an image: one pass over its bytes, then the verdict.
 
+use core::convert::Infallible;
+
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
+use crate::dependency::{Dependency, Present};
+use crate::ecdsa::p256_key_hash;
+#[cfg(feature = "encryption")]
+use crate::encryption::PayloadCipher;
+use crate::encryption::{Decryption, DecryptionKey, Form};
+use crate::error::Unsupported;
 use crate::error::{ImageError, VerifyError};
+#[cfg(feature = "encryption")]
+use crate::header::ImageHeader;
 use crate::info::ImageInfo;
+#[cfg(feature = "encryption")]
+use crate::info::inspect;
 #[cfg(feature = "ed25519")]
-use crate::key::Ed25519Dalek;
-use crate::key::{Key, SignatureVerifier, key_hash};
+use crate::key::StandardVerifier;
+use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash};
 use crate::parser::Parser;
 use crate::source::ReadAt;
+use crate::tlv;
 
 /// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
 /// 256 and more, a multiple of the flash's read unit, is sensible.
 pub const BLOCK_LEN_MIN: usize = 32;
 
-/// What an image must be to be accepted.
-#[derive(Debug, Clone, Copy)]
+/// What an image must be to be accepted. The default accepts nothing: it has no keys.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Expectation<'k> {
     /// Keys that may sign. Each costs one short hash, so the time grows with their number; a
     /// device has at most [`KEYS_MAX`](crate::KEYS_MAX). A key that stands there twice is revoked
@@ -35,6 +48,35 @@ pub struct Expectation<'k> {
     /// Length of the complete file in bytes, if it was announced. Without it, bytes behind the
     /// image are not looked at.
     pub len: Option<u32>,
+    /// Which of the device's images it is; the first one is 0.
+    pub index: u8,
+    /// The other images of the device. Empty where nobody knows them: then an image that depends on
+    /// another one is refused as unsupported.
+    pub present: &'k [Present],
+    /// In which form the image stands there.
+    pub form: Form,
+    /// The key for encrypted images. Without it they are refused as unsupported.
+    pub decryption_key: Option<&'k DecryptionKey>,
+}
+
+/// Why the bytes so far are not an acceptable image.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    Image(ImageError<Infallible>),
+    #[cfg_attr(
+        not(feature = "encryption"),
+        expect(dead_code, reason = "only an encrypted image ends in it")
+    )]
+    NotDecryptable,
+}
+
+impl Refusal {
+    fn error<E>(self) -> VerifyError<E> {
+        match self {
+            Self::Image(error) => error.widen().into(),
+            Self::NotDecryptable => VerifyError::NotDecryptable,
+        }
+    }
 }
 
 /// How far a [`Verification`] is.
@@ -92,10 +134,10 @@ pub fn verify<S: ReadAt>(
     expect: &Expectation<'_>,
     buf: &mut [u8],
 ) -> Result<Verified, VerifyError<S::Error>> {
-    verify_with(source, slot_len, expect, buf, Ed25519Dalek)
+    verify_with(source, slot_len, expect, buf, StandardVerifier::default())
 }
 
-/// The same with another implementation of Ed25519.
+/// The same with another implementation of the signature algorithms.
 ///
 /// # Errors
 /// [`VerifyError`]: the first reason found, in the order described at [`Verification`].
@@ -121,7 +163,7 @@ pub fn verify_with<S: ReadAt, V: SignatureVerifier>(
 /// Order of the checks: format, as the bytes come (with both digest and length announced it is
 /// judged after the digest, so that a damaged copy is called damaged); digest, length, image hash;
 /// key known and not revoked; signature; and only then what the signed fields say: board, slot,
-/// security counter.
+/// security counter, dependencies.
 #[derive(Debug, Clone)]
 pub struct Verification<'k, V> {
     slot_len: u32,
@@ -133,20 +175,21 @@ pub struct Verification<'k, V> {
     image_hash: Option<[u8; 32]>,
     /// Bytes read and hashed so far.
     done: u32,
-    /// Why the bytes so far are not an acceptable image.
-    refusal: Option<ImageError<core::convert::Infallible>>,
+    /// What an encrypted image needs besides.
+    decryption: Option<Decryption>,
+    refusal: Option<Refusal>,
 }
 
 #[cfg(feature = "ed25519")]
-impl<'k> Verification<'k, Ed25519Dalek> {
+impl<'k> Verification<'k, StandardVerifier> {
     /// Begins with the image at offset 0 of a slot or file of `slot_len` bytes.
     pub fn new(slot_len: u32, expect: &Expectation<'k>) -> Self {
-        Self::with_verifier(slot_len, expect, Ed25519Dalek)
+        Self::with_verifier(slot_len, expect, StandardVerifier::default())
     }
 }
 
 impl<'k, V: SignatureVerifier> Verification<'k, V> {
-    /// The same with another implementation of Ed25519.
+    /// The same with another implementation of the signature algorithms.
     pub fn with_verifier(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
         Self {
             slot_len,
@@ -156,7 +199,8 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             hasher: Sha256::new(),
             image_hash: None,
             done: 0,
-            refusal: Parser::check_slot(slot_len).err(),
+            decryption: None,
+            refusal: Parser::check_slot(slot_len).err().map(Refusal::Image),
         }
     }
 
@@ -187,6 +231,11 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         source
             .read_at(self.done, block)
             .map_err(VerifyError::Read)?;
+        #[cfg(feature = "encryption")]
+        if self.done == 0 {
+            self.begin_decryption(source, block)
+                .map_err(VerifyError::Read)?;
+        }
         self.absorb(block);
         Ok(Progress::More {
             done: self.done,
@@ -209,7 +258,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             }
         }
         match self.refusal {
-            Some(refusal) => Err(refusal.widen().into()),
+            Some(refusal) => Err(refusal.error()),
             None => Ok(self.parser.known_len()),
         }
     }
@@ -222,15 +271,71 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         left.min(buf_len.saturating_sub(past_boundary))
     }
 
-    fn absorb(&mut self, block: &[u8]) {
+    /// If the first block is that of an encrypted image, gets its key from the TLVs at its end.
+    ///
+    /// They are read once more with everything else; if they read differently then, no hash and no
+    /// digest will be right.
+    #[cfg(feature = "encryption")]
+    fn begin_decryption<S: ReadAt>(
+        &mut self,
+        source: &mut S,
+        block: &[u8],
+    ) -> Result<(), S::Error> {
+        let header = block
+            .first_chunk()
+            .and_then(|bytes| ImageHeader::parse(bytes, self.slot_len).ok());
+        if !header.is_some_and(|header| header.flags.is_encrypted()) {
+            return Ok(());
+        }
+        let Some(key) = self.expect.decryption_key else {
+            let encrypted = ImageError::Unsupported(Unsupported::Encryption);
+            self.refusal = Some(Refusal::Image(encrypted));
+            return Ok(());
+        };
+        self.refusal = match inspect(source, self.slot_len) {
+            Err(ImageError::Read(cause)) => return Err(cause),
+            Err(ImageError::Malformed(which)) => Some(ImageError::Malformed(which)),
+            Err(ImageError::Unsupported(what)) => Some(ImageError::Unsupported(what)),
+            Err(ImageError::TooLarge { needed, slot_len }) => {
+                Some(ImageError::TooLarge { needed, slot_len })
+            }
+            Ok(info) => {
+                let cipher = PayloadCipher::new(&info, Some(key));
+                let form = self.expect.form;
+                self.decryption = cipher.ok().map(|cipher| Decryption::new(cipher, form));
+                None
+            }
+        }
+        .map(Refusal::Image);
+        if self.refusal.is_none() && self.decryption.is_none() {
+            self.refusal = Some(Refusal::NotDecryptable);
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, block: &mut [u8]) {
         if self.refusal.is_none() {
-            self.refusal = self.parser.feed(block).err();
+            self.refusal = self.parser.feed(block).err().map(Refusal::Image);
         }
         let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
         let boundary = self
             .parser
             .hashed_len()
             .and_then(|end| end.checked_sub(self.done));
+        #[cfg(feature = "encryption")]
+        if let Some(decryption) = &mut self.decryption {
+            let ends = boundary.and_then(|at| usize::try_from(at).ok());
+            let ends = ends.filter(|&at| at <= block.len() && self.image_hash.is_none());
+            let hashed = if self.image_hash.is_none() {
+                ends.unwrap_or(block.len())
+            } else {
+                0
+            };
+            decryption.absorb(self.done, block, hashed, &mut self.hasher);
+            self.image_hash = self.image_hash.or(ends.map(|_end| decryption.image_hash()));
+            self.done = self.done.saturating_add(len);
+            return;
+        }
         match boundary.map(|at| block.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))) {
             Some(Some((hashed, behind))) if self.image_hash.is_none() => {
                 self.hasher.update(hashed);
@@ -252,7 +357,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(VerifyError::DigestMismatch);
         }
         if let Some(refusal) = self.refusal {
-            return Err(refusal.widen().into());
+            return Err(refusal.error());
         }
         let announced = self.expect.len.unwrap_or(self.done);
         let info = match self.parser.info() {
@@ -268,6 +373,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         {
             return Err(VerifyError::HashMismatch);
         }
+        if info.header.flags.is_encrypted() && self.decryption.is_none() {
+            return Err(VerifyError::Unsupported(Unsupported::Encryption));
+        }
         let key_index = self.authenticate(&info)?;
         self.check_fit(&info)?;
         Ok(Verified {
@@ -279,12 +387,16 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
 
     /// Which key signed this image.
     fn authenticate<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+        if matches!(info.signature, Signature::P256(_)) && !self.verifier.knows_p256() {
+            let algorithm = Unsupported::Signature(tlv::SIGNATURE_ECDSA);
+            return Err(VerifyError::Unsupported(algorithm));
+        }
         let mut signer = None;
         let mut next = 0_usize;
         for key in self.expect.keys {
             let index = next;
             next = next.wrapping_add(1);
-            if same(&key_hash(&key.public), &info.key_hash) {
+            if self.names(info, key) {
                 if key.revoked {
                     return Err(VerifyError::KeyRevoked);
                 }
@@ -292,10 +404,40 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             }
         }
         let (index, key) = signer.ok_or(VerifyError::KeyUnknown)?;
-        self.verifier
-            .check(&key.public, &info.image_hash, &info.signature)
+        self.check_signature(info, key)
             .map_err(|_rejected| VerifyError::SignatureInvalid)?;
         Ok(index)
+    }
+
+    /// Whether the image says that this key signed it. A key for another algorithm than the
+    /// signature's is none that could have.
+    fn names(&self, info: &ImageInfo, key: &Key) -> bool {
+        let hash = match (&info.signature, key.kind) {
+            (Signature::Ed25519(_), KeyKind::Ed25519) => Some(key_hash(&key.public)),
+            (Signature::P256(_), KeyKind::P256 { y_odd }) => self
+                .verifier
+                .p256_point(&key.public, y_odd)
+                .map(|point| p256_key_hash(&point)),
+            (Signature::Ed25519(_), KeyKind::P256 { .. })
+            | (Signature::P256(_), KeyKind::Ed25519) => None,
+        };
+        hash.is_some_and(|hash| same(&hash, &info.key_hash))
+    }
+
+    fn check_signature(&self, info: &ImageInfo, key: &Key) -> Result<(), SignatureRejected> {
+        let hash = &info.image_hash;
+        match (&info.signature, key.kind) {
+            (Signature::Ed25519(signature), KeyKind::Ed25519) => {
+                self.verifier.check(&key.public, hash, signature)
+            }
+            (Signature::P256(signature), KeyKind::P256 { y_odd }) => {
+                let point = self.verifier.p256_point(&key.public, y_odd);
+                let point = point.ok_or(SignatureRejected)?;
+                self.verifier.check_p256(&point, hash, signature.as_bytes())
+            }
+            (Signature::Ed25519(_), KeyKind::P256 { .. })
+            | (Signature::P256(_), KeyKind::Ed25519) => Err(SignatureRejected),
+        }
     }
 
     /// Whether a genuine image belongs into this slot of this board.
@@ -312,7 +454,31 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             let (image, floor) = (info.security_counter, self.expect.security_floor);
             return Err(VerifyError::SecurityCounter { image, floor });
         }
-        Ok(())
+        info.dependencies
+            .iter()
+            .try_for_each(|needed| self.check_dependency(info, needed))
+    }
+
+    /// Whether another image is there as this one needs it. It may also depend on itself.
+    fn check_dependency<E>(
+        &self,
+        info: &ImageInfo,
+        needed: &Dependency,
+    ) -> Result<(), VerifyError<E>> {
+        let itself = needed.image == self.expect.index;
+        let met = if itself {
+            info.header.version >= needed.version
+        } else if self.expect.present.is_empty() {
+            return Err(VerifyError::Unsupported(Unsupported::Dependency));
+        } else {
+            let mut others = self.expect.present.iter();
+            others.any(|other| other.image == needed.image && other.version >= needed.version)
+        };
+        if met {
+            Ok(())
+        } else {
+            Err(VerifyError::DependencyUnmet(*needed))
+        }
     }
 }
 

@@ -115,6 +115,10 @@ pub enum Cause {
     MalformedDeployment = 1023,
     /// The image needs something this device cannot do.
     Unsupported = 1025,
+    /// The image needs another image that is not there in that version.
+    DependencyUnmet = 1027,
+    /// The image is encrypted for another device, or its encrypted key is damaged.
+    NotDecryptable = 1028,
 }
 
 impl Cause {
@@ -145,6 +149,8 @@ impl Cause {
         Self::BackupMissing,
         Self::MalformedDeployment,
         Self::Unsupported,
+        Self::DependencyUnmet,
+        Self::NotDecryptable,
     ];
 
     /// The number that is stored.

@@ -17,6 +17,8 @@ impl<E> From<&VerifyError<E>> for Cause {
             VerifyError::WrongBoard => Self::WrongBoard,
             VerifyError::WrongSlot { .. } => Self::WrongSlot,
             VerifyError::SecurityCounter { .. } => Self::SecurityCounter,
+            VerifyError::NotDecryptable => Self::NotDecryptable,
+            VerifyError::DependencyUnmet(_) => Self::DependencyUnmet,
         }
     }
 }

@@ -73,6 +73,7 @@ fn image(len: usize) -> Vec<u8> {
 fn request(image: &[u8], mode: Mode) -> FlashRequest<'_> {
     let key = Key {
         public: [7; 32],
+        kind: otaru_flash::KeyKind::Ed25519,
         development: true,
     };
     FlashRequest {

@@ -72,7 +72,11 @@ impl Device {
     }
 
     fn slot_holds(&self, slot: Slot, image: u8) -> bool {
-        let bytes = self.setting.images.bytes(image);
+        let images = &self.setting.images;
+        let bytes = match slot {
+            Slot::Execution => images.installed(image),
+            Slot::Storage0 | Slot::Storage1 => images.sent(image),
+        };
         self.flash.holds(self.layout().slot(slot).offset, bytes)
     }
 
@@ -81,15 +85,19 @@ impl Device {
         let chunk_len = layout.chunk_len;
         let secondary = &layout.storage[0];
         let places = secondary.len / chunk_len;
-        let chunks = self.setting.images.bytes(image).chunks(chunk_len as usize);
-        (0_u32..).zip(chunks).all(|(index, chunk)| {
-            let here = layout.execution.offset + index * chunk_len;
-            let saved = |place: u32| {
-                let at = secondary.offset + place * chunk_len;
-                self.flash.holds(at, chunk)
-            };
-            self.flash.holds(here, chunk) || (0..places).any(saved)
-        })
+        let images = &self.setting.images;
+        let installed = images.installed(image).chunks(chunk_len as usize);
+        let sent = images.sent(image).chunks(chunk_len as usize);
+        (0_u32..)
+            .zip(installed.zip(sent))
+            .all(|(index, (installed, sent))| {
+                let here = layout.execution.offset + index * chunk_len;
+                let saved = |place: u32| {
+                    let at = secondary.offset + place * chunk_len;
+                    self.flash.holds(at, installed) || self.flash.holds(at, sent)
+                };
+                self.flash.holds(here, installed) || (0..places).any(saved)
+            })
     }
 
     /// What must hold when nothing is left to do.

@@ -1,12 +1,12 @@
 //! What the firmware and its agent do to flash, in the order in which they do it.
 
 use super::{Device, Ended};
-use crate::images::{CLASS, VENDOR};
+use crate::images::{CLASS, DEVICE_KEY, VENDOR};
 use crate::scenario::{End, Update};
 use crate::{Images, port::Remembering};
 use otaru_bootloader::ResetCause;
 use otaru_flash::{Mode, Slot};
-use otaru_image::{BoardIds, Expectation, Key, Uuid, verify_with};
+use otaru_image::{BoardIds, DecryptionKey, Expectation, Key, Uuid, verify_with};
 use otaru_record::{Backup, Cause, Download, Image, Journal, Phase, SlotReader, State, WrongPhase};
 
 type Done<T = ()> = Result<T, String>;
@@ -124,7 +124,8 @@ impl Device {
     fn back_up(&mut self, journal: &mut Journal) -> Done {
         let current = self.ledger.now().current;
         let image = self.setting.images.image(current);
-        let bytes = self.setting.images.bytes(current).to_vec();
+        // As it was sent, whatever form it runs in.
+        let bytes = self.setting.images.sent(current).to_vec();
         journal
             .claim(&mut self.flash)
             .map_err(|error| error.to_string())?;
@@ -149,7 +150,7 @@ impl Device {
         let next = journal.state().receiving(self.layout().mode, &download);
         self.append(journal, &next)?;
         let slot = journal.state().slot.ok_or("no slot")?;
-        let bytes = self.setting.images.bytes(update.image).to_vec();
+        let bytes = self.setting.images.sent(update.image).to_vec();
         let resume = u32::from(journal.state().step);
         self.store(journal, slot, &bytes, resume)?;
         self.verify(slot, image)
@@ -195,10 +196,13 @@ impl Device {
     fn verify(&mut self, slot: Slot, image: Image) -> Done {
         let keys = [Key {
             public: self.setting.images.public,
+            kind: otaru_image::KeyKind::Ed25519,
             revoked: false,
         }];
+        let device_key = DecryptionKey::new(DEVICE_KEY);
         let expect = Expectation {
             keys: &keys,
+            decryption_key: Some(&device_key),
             board: Some(BoardIds {
                 vid: Uuid(VENDOR),
                 cid: Uuid(CLASS),
@@ -207,6 +211,7 @@ impl Device {
             security_floor: 0,
             digest: Some(image.digest),
             len: Some(image.len),
+            ..Expectation::default()
         };
         let layout = self.setting.layout;
         let mut source = SlotReader::new(&mut self.flash, &layout, slot);

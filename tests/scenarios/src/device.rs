@@ -91,6 +91,7 @@ impl Device {
             mode: self.mode,
             keys: vec![Key {
                 public: key.public().to_bytes(),
+                kind: otaru_flash::KeyKind::Ed25519,
                 development: true,
             }],
             image,

@@ -99,6 +99,7 @@ fn factory(mode: Mode, script: &str) -> Device {
     let mut probe = client.hold().expect("hold");
     let key = Key {
         public: key().public().to_bytes(),
+        kind: otaru_flash::KeyKind::Ed25519,
         development: true,
     };
     let mut block = DeviceBlock::new("host", layout, &[key]).expect("valid");

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::progress::follow;
 use crate::session::{Session, default_device};
 use otaru_board_host::control::Client;
-use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore, Key};
+use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore, Key, KeyKind};
 use otaru_image::PublicKey;
 use otaru_lsp_build::device::{self, FlashRequest, Flashed};
 use otaru_lsp_build::image::BuiltImage;
@@ -73,6 +73,10 @@ pub(crate) async fn flash_image(
     })?;
     let keys = vec![Key {
         public: public.to_bytes(),
+        kind: match public.kind() {
+            otaru_image::KeyKind::Ed25519 => KeyKind::Ed25519,
+            otaru_image::KeyKind::P256 { y_odd } => KeyKind::P256 { y_odd },
+        },
         development: image.development_key,
     }];
     let counter = image.security_counter;

@@ -36,7 +36,7 @@ fn good_image_is_accepted_and_described() {
     assert_eq!(info.rom_address(), Some(SLOT_ADDRESS));
     assert_eq!(info.key_hash, signing_key().public().key_hash());
     let at = usize::try_from(info.signature_offset).unwrap();
-    assert_eq!(image[at..at + 64], info.signature);
+    assert_eq!(&image[at..at + 64], info.signature.as_bytes());
     assert_eq!(look(&image).as_ref(), Ok(info));
 }
 
@@ -260,6 +260,7 @@ proptest! {
             security_floor: counter.unwrap_or(0),
             digest: Some(digest_of(&image)),
             len: Some(len_u32(&image)),
+            ..otaru_image::Expectation::default()
         };
         let mut source = image.as_slice();
         let verified =

@@ -26,6 +26,7 @@ pub(crate) fn other_key() -> SigningKey {
 pub(crate) fn trusted(key: &SigningKey) -> Key {
     Key {
         public: key.public().to_bytes(),
+        kind: key.public().kind(),
         revoked: false,
     }
 }
@@ -63,6 +64,7 @@ pub(crate) fn device(keys: &[Key]) -> Expectation<'_> {
         security_floor: 5,
         digest: None,
         len: None,
+        ..Expectation::default()
     }
 }
 

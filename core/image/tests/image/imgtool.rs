@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use otaru_image::{
-    BoardIds, Expectation, ImageBuilder, Key, Label, SigningKey, VerifyError, Version, board_uuids,
+    Aes, BoardIds, DecryptionKey, Expectation, Form, ImageBuilder, Key, Label, SigningKey,
+    VerifyError, Version, board_uuids, installed_form,
 };
 
 use crate::forge::{check, digest_of, len_u32, other_key, payload, trusted};
@@ -44,6 +45,7 @@ fn expectation(keys: &[Key], board: Option<BoardIds>) -> Expectation<'_> {
         security_floor: 0,
         digest: None,
         len: None,
+        ..Expectation::default()
     }
 }
 
@@ -122,6 +124,23 @@ fn image_signed_with_a_key_made_by_imgtool_is_accepted() {
     let key_file = path(dir.path(), "key.pem");
     imgtool(&["keygen", "--key", &key_file, "--type", "ed25519"]);
     let key = SigningKey::load(Path::new(&key_file)).unwrap();
+    accepts_boards(dir.path(), &key_file, &key);
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn image_signed_with_a_p256_key_made_by_imgtool_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let key_file = path(dir.path(), "key.pem");
+    // Signatures are random and 70 to 72 bytes long.
+    for _ in 0..4 {
+        imgtool(&["keygen", "--key", &key_file, "--type", "ecdsa-p256"]);
+        let key = SigningKey::load(Path::new(&key_file)).unwrap();
+        accepts_boards(dir.path(), &key_file, &key);
+    }
+}
+
+fn accepts_boards(dir: &Path, key_file: &str, key: &SigningKey) {
     for (vendor, class) in [
         ("example.com", "nrf52840-dk"),
         ("Größe & Söhne", ""),
@@ -134,8 +153,8 @@ fn image_signed_with_a_key_made_by_imgtool_is_accepted() {
             "{2345678-1234-5678-1234-56781234567}",
         ),
     ] {
-        let image = signed_by_imgtool(dir.path(), &key_file, vendor, class);
-        accepts(&image, &key, board_uuids(vendor, class));
+        let image = signed_by_imgtool(dir, key_file, vendor, class);
+        accepts(&image, key, board_uuids(vendor, class));
     }
 }
 
@@ -143,18 +162,25 @@ fn image_signed_with_a_key_made_by_imgtool_is_accepted() {
 #[ignore = "needs imgtool; cargo xtask test runs it"]
 fn image_signed_by_imgtool_with_our_key_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
-    let key_file = path(dir.path(), "key.pem");
-    let key = SigningKey::generate().unwrap();
-    key.save_new(Path::new(&key_file)).unwrap();
-    let image = signed_by_imgtool(dir.path(), &key_file, "example.com", "host");
-    accepts(&image, &key, board_uuids("example.com", "host"));
-    let public = imgtool(&["getpub", "--key", &key_file, "--encoding", "pem"]);
+    for (name, key) in [
+        ("ed25519.pem", SigningKey::generate().unwrap()),
+        ("p256.pem", SigningKey::generate_p256().unwrap()),
+    ] {
+        accepts_with_our_key(dir.path(), &path(dir.path(), name), &key);
+    }
+}
+
+fn accepts_with_our_key(dir: &Path, key_file: &str, key: &SigningKey) {
+    key.save_new(Path::new(key_file)).unwrap();
+    let image = signed_by_imgtool(dir, key_file, "example.com", "host");
+    accepts(&image, key, board_uuids("example.com", "host"));
+    let public = imgtool(&["getpub", "--key", key_file, "--encoding", "pem"]);
     assert_eq!(public.trim(), key.public().to_pem().trim());
-    let hash_file = path(dir.path(), "hash.bin");
+    let hash_file = path(dir, "hash.bin");
     imgtool(&[
         "getpubhash",
         "--key",
-        &key_file,
+        key_file,
         "--encoding",
         "raw",
         "--output",
@@ -166,9 +192,15 @@ fn image_signed_by_imgtool_with_our_key_is_accepted() {
 #[test]
 #[ignore = "needs imgtool; cargo xtask test runs it"]
 fn our_image_is_accepted_by_imgtool() {
+    imgtool_accepts_image_of(&SigningKey::generate().unwrap(), "ED25519");
+    for _ in 0..4 {
+        imgtool_accepts_image_of(&SigningKey::generate_p256().unwrap(), "ECDSASIG");
+    }
+}
+
+fn imgtool_accepts_image_of(key: &SigningKey, signature: &str) {
     let dir = tempfile::tempdir().unwrap();
     let (key_file, other_file) = (path(dir.path(), "key.pem"), path(dir.path(), "other.pem"));
-    let key = SigningKey::generate().unwrap();
     key.save_new(Path::new(&key_file)).unwrap();
     SigningKey::generate()
         .unwrap()
@@ -185,7 +217,7 @@ fn our_image_is_accepted_by_imgtool() {
     .board(board_uuids("example.com", "host"))
     .security_counter(7)
     .rom_address(0xc00)
-    .sign(&key)
+    .sign(key)
     .unwrap();
     let file = path(dir.path(), "ours.img");
     std::fs::write(&file, &image).unwrap();
@@ -203,7 +235,7 @@ fn our_image_is_accepted_by_imgtool() {
         "UUID_VID",
         "UUID_CID",
         "KEYHASH",
-        "ED25519",
+        signature,
         "0xc00",
     ] {
         assert!(dump.contains(expected), "no {expected} in {dump}");
@@ -272,5 +304,83 @@ fn both_make_the_same_bytes() {
             ours == std::fs::read(&file).unwrap(),
             "payload of {len} bytes"
         );
+    }
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn image_encrypted_by_imgtool_is_decrypted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| path(dir.path(), name);
+    let signing = SigningKey::generate().unwrap();
+    signing.save_new(Path::new(&file("key.pem"))).unwrap();
+    for (keylen, len) in [("128", 5000), ("256", 5001), ("128", 16), ("256", 70_000)] {
+        imgtool(&["keygen", "-k", &file("device.pem"), "-t", "x25519"]);
+        let public = imgtool(&["getpub", "-k", &file("device.pem"), "-e", "pem"]);
+        std::fs::write(file("device.pub.pem"), public).unwrap();
+        std::fs::write(file("payload.bin"), payload(len)).unwrap();
+        imgtool(&[
+            "sign",
+            "-k",
+            &file("key.pem"),
+            "--pad-header",
+            "-H",
+            "0x200",
+            "-S",
+            "0x20000",
+            "-v",
+            "1.0.0",
+            "-E",
+            &file("device.pub.pem"),
+            "--encrypt-keylen",
+            keylen,
+            &file("payload.bin"),
+            &file("sent.img"),
+        ]);
+        let pem = std::fs::read_to_string(file("device.pem")).unwrap();
+        let key = DecryptionKey::from_pem(&pem).unwrap();
+        let sent = std::fs::read(file("sent.img")).unwrap();
+        let installed = installed_form(&sent, &key).unwrap();
+        assert_eq!(installed[0x200..0x200 + len], payload(len));
+        let keys = [trusted(&signing)];
+        for (image, form) in [(&sent, Form::AsSent), (&installed, Form::Installed)] {
+            let expect = Expectation {
+                keys: &keys,
+                digest: Some(digest_of(&sent)),
+                form,
+                decryption_key: Some(&key),
+                ..Expectation::default()
+            };
+            assert!(check(image, &expect).is_ok(), "{keylen} {len} {form:?}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn installed_form_of_our_encrypted_image_is_accepted_by_imgtool() {
+    let dir = tempfile::tempdir().unwrap();
+    let (key_file, file) = (path(dir.path(), "key.pem"), path(dir.path(), "ours.img"));
+    let key = SigningKey::generate().unwrap();
+    key.save_new(Path::new(&key_file)).unwrap();
+    let device = DecryptionKey::new([3; 32]);
+    for (aes, name) in [
+        (Aes::Aes128, "ENCRYPTED_AES128"),
+        (Aes::Aes256, "ENCRYPTED_AES256"),
+    ] {
+        let sent = ImageBuilder::new(payload(3001), Version::default())
+            .encrypt(device.public(), aes)
+            .sign(&key)
+            .unwrap();
+        std::fs::write(&file, installed_form(&sent, &device).unwrap()).unwrap();
+        let verdict = imgtool(&["verify", "--key", &key_file, &file]);
+        assert!(
+            verdict.contains("Image was correctly validated"),
+            "{verdict}"
+        );
+        let dump = imgtool(&["dumpinfo", &file]);
+        for expected in [name, "ENCX25519"] {
+            assert!(dump.contains(expected), "no {expected} in {dump}");
+        }
     }
 }

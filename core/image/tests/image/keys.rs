@@ -1,6 +1,6 @@
 //! A5: keys in the forms that imgtool and OpenSSL write and read.
 
-use otaru_image::{KeyFileError, PublicKey, SigningKey, board_uuids};
+use otaru_image::{KeyFileError, KeyKind, PublicKey, SigningKey, board_uuids};
 
 use crate::forge::signing_key;
 use crate::vectors::{folder, vector_text};
@@ -27,6 +27,35 @@ fn imgtool_key_file_is_read() {
         *b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00"
     );
     assert_eq!(der[12..], key.public().to_bytes());
+}
+
+#[test]
+fn p256_key_is_read_and_written_in_every_form() {
+    let key = SigningKey::load(&folder().join("p256-key.pem")).unwrap();
+    let text = vector_text("p256-key.pub.pem");
+    let public = PublicKey::parse(&text).unwrap();
+    assert_eq!(key.public(), public);
+    assert_eq!(public.to_pem(), text);
+    assert_eq!(public.spki_der().len(), 91);
+    assert!(matches!(public.kind(), KeyKind::P256 { .. }));
+    let hex = public.to_hex();
+    assert_eq!(hex.len(), 66);
+    assert_eq!(PublicKey::parse(&hex).unwrap(), public);
+    let other = if hex.starts_with("02") { "03" } else { "02" };
+    let mirrored = PublicKey::parse(&(other.to_owned() + &hex[2..])).unwrap();
+    assert_ne!(mirrored.key_hash(), public.key_hash());
+    for bad in ["04", "00", "ff"] {
+        assert!(PublicKey::parse(&(bad.to_owned() + &hex[2..])).is_err());
+    }
+    // The field's modulus itself stands for 0, which must have one encoding only.
+    let modulus = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
+    assert!(PublicKey::parse(&format!("02{modulus}")).is_err());
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    let made = SigningKey::generate_p256().unwrap();
+    made.save_new(&path).unwrap();
+    assert_eq!(SigningKey::load(&path).unwrap().public(), made.public());
 }
 
 #[test]

@@ -7,11 +7,15 @@
 
 mod accept;
 mod damage;
+mod dependency;
+mod encryption;
 mod forge;
 mod imgtool;
 mod keys;
 mod malformed;
+mod p256;
 mod random;
 mod refuse;
 mod small;
 mod vectors;
+mod wycheproof;

@@ -1,8 +1,8 @@
 //! A5, A6: intact images that must not run here, each with its own reason.
 
 use otaru_image::{
-    ImageBuilder, Key, SignatureRejected, SignatureVerifier, VerifyError, Version, board_uuids,
-    verify_with,
+    ImageBuilder, Key, KeyKind, SignatureRejected, SignatureVerifier, VerifyError, Version,
+    board_uuids, verify_with,
 };
 
 use crate::forge::{
@@ -95,6 +95,7 @@ fn erased_or_weak_key_table_entry_accepts_nothing() {
         let mut image = forge.build();
         let keys = [Key {
             public,
+            kind: KeyKind::Ed25519,
             revoked: false,
         }];
         assert_eq!(

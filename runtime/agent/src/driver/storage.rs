@@ -1,9 +1,12 @@
 //! What the session asks of flash, record and application.
 
 use embassy_futures::yield_now;
-use otaru_flash::{Flash, KEYS_MAX, Slot};
-use otaru_image::{BoardIds, Expectation, Key, Progress, ReadAt, Uuid, Verification, Verified};
-use otaru_record::{Cause, Image, SlotReader};
+use otaru_flash::{Flash, Slot};
+use otaru_image::{
+    BoardIds, DecryptionKey, Expectation, PayloadCipher, Progress, ReadAt, Uuid, Verification,
+    Verified, inspect,
+};
+use otaru_record::{Cause, Image, SlotReader, key_table};
 
 use super::Driver;
 use crate::session::{Action, Event, Found};
@@ -66,21 +69,49 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
         self.stored(programmed)
     }
 
+    /// Copies a piece of the running image into storage, where images stand as they were sent.
     pub(super) fn copy(&mut self, slot: Slot, at: u32, len: u32) -> Action {
+        let cipher = self.running_cipher();
         let layout = &self.block.layout;
         let read = usize::try_from(len)
             .ok()
             .and_then(|len| self.buffer.get_mut(..len))
             .is_some_and(|data| {
-                SlotReader::new(&mut self.flash, layout, Slot::Execution)
-                    .read_at(at, data)
-                    .is_ok()
+                let mut running = SlotReader::new(&mut self.flash, layout, Slot::Execution);
+                let read = running.read_at(at, data).is_ok();
+                if let Some(cipher) = &cipher {
+                    cipher.apply(at, data);
+                }
+                read && cipher.is_some()
             });
         if read {
             self.program(slot, at, len)
         } else {
             self.stored(false)
         }
+    }
+
+    /// The device's key for encrypted images, wiped when dropped.
+    fn decryption_key(&mut self) -> Option<DecryptionKey> {
+        if cfg!(feature = "encryption") {
+            let key = self.block.read_decryption_key(&mut self.flash);
+            key.map(DecryptionKey::new)
+        } else {
+            None
+        }
+    }
+
+    /// What turns the running image into what was sent. Nothing if its header cannot be read, or if
+    /// it is encrypted and there is no key for it.
+    fn running_cipher(&mut self) -> Option<PayloadCipher> {
+        if !cfg!(feature = "encryption") {
+            return Some(PayloadCipher::none());
+        }
+        let key = self.decryption_key();
+        let layout = &self.block.layout;
+        let mut running = SlotReader::new(&mut self.flash, layout, Slot::Execution);
+        let info = inspect(&mut running, layout.execution.len).ok()?;
+        PayloadCipher::new(&info, key.as_ref()).ok()
     }
 
     /// A22: reads what was stored, block by block, and lets the application run in between.
@@ -103,18 +134,8 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             let state = self.session.state();
             (state.floor, state.revoked)
         };
-        let mut keys = [Key {
-            public: [0; 32],
-            revoked: true,
-        }; KEYS_MAX];
-        let mut count = 0_usize;
-        for (index, (entry, key)) in keys.iter_mut().zip(self.block.keys()).enumerate() {
-            *entry = Key {
-                public: key.public,
-                revoked: revoked & (1 << (index % 16)) != 0,
-            };
-            count = count.saturating_add(1);
-        }
+        let (keys, count) = key_table(&self.block, revoked);
+        let decryption_key = self.decryption_key();
         let expect = Expectation {
             keys: keys.get(..count).unwrap_or_default(),
             board: Some(BoardIds {
@@ -125,6 +146,8 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             security_floor: floor,
             digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
+            decryption_key: decryption_key.as_ref(),
+            ..Expectation::default()
         };
         let layout = &self.block.layout;
         let mut verification = Verification::new(layout.image_len_max(), &expect);

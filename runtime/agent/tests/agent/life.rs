@@ -324,6 +324,7 @@ impl<'w> Life<'w> {
     fn verify(&mut self, slot: Slot, image: Image) -> Action {
         let keys = [Key {
             public: signing_key().public().to_bytes(),
+            kind: otaru_image::KeyKind::Ed25519,
             revoked: false,
         }];
         assert!(keys.len() <= KEYS_MAX);
@@ -337,6 +338,7 @@ impl<'w> Life<'w> {
             security_floor: self.session.state().floor,
             digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
+            ..Expectation::default()
         };
         let layout = self.world.layout;
         let mut source = SlotReader::new(&mut self.world.flash, &layout, slot);

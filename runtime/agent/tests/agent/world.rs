@@ -16,6 +16,7 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
     let key = signing_key().public().to_bytes();
     let keys = [otaru_image::Key {
         public: key,
+        kind: otaru_image::KeyKind::Ed25519,
         revoked: false,
     }];
     let expect = otaru_image::Expectation {
@@ -25,6 +26,7 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
         security_floor: 0,
         digest: None,
         len: None,
+        ..otaru_image::Expectation::default()
     };
     let len = u32::try_from(bytes.len()).unwrap();
     otaru_image::verify(&mut &bytes[..], len, &expect, &mut [0; 512])
@@ -120,6 +122,7 @@ impl World {
         let mut flash = SimFlash::new(Shape::plain(mode, 48).part(), seed);
         let keys = [Key {
             public: signing_key().public().to_bytes(),
+            kind: otaru_flash::KeyKind::Ed25519,
             development: true,
         }];
         let mut block = DeviceBlock::new("sim", layout, &keys).unwrap();

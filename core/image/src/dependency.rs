@@ -1,0 +1,65 @@
+//! What an image needs of other images on the same device: TLV 0x40, `imgtool --dependencies`.
+
+use crate::header::Version;
+
+/// Most dependencies an image may have.
+pub const DEPENDENCIES_MAX: usize = 4;
+/// Bytes of the TLV.
+pub(crate) const DEPENDENCY_LEN: u8 = 12;
+
+/// Another image must be present in this version or a later one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Dependency {
+    /// Which image of the device; the first one is 0.
+    pub image: u8,
+    /// The oldest version that will do. All four numbers count, the build number included.
+    pub version: Version,
+}
+
+impl Dependency {
+    /// Reads the TLV; nothing if bytes are set that must be zero, such as the slot that some
+    /// bootloaders keep there.
+    pub(crate) fn parse(bytes: [u8; DEPENDENCY_LEN as usize]) -> Option<Self> {
+        let [image, 0, 0, 0, version @ ..] = bytes else {
+            return None;
+        };
+        let version = Version::from_le_bytes(version);
+        Some(Self { image, version })
+    }
+}
+
+/// The dependencies of an image, in the order in which they stand there, at most
+/// [`DEPENDENCIES_MAX`], no image twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dependencies([Option<Dependency>; DEPENDENCIES_MAX]);
+
+/// Why a dependency cannot be added.
+pub(crate) enum AddError {
+    Duplicate,
+    TooMany,
+}
+
+impl Dependencies {
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Dependency> {
+        self.0.iter().flatten()
+    }
+
+    pub(crate) fn add(&mut self, new: Dependency) -> Result<(), AddError> {
+        if self.iter().any(|known| known.image == new.image) {
+            return Err(AddError::Duplicate);
+        }
+        let free = self.0.iter_mut().find(|entry| entry.is_none());
+        *free.ok_or(AddError::TooMany)? = Some(new);
+        Ok(())
+    }
+}
+
+/// An image that is on the device, confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Present {
+    /// Which image of the device; the first one is 0.
+    pub image: u8,
+    /// Its version.
+    pub version: Version,
+}
