@@ -133,7 +133,7 @@ fn live(
 }
 
 /// Lives through resets until the device is idle.
-fn live_on(world: &mut World, app: &mut impl Application) -> String {
+pub(crate) fn live_on(world: &mut World, app: &mut impl Application) -> String {
     let mut console = String::new();
     let mut cause = ResetCause::PowerOn;
     for _ in 0..8 {
@@ -159,7 +159,7 @@ fn setup(mode: Mode, len: usize) -> (World, Server, Vec<u8>) {
     (world, server, new)
 }
 
-fn check_confirmed(world: &mut World, server: &Server, new: &[u8], console: &str) {
+pub(crate) fn check_confirmed(world: &mut World, server: &Server, new: &[u8], console: &str) {
     assert!(world.runs(new), "{console}");
     assert_eq!(world.state().phase, Phase::Idle);
     server.cloud(|cloud| {

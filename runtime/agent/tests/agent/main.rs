@@ -14,6 +14,8 @@
 mod chaos;
 mod cloud;
 mod driver;
+#[cfg(feature = "encryption")]
+mod encrypted;
 mod life;
 mod server;
 mod session;

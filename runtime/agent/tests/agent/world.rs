@@ -8,6 +8,8 @@ use otaru_image::{BoardIds, Ed25519Dalek, ImageBuilder, Label, SigningKey, Uuid,
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Image, Journal, State};
 use otaru_sim::{Rng, Shape, SimFlash};
 
+/// The key of devices in tests of encrypted images.
+pub(crate) const DEVICE_KEY: [u8; 32] = [0x33; 32];
 pub(crate) const VENDOR: [u8; 16] = [0x11; 16];
 pub(crate) const CLASS: [u8; 16] = [0x22; 16];
 
@@ -19,13 +21,10 @@ pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
         kind: otaru_image::KeyKind::Ed25519,
         revoked: false,
     }];
+    let decryption_key = otaru_image::DecryptionKey::new(DEVICE_KEY);
     let expect = otaru_image::Expectation {
         keys: &keys,
-        board: None,
-        slot_address: None,
-        security_floor: 0,
-        digest: None,
-        len: None,
+        decryption_key: Some(&decryption_key),
         ..otaru_image::Expectation::default()
     };
     let len = u32::try_from(bytes.len()).unwrap();
@@ -117,8 +116,20 @@ impl Port for Quiet {
 impl World {
     /// A device as it leaves the factory, provisioned for a manager at `url`.
     pub(crate) fn new(mode: Mode, seed: u64, url: &str) -> Self {
-        let layout = layout(mode);
         let old = signed("1.0.0+1", 1, 9000);
+        Self::with_image(mode, seed, url, (image_of(&old), old), None)
+    }
+
+    /// The same with this image, which the record calls so and of which these bytes are installed,
+    /// and perhaps with a key for encrypted ones.
+    pub(crate) fn with_image(
+        mode: Mode,
+        seed: u64,
+        url: &str,
+        (image, old): (Image, Vec<u8>),
+        decryption_key: Option<[u8; 32]>,
+    ) -> Self {
+        let layout = layout(mode);
         let mut flash = SimFlash::new(Shape::plain(mode, 48).part(), seed);
         let keys = [Key {
             public: signing_key().public().to_bytes(),
@@ -128,12 +139,13 @@ impl World {
         let mut block = DeviceBlock::new("sim", layout, &keys).unwrap();
         block.vendor_id = VENDOR;
         block.class_id = CLASS;
-        flash.program(0, &block.encode().unwrap()).unwrap();
+        let block = block.encode_with(decryption_key.as_ref()).unwrap();
+        flash.program(0, &block).unwrap();
         put(&mut flash, &layout.execution, &old, &layout);
         Journal::create(
             &mut flash,
             Geometry::new(&layout).unwrap(),
-            &State::factory(image_of(&old), 1),
+            &State::factory(image, 1),
         )
         .unwrap();
         let identity = Identity {
