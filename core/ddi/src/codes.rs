@@ -129,6 +129,8 @@ codes! {
         NoArtifact = 1024, "no-artifact";
         /// The image is not among those this device can verify (algorithm, encryption).
         Unsupported = 1025, "unsupported";
+        /// An image was uploaded over the device's console while the update was under way.
+        Recovered = 1026, "recovered";
     }
 }
 

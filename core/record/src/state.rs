@@ -115,6 +115,8 @@ pub enum Cause {
     MalformedDeployment = 1023,
     /// The image needs something this device cannot do.
     Unsupported = 1025,
+    /// Recovery over the console took the update's place.
+    Recovered = 1026,
 }
 
 impl Cause {
@@ -145,6 +147,7 @@ impl Cause {
         Self::BackupMissing,
         Self::MalformedDeployment,
         Self::Unsupported,
+        Self::Recovered,
     ];
 
     /// The number that is stored.

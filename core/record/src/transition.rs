@@ -1,5 +1,7 @@
 //! Which state may follow which. Pure: each function takes a state and returns the next.
 
+mod recovery;
+
 use crate::{Backup, Cause, ChunkSet, Image, Outcome, Phase, State};
 use core::fmt;
 use otaru_flash::{Mode, Slot};
@@ -65,10 +67,7 @@ impl State {
     /// [`WrongPhase`] outside `idle`.
     pub fn receiving(&self, mode: Mode, download: &Download) -> Next {
         self.require(&[Phase::Idle])?;
-        let slot = match (mode, self.backup) {
-            (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
-            (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
-        };
+        let slot = self.free_slot(mode);
         // Without an announced digest nobody knows whether it is the same image.
         let known = download.image.digest != [0; 32];
         let resumable = known && self.slot == Some(slot) && self.other == download.image;
@@ -145,7 +144,9 @@ impl State {
     pub fn ended(&self, cause: Cause) -> Next {
         self.require(&[Phase::Receiving, Phase::Parked, Phase::Requested])?;
         let mut next = *self;
-        if !(self.phase == Phase::Receiving && cause == Cause::Interrupted && self.step > 0) {
+        // The marks of an upload in recovery are counted in other pieces than the agent's.
+        let resumable = self.phase == Phase::Receiving && !self.is_recovering() && self.step > 0;
+        if !(resumable && cause == Cause::Interrupted) {
             next.forget_download();
         }
         next.finish(cause, self.phase);
@@ -404,20 +405,23 @@ impl State {
         self.step = 0;
     }
 
-    /// Back to `idle`; what is known about the install of this attempt stays in the outcome.
+    /// Back to `idle`; what is known about the install of this attempt stays in the outcome. What
+    /// nobody asked for over the network (attempt 0) leaves the last outcome as it is.
     fn finish(&mut self, cause: Cause, phase: Phase) {
         let known = self.outcome;
         let same = known.attempt == self.attempt;
-        let known = if same { known } else { Outcome::default() };
-        self.outcome = Outcome {
-            attempt: self.attempt,
-            cause,
-            phase,
-            reported: false,
-            cuts: known.cuts.saturating_add(self.cuts),
-            chunks: known.chunks,
-            millis: known.millis,
-        };
+        if self.attempt != 0 {
+            let known = if same { known } else { Outcome::default() };
+            self.outcome = Outcome {
+                attempt: self.attempt,
+                cause,
+                phase,
+                reported: false,
+                cuts: known.cuts.saturating_add(self.cuts),
+                chunks: known.chunks,
+                millis: known.millis,
+            };
+        }
         self.phase = Phase::Idle;
         self.attempt = 0;
         self.trials_used = 0;
