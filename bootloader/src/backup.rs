@@ -1,6 +1,8 @@
 //! Where the chunks of a backup stand (install protocol, sections 3 and 4).
 
-use otaru_flash::{Flash, Layout, Slot};
+use crate::port::Port;
+use crate::verify::Acceptance;
+use otaru_flash::{DeviceBlock, Flash, Layout, Slot};
 use otaru_image::ReadAt;
 use otaru_record::{Backup, State};
 
@@ -26,6 +28,24 @@ pub(crate) fn chunk_of_backup(state: &State, chunk: u32) -> Option<(Slot, u32)> 
         Backup::Copy(slot) => Some((slot, chunk)),
         Backup::Permuted => Some((Slot::Storage0, saved_at(state, chunk))),
     }
+}
+
+/// Whether there is a complete backup that verifies and may run. Never one below the floor: the
+/// backup of mode `swap` is an older image.
+pub fn backup_verifies<F: Flash, P: Port>(
+    flash: &mut F,
+    port: &mut P,
+    block: &DeviceBlock,
+    state: &State,
+    buf: &mut [u8],
+) -> bool {
+    let accept = Acceptance::of(block, state, state.backup_image);
+    let mut source = BackupReader {
+        flash,
+        layout: &block.layout,
+        state,
+    };
+    state.backup_complete() && accept.verify(&mut source, port, buf).is_ok()
 }
 
 /// The backup as one image; offset 0 is its first header byte.

@@ -3,13 +3,13 @@
 //! Decide, append, act. The loop below looks at the state in force, does that phase's work, and
 //! appends the next state before anything is done on the strength of it.
 
-use crate::backup::BackupReader;
+use crate::backup::backup_verifies;
 use crate::install::{Failure, install, prepare};
 use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
+use crate::stop::{Recovery, Stopped};
 use crate::verify::Acceptance;
-use core::fmt;
-use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, Slot};
+use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash, Slot};
 use otaru_image::{ImageInfo, Verified};
 use otaru_record::{AppendError, Cause, Geometry, Image, Journal, LoadError, Phase, State};
 
@@ -50,48 +50,21 @@ pub struct Start {
     pub block: DeviceBlock,
 }
 
-/// Why nothing can be started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// The device block cannot be used: flash the board by cable.
-    DeviceBlock(DeviceBlockError),
-    /// The flash does not hold the device block, or cannot be read there.
-    FlashRead,
-    /// The record area does not fit the layout.
-    Record(LoadError),
-    /// The record cannot be written.
-    RecordWrite,
-    /// No image that verifies, and no backup that may run.
-    NoImage(Cause),
-    /// The copy buffer is too small or no multiple of two write units.
-    Buffer,
-}
-
-impl fmt::Display for Recovery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DeviceBlock(cause) => write!(f, "{cause}"),
-            Self::FlashRead => f.write_str("the device block cannot be read"),
-            Self::Record(cause) => write!(f, "{cause}"),
-            Self::RecordWrite => f.write_str("the record cannot be written"),
-            Self::NoImage(cause) => {
-                write!(
-                    f,
-                    "no image that may run (code {}): flash the board by cable",
-                    cause.code()
-                )
-            }
-            Self::Buffer => f.write_str("the copy buffer does not fit the write unit"),
-        }
-    }
-}
-
 /// Everything that one boot works with.
 pub(crate) struct Context<'a, F, P> {
     pub(crate) flash: &'a mut F,
     pub(crate) port: &'a mut P,
     pub(crate) block: &'a DeviceBlock,
     pub(crate) buf: &'a mut [u8],
+}
+
+/// What [`start`] leads to.
+#[derive(Debug)]
+pub enum Started {
+    /// Hand over to the image in the execution slot.
+    Image(Start),
+    /// Start nothing; a board with a console goes on with recovery.
+    Stopped(Stopped),
 }
 
 /// Boots: finishes what is unfinished and decides what runs.
@@ -104,26 +77,48 @@ pub fn boot<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Decision {
-    match try_boot(flash, port, boot, buf) {
-        Ok(start) => Decision::Start(start),
-        Err(recovery) => {
-            port.report(Event::Stopped(&recovery));
-            Decision::Recovery(recovery)
-        }
+    match start(flash, port, boot, buf) {
+        Started::Image(start) => Decision::Start(start),
+        Started::Stopped(stopped) => Decision::Recovery(stopped.reason),
     }
 }
 
-fn try_boot<F: Flash, P: Port>(
+/// The same for a board that offers recovery over its console: says what is needed for it when
+/// nothing is started.
+pub fn start<F: Flash, P: Port>(
     flash: &mut F,
     port: &mut P,
     boot: Boot,
     buf: &mut [u8],
+) -> Started {
+    let mut stopped = Stopped {
+        reason: Recovery::Buffer,
+        block: None,
+        journal: None,
+    };
+    match try_start(flash, port, boot, buf, &mut stopped) {
+        Ok(start) => Started::Image(start),
+        Err(reason) => {
+            port.report(Event::Stopped(&reason));
+            stopped.reason = reason;
+            Started::Stopped(stopped)
+        }
+    }
+}
+
+fn try_start<F: Flash, P: Port>(
+    flash: &mut F,
+    port: &mut P,
+    boot: Boot,
+    buf: &mut [u8],
+    stopped: &mut Stopped,
 ) -> Result<Start, Recovery> {
     let mut raw = [0; DEVICE_BLOCK_LEN];
     flash
         .read(boot.device_block_at, &mut raw)
         .map_err(|_failed| Recovery::FlashRead)?;
     let block = DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)?;
+    stopped.block = Some(block.clone());
     let two_units = usize::from(block.layout.write_unit).saturating_mul(2);
     if buf.len() < crate::BUFFER_LEN_MIN || buf.len().checked_rem(two_units) != Some(0) {
         return Err(Recovery::Buffer);
@@ -143,9 +138,10 @@ fn try_boot<F: Flash, P: Port>(
     journal.for_each_entry(ctx.flash, |sequence, state| {
         ctx.port.report(Event::Entry(sequence, state));
     });
-    let image = run(&mut ctx, &mut journal, boot.cause)?;
+    let found = find(&mut ctx, &mut journal, boot.cause);
+    stopped.journal = Some(journal);
     let start = Start {
-        image: *image.info(),
+        image: *found?.info(),
         journal,
         block: block.clone(),
     };
@@ -160,6 +156,27 @@ fn try_boot<F: Flash, P: Port>(
         port.arm_watchdog(block.watchdog_ms);
     }
     Ok(start)
+}
+
+/// The image to start, unless recovery is asked for. An unfinished install is finished before
+/// recovery begins and a trial is ended, so that recovery meets the record in few phases only.
+fn find<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+    cause: ResetCause,
+) -> Result<Verified, Recovery> {
+    let image = run(ctx, journal, cause)?;
+    if !ctx.port.recovery_requested() {
+        return Ok(image);
+    }
+    let state = *journal.state();
+    if state.on_trial() {
+        ctx.port.report(Event::Ended(Cause::TrialReset));
+        let next = state.reverting(Cause::TrialReset, state.installed);
+        append(ctx, journal, &next)?;
+        run(ctx, journal, cause)?;
+    }
+    Err(Recovery::Requested)
 }
 
 /// The record is lost: what stands in the execution slot is all there is. It must verify.
@@ -233,14 +250,7 @@ fn confirmed<F: Flash, P: Port>(
     let Ok(next) = state.healing() else {
         return Err(Recovery::NoImage(cause));
     };
-    // Never below the floor: the backup of mode `swap` is an older image.
-    let backup = Acceptance::of(ctx.block, &state, state.backup_image);
-    let mut source = BackupReader {
-        flash: ctx.flash,
-        layout: &ctx.block.layout,
-        state: &state,
-    };
-    if backup.verify(&mut source, ctx.port, ctx.buf).is_err() {
+    if !backup_verifies(ctx.flash, ctx.port, ctx.block, &state, ctx.buf) {
         return Err(Recovery::NoImage(cause));
     }
     ctx.port.report(Event::Healing);

@@ -29,20 +29,21 @@ pub(crate) fn keys(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize
 }
 
 /// What this device accepts for its execution slot.
-pub(crate) struct Acceptance<'a> {
-    /// The device block.
-    pub(crate) block: &'a DeviceBlock,
+#[derive(Debug, Clone, Copy)]
+pub struct Acceptance<'a> {
+    /// The device block: keys, board, address of the execution slot.
+    pub block: &'a DeviceBlock,
     /// Lowest security counter.
-    pub(crate) floor: u32,
-    /// Revoked keys.
-    pub(crate) revoked: u16,
+    pub floor: u32,
+    /// Revoked keys, bit = position in the key table.
+    pub revoked: u16,
     /// The image it must be, if that is known.
-    pub(crate) image: Option<Image>,
+    pub image: Option<Image>,
 }
 
 impl<'a> Acceptance<'a> {
     /// The image `image` under the rules in force.
-    pub(crate) fn of(block: &'a DeviceBlock, state: &State, image: Image) -> Self {
+    pub fn of(block: &'a DeviceBlock, state: &State, image: Image) -> Self {
         Self {
             block,
             floor: state.floor,
@@ -51,8 +52,11 @@ impl<'a> Acceptance<'a> {
         }
     }
 
-    /// Reads and verifies an image of at most `len_max` bytes.
-    pub(crate) fn verify<S: ReadAt, P: Port>(
+    /// Reads and verifies an image where it stands; `buf` is what is read at a time.
+    ///
+    /// # Errors
+    /// [`VerifyError`]: the reason found by the second of two readings.
+    pub fn verify<S: ReadAt, P: Port>(
         &self,
         source: &mut S,
         port: &mut P,
@@ -91,7 +95,10 @@ impl<'a> Acceptance<'a> {
     }
 
     /// Verifies the image in a slot.
-    pub(crate) fn verify_slot<F: Flash, P: Port>(
+    ///
+    /// # Errors
+    /// The verdict, as it stands in the record.
+    pub fn verify_slot<F: Flash, P: Port>(
         &self,
         flash: &mut F,
         port: &mut P,
