@@ -7,7 +7,7 @@ use otaru_bootloader_recovery::{Console, Device, Next, Note, Session};
 use std::io::{self, Write};
 
 /// Bytes of the frame buffer; a client fills it with each part of an image.
-const FRAME_LEN: usize = 0x2000;
+const FRAME_LEN: usize = 0x4000;
 
 /// Serves the console.
 pub(super) fn run(
