@@ -276,7 +276,10 @@ fn cut_at(mode: Mode, at: Option<u64>) -> (u64, u64) {
 /// Cuts the power at operations that are chosen from those of an upload and a heal.
 fn cuts(mode: Mode, choose: impl Fn(u64, u64) -> [u64; 3]) {
     let (upload, heal) = cut_at(mode, None);
-    println!("{mode:?}: {upload} operations to upload, {heal} to heal");
+    assert!(
+        upload > heal && heal > 10,
+        "{mode:?}: {upload} to upload, {heal} to heal"
+    );
     for at in choose(upload, heal) {
         cut_at(mode, Some(at));
     }
