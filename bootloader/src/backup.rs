@@ -1,5 +1,8 @@
 //! Where the chunks of a backup stand (install protocol, sections 3 and 4).
 
+use crate::boot::Context;
+use crate::port::Port;
+use crate::verify::Acceptance;
 use otaru_flash::{Flash, Layout, Mode, Slot};
 use otaru_image::ReadAt;
 use otaru_record::{Backup, State};
@@ -28,6 +31,13 @@ pub(crate) fn chunk_of_backup(state: &State, chunk: u32) -> Option<(Slot, u32)> 
     }
 }
 
+/// Whether there is a complete backup that verifies and may run. Never one below the floor: the
+/// backup of mode `swap` is an older image.
+pub fn backup_verifies<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>, state: &State) -> bool {
+    let accept = Acceptance::of(state, &state.backup_image);
+    state.backup_complete() && accept.verify(ctx, Source::Backup(state)).is_ok()
+}
+
 /// Slot and chunk number where chunk `chunk` of the image stands that is being installed. In mode
 /// `swap` the place of an installed chunk may hold an old one already, so it is read where it was
 /// installed.
@@ -46,9 +56,21 @@ fn chunk_of_incoming(mode: Mode, state: &State, chunk: u32) -> Option<(Slot, u32
     }
 }
 
+/// An image cannot be read where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable;
+
+impl core::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("the flash does not read there")
+    }
+}
+
+impl core::error::Error for Unreadable {}
+
 /// Where an image stands.
-#[derive(Clone, Copy)]
-pub(crate) enum Source<'a> {
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'a> {
     /// In one piece, in this slot.
     Slot(Slot),
     /// As the backup of this state, perhaps permuted.
@@ -66,39 +88,39 @@ pub(crate) struct ImageReader<'a, F> {
 }
 
 impl<F: Flash> ReadAt for ImageReader<'_, F> {
-    type Error = ();
+    type Error = Unreadable;
 
-    fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), ()> {
+    fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), Unreadable> {
         if let Source::Slot(slot) = self.source {
             let at = self.layout.image_offset(slot).checked_add(offset);
             let area = self.layout.slot(slot);
             return area
-                .read(self.flash, at.ok_or(())?, buf)
-                .map_err(|_failed| ());
+                .read(self.flash, at.ok_or(Unreadable)?, buf)
+                .map_err(|_failed| Unreadable);
         }
         let chunk_len = self.layout.chunk_len;
         let mut at = offset;
         let mut rest = buf;
         while !rest.is_empty() {
-            let chunk = at.checked_div(chunk_len).ok_or(())?;
-            let within = at.checked_rem(chunk_len).ok_or(())?;
+            let chunk = at.checked_div(chunk_len).ok_or(Unreadable)?;
+            let within = at.checked_rem(chunk_len).ok_or(Unreadable)?;
             let place = match self.source {
                 Source::Slot(slot) => Some((slot, chunk)),
                 Source::Backup(state) => chunk_of_backup(state, chunk),
                 Source::Incoming(state) => chunk_of_incoming(self.layout.mode, state, chunk),
             };
-            let (slot, stored) = place.ok_or(())?;
+            let (slot, stored) = place.ok_or(Unreadable)?;
             let room = chunk_len.saturating_sub(within) as usize;
             let (piece, later) = rest.split_at_mut(room.min(rest.len()));
             let from = stored
                 .checked_mul(chunk_len)
                 .and_then(|base| base.checked_add(within));
             let area = self.layout.slot(slot);
-            area.read(self.flash, from.ok_or(())?, piece)
-                .map_err(|_failed| ())?;
+            area.read(self.flash, from.ok_or(Unreadable)?, piece)
+                .map_err(|_failed| Unreadable)?;
             at = at
                 .checked_add(u32::try_from(piece.len()).unwrap_or(u32::MAX))
-                .ok_or(())?;
+                .ok_or(Unreadable)?;
             rest = later;
         }
         Ok(())

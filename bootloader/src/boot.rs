@@ -3,13 +3,13 @@
 //! Decide, append, act. The loop below looks at the state in force, does that phase's work, and
 //! appends the next state before anything is done on the strength of it.
 
-use crate::backup::Source;
+use crate::backup::backup_verifies;
 use crate::install::{Failure, install, prepare};
 use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
+use crate::stop::{Recovery, Stopped};
 use crate::verify::Acceptance;
-use core::fmt;
-use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash};
+use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash};
 use otaru_image::{ImageInfo, Verified};
 use otaru_record::{AppendError, Cause, Geometry, Image, Journal, LoadError, Phase, State};
 
@@ -50,50 +50,56 @@ pub struct Start {
     pub block: DeviceBlock,
 }
 
-/// Why nothing can be started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recovery {
-    /// The device block cannot be used: flash the board by cable.
-    DeviceBlock(DeviceBlockError),
-    /// The flash does not hold the device block, or cannot be read there.
-    FlashRead,
-    /// The record area does not fit the layout.
-    Record(LoadError),
-    /// The record cannot be written.
-    RecordWrite,
-    /// No image that verifies, and no backup that may run.
-    NoImage(Cause),
-    /// The copy buffer is too small or no multiple of two write units.
-    Buffer,
-}
-
-impl fmt::Display for Recovery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DeviceBlock(cause) => write!(f, "{cause}"),
-            Self::FlashRead => f.write_str("the device block cannot be read"),
-            Self::Record(cause) => write!(f, "{cause}"),
-            Self::RecordWrite => f.write_str("the record cannot be written"),
-            Self::NoImage(cause) => {
-                write!(
-                    f,
-                    "no image that may run (code {}): flash the board by cable",
-                    cause.code()
-                )
-            }
-            Self::Buffer => f.write_str("the copy buffer does not fit the write unit"),
-        }
-    }
-}
-
 /// Everything that one boot works with.
-pub(crate) struct Context<'a, F, P> {
+pub struct Context<'a, F, P> {
     pub(crate) flash: &'a mut F,
     pub(crate) port: &'a mut P,
     pub(crate) block: &'a DeviceBlock,
     pub(crate) buf: &'a mut [u8],
-    /// What was verified last, if that was the image in the execution slot.
+    /// What was verified last, if it passed.
     pub(crate) found: Option<Verified>,
+    /// Whether that was the image in the execution slot.
+    pub(crate) runs: bool,
+}
+
+impl<F, P> core::fmt::Debug for Context<'_, F, P> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Context").finish_non_exhaustive()
+    }
+}
+
+impl<'a, F, P> Context<'a, F, P> {
+    /// Flash, services, what the device is, and a buffer of at least
+    /// [`BUFFER_LEN_MIN`](crate::BUFFER_LEN_MIN) bytes.
+    pub fn new(
+        flash: &'a mut F,
+        port: &'a mut P,
+        block: &'a DeviceBlock,
+        buf: &'a mut [u8],
+    ) -> Self {
+        Self {
+            flash,
+            port,
+            block,
+            buf,
+            found: None,
+            runs: false,
+        }
+    }
+
+    /// What was verified last, if it passed.
+    pub fn found(&self) -> Option<&Verified> {
+        self.found.as_ref()
+    }
+}
+
+/// What [`start`] leads to.
+#[derive(Debug)]
+pub enum Started {
+    /// Hand over to the image in the execution slot.
+    Image(Start),
+    /// Start nothing; a board with a console goes on with recovery.
+    Stopped(Stopped),
 }
 
 /// Boots: finishes what is unfinished and decides what runs.
@@ -106,38 +112,54 @@ pub fn boot<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Decision {
-    match try_boot(flash, port, boot, buf) {
-        Ok(start) => Decision::Start(start),
-        Err(recovery) => {
-            port.report(Event::Stopped(&recovery));
-            Decision::Recovery(recovery)
-        }
+    match start(flash, port, boot, buf) {
+        Started::Image(start) => Decision::Start(start),
+        Started::Stopped(stopped) => Decision::Recovery(stopped.reason),
     }
 }
 
-fn try_boot<F: Flash, P: Port>(
+/// The same for a board that offers recovery over its console: says what is needed for it when
+/// nothing is started.
+pub fn start<F: Flash, P: Port>(
     flash: &mut F,
     port: &mut P,
     boot: Boot,
     buf: &mut [u8],
+) -> Started {
+    let mut stopped = Stopped {
+        reason: Recovery::Buffer,
+        block: None,
+        journal: None,
+    };
+    match try_start(flash, port, boot, buf, &mut stopped) {
+        Ok(start) => Started::Image(start),
+        Err(reason) => {
+            port.report(Event::Stopped(&reason));
+            stopped.reason = reason;
+            Started::Stopped(stopped)
+        }
+    }
+}
+
+fn try_start<F: Flash, P: Port>(
+    flash: &mut F,
+    port: &mut P,
+    boot: Boot,
+    buf: &mut [u8],
+    stopped: &mut Stopped,
 ) -> Result<Start, Recovery> {
     let mut raw = [0; DEVICE_BLOCK_LEN];
     flash
         .read(boot.device_block_at, &mut raw)
         .map_err(|_failed| Recovery::FlashRead)?;
     let block = DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)?;
+    stopped.block = Some(block.clone());
     let two_units = usize::from(block.layout.write_unit).saturating_mul(2);
     if buf.len() < crate::BUFFER_LEN_MIN || buf.len().checked_rem(two_units) != Some(0) {
         return Err(Recovery::Buffer);
     }
     port.report(Event::Board(&block));
-    let mut ctx = Context {
-        flash,
-        port,
-        block: &block,
-        buf,
-        found: None,
-    };
+    let mut ctx = Context::new(flash, port, &block, buf);
     let mut journal = match Journal::load(ctx.flash, &block.layout) {
         Ok(journal) => journal,
         Err(LoadError::Lost) => rebuild(&mut ctx)?,
@@ -148,11 +170,11 @@ fn try_boot<F: Flash, P: Port>(
             ctx.port.report(Event::Entry(sequence, state));
         });
     }
-    match run(&mut ctx, &mut journal, boot.cause) {
-        Err(Recovery::RecordWrite) => without_record(&mut ctx, &mut journal)?,
-        decided => decided?,
-    }
-    let found = ctx.found.ok_or(Recovery::NoImage(Cause::StorageFailed))?;
+    let decided = find(&mut ctx, &mut journal, boot.cause);
+    let found = ctx.found.filter(|_verified| ctx.runs);
+    stopped.journal = Some(journal);
+    decided?;
+    let found = found.ok_or(Recovery::NoImage(Cause::StorageFailed))?;
     let start = Start {
         image: *found.info(),
         journal,
@@ -169,6 +191,30 @@ fn try_boot<F: Flash, P: Port>(
         port.arm_watchdog(block.watchdog_ms);
     }
     Ok(start)
+}
+
+/// The image to start, unless recovery is asked for. An unfinished install is finished before
+/// recovery begins and a trial is ended, so that recovery meets the record in few phases only.
+fn find<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+    cause: ResetCause,
+) -> Result<(), Recovery> {
+    match run(ctx, journal, cause) {
+        Err(Recovery::RecordWrite) => without_record(ctx, journal)?,
+        decided => decided?,
+    }
+    if !ctx.port.recovery_requested() {
+        return Ok(());
+    }
+    let state = journal.state();
+    if state.on_trial() {
+        ctx.port.report(Event::Ended(Cause::TrialReset));
+        let next = state.reverting(Cause::TrialReset, state.installed);
+        append(ctx, journal, &next)?;
+        run(ctx, journal, cause)?;
+    }
+    Err(Recovery::Requested)
 }
 
 /// The record is lost: what stands in the execution slot is all there is. It must verify.
@@ -251,9 +297,7 @@ fn confirmed<F: Flash, P: Port>(
         return Ok(true);
     };
     let next = state.healing();
-    // Never below the floor: the backup of mode `swap` is an older image.
-    let backup = Acceptance::of(state, &state.backup_image);
-    if next.is_err() || backup.verify(ctx, Source::Backup(state)).is_err() {
+    if next.is_err() || !backup_verifies(ctx, state) {
         return Err(Recovery::NoImage(cause));
     }
     ctx.port.report(Event::Healing);

@@ -27,10 +27,14 @@ mod decrypt;
 mod install;
 mod port;
 mod revert;
+mod stop;
 mod verify;
 
-pub use boot::{Boot, Decision, Recovery, Start, boot};
+pub use backup::{Source, Unreadable, backup_verifies};
+pub use boot::{Boot, Context, Decision, Start, Started, boot, start};
 pub use port::{Event, Port, ResetCause, Step, Work};
+pub use stop::{Recovery, Stopped};
+pub use verify::Acceptance;
 
 /// Version of this bootloader, reported by the device as `otaru.boot`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -102,6 +102,12 @@ pub trait Port {
     /// Milliseconds since some moment of this boot; 0 for ever if the board has no clock yet.
     fn now_ms(&mut self) -> u32;
 
+    /// Whether recovery was asked for when the device was started, by a button or a jumper.
+    /// Sampled at the end of a boot that found an image to start.
+    fn recovery_requested(&mut self) -> bool {
+        false
+    }
+
     /// Tells what happens; must not fail and not take long.
     fn report(&mut self, event: Event<'_>);
 }

@@ -1,11 +1,11 @@
 //! Verifying an image where it stands. The same verifier as the agent's.
 
-use crate::backup::{ImageReader, Source};
+use crate::backup::{ImageReader, Source, Unreadable};
 use crate::boot::Context;
 use crate::decrypt::{decryption_key, form_of};
 use crate::port::{Event, Port, Work};
 use otaru_flash::{Flash, Slot};
-use otaru_image::{BoardIds, Expectation, ImageFlags, Progress, Uuid, Verification};
+use otaru_image::{BoardIds, Expectation, ImageFlags, Progress, Uuid, Verification, VerifyError};
 use otaru_record::{Cause, Image, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
@@ -13,26 +13,26 @@ use otaru_record::{Cause, Image, State, key_table};
 const READINGS: u32 = 2;
 
 /// What this device accepts for its execution slot.
-#[derive(Clone, Copy)]
-pub(crate) struct Acceptance<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Acceptance<'a> {
     /// Lowest security counter.
-    floor: u32,
-    /// Revoked keys.
-    revoked: u16,
+    pub floor: u32,
+    /// Revoked keys, bit = position in the key table.
+    pub revoked: u16,
     /// The image it must be, if that is known.
-    image: Option<&'a Image>,
+    pub image: Option<&'a Image>,
 }
 
 impl<'a> Acceptance<'a> {
     /// Any image that the key table vouches for: only where the record is lost.
-    pub(crate) const ANY: Self = Self {
+    pub const ANY: Self = Self {
         floor: 0,
         revoked: 0,
         image: None,
     };
 
     /// The image `image` under the rules in force.
-    pub(crate) const fn of(state: &State, image: &'a Image) -> Self {
+    pub const fn of(state: &State, image: &'a Image) -> Self {
         Self {
             floor: state.floor,
             revoked: state.revoked,
@@ -40,15 +40,17 @@ impl<'a> Acceptance<'a> {
         }
     }
 
-    /// Reads and verifies an image. If it is the one in the execution slot and passes, it stands in
-    /// [`Context::found`] afterwards; in every other case nothing does. Returns its flags.
-    #[inline(never)]
-    pub(crate) fn verify<F: Flash, P: Port>(
+    /// Reads and verifies an image. One that passes stands in [`Context::found`] afterwards, and
+    /// [`Context::runs`] says whether it is the one in the execution slot. Returns its flags.
+    ///
+    /// # Errors
+    /// [`VerifyError`]: the reason found by the second of two readings. Nothing is found then.
+    pub fn judge<F: Flash, P: Port>(
         self,
         ctx: &mut Context<'_, F, P>,
         source: Source<'_>,
-    ) -> Result<ImageFlags, Cause> {
-        ctx.found = None;
+    ) -> Result<ImageFlags, VerifyError<Unreadable>> {
+        (ctx.found, ctx.runs) = (None, false);
         if let Source::Slot(slot) = source {
             ctx.port.report(Event::Begin(Work::Verify(slot)));
         }
@@ -84,18 +86,28 @@ impl<'a> Acceptance<'a> {
                 match verification.step(&mut reader, ctx.buf) {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => {
-                        let runs = matches!(source, Source::Slot(Slot::Execution));
                         let flags = verified.info().header.flags;
-                        ctx.found = runs.then_some(verified);
+                        ctx.found = Some(verified);
+                        ctx.runs = matches!(source, Source::Slot(Slot::Execution));
                         return Ok(flags);
                     }
                     Err(error) => break error,
                 }
             };
             if left == 0 {
-                return Err(Cause::from(&refused));
+                return Err(refused);
             }
         }
+    }
+
+    /// The same, with the verdict as it stands in the record.
+    #[inline(never)]
+    pub(crate) fn verify<F: Flash, P: Port>(
+        self,
+        ctx: &mut Context<'_, F, P>,
+        source: Source<'_>,
+    ) -> Result<ImageFlags, Cause> {
+        self.judge(ctx, source).map_err(|error| Cause::from(&error))
     }
 
     /// Verifies the image in the execution slot.

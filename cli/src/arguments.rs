@@ -216,6 +216,11 @@ pub(crate) enum Device {
         #[command(flatten)]
         moment: Moment,
     },
+    /// Reset it with the recovery button held, so that its console takes an image
+    Recovery {
+        /// The device, instead of the project's
+        name: Option<String>,
+    },
     /// Cut the power
     PowerCut {
         /// The device, instead of the project's

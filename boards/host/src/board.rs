@@ -224,6 +224,24 @@ impl Board {
         let _done = self.shared.ask(Operation::FeedWatchdog, 0, 0, &[]);
     }
 
+    /// Whether the recovery button was held when the CPU was started.
+    pub fn recovery_button(&self) -> bool {
+        let buttons = self.shared.ask(Operation::Buttons, 0, 0, &[]);
+        buttons.is_ok_and(|buttons| buttons & crate::wire::BUTTON_RECOVERY != 0)
+    }
+
+    /// Waits until something is typed on the console. Nothing else can be asked of the chip
+    /// meanwhile, so this is for a program that has nothing else to do.
+    #[cfg(feature = "chip")]
+    pub(crate) fn read_console(&self) -> Vec<u8> {
+        let mut link = self
+            .shared
+            .link
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        link.read_console(crate::wire::CONSOLE_READ_LEN_MAX)
+    }
+
     /// Resets the CPU; the next start's cause is *software*.
     pub fn reset(&self) -> ! {
         let _gone = self.shared.ask(Operation::Reset, 0, 0, &[]);

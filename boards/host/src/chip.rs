@@ -21,6 +21,7 @@ mod console;
 mod counters;
 mod flash;
 mod geometry;
+mod input;
 mod machine;
 mod noise;
 mod processor;

@@ -75,6 +75,8 @@ pub enum Request {
     PowerCut(Moment),
     /// Switch the power on.
     PowerOn,
+    /// Hold the recovery button during the next start of the CPU.
+    Recovery,
     /// Attach the debug probe and keep the CPU in reset. Ends with the connection.
     Hold,
     /// Detach the debug probe; the CPU starts.
@@ -132,6 +134,7 @@ impl Request {
             | Self::Reset(_)
             | Self::PowerCut(_)
             | Self::PowerOn
+            | Self::Recovery
             | Self::Hold
             | Self::Release
             | Self::Read { .. }

@@ -6,10 +6,11 @@
 //! copy of the flash as it was at that moment, and the chip's wire (standard input) and console
 //! (standard output) go on to the new program.
 
+mod recovery;
 mod report;
 
 use crate::{Board, DEVICE_BLOCK_AT, HANDOVER_LEN, HostFlash, ResetCause};
-use otaru_bootloader::{Boot, Decision, Event, Port, Start};
+use otaru_bootloader::{Boot, Event, Port, Start, Started};
 use otaru_flash::Flash;
 use otaru_image::StandardVerifier;
 use report::Report;
@@ -21,8 +22,8 @@ use std::process::Command;
 /// Bytes of the bootloader's copy buffer; half of it holds data.
 const BUFFER_LEN: usize = 0x1_0000;
 
-/// Boots. Never returns: the process becomes the firmware, or waits in recovery until the chip
-/// ends it.
+/// Boots. Never returns: the process becomes the firmware, or stays in recovery until a client on
+/// the console resets the device, or the chip ends it.
 ///
 /// A program that stands for the CPU calls this and nothing else; see [`crate::chip::CpuProgram`].
 pub fn main() -> ! {
@@ -39,13 +40,6 @@ pub fn main() -> ! {
 fn say(line: &str) {
     // The chip reads everything that is printed; without it this process ends anyway.
     drop(writeln!(io::stdout(), ":: {line}"));
-}
-
-/// Waits for the reset button, the power switch or the debug probe.
-fn wait() -> ! {
-    loop {
-        std::thread::park();
-    }
 }
 
 /// What the bootloader needs from this board.
@@ -74,6 +68,10 @@ impl Port for Services<'_> {
     fn now_ms(&mut self) -> u32 {
         // Wraps after 49 days, as the bootloader allows.
         u32::try_from(self.board.millis() & u64::from(u32::MAX)).unwrap_or(0)
+    }
+
+    fn recovery_requested(&mut self) -> bool {
+        self.board.recovery_button()
     }
 
     fn report(&mut self, event: Event<'_>) {
@@ -106,10 +104,10 @@ fn boot(board: &Board) -> ! {
         cause: cause_of(board.reset_cause()),
     };
     let mut buf = vec![0; BUFFER_LEN];
-    match otaru_bootloader::boot(&mut flash, &mut services, request, &mut buf) {
-        Decision::Start(start) => start_image(board, &mut flash, &start),
+    match otaru_bootloader::start(&mut flash, &mut services, request, &mut buf) {
+        Started::Image(start) => start_image(board, &mut flash, &start),
         // The bootloader has reported why.
-        Decision::Recovery(_reason) => wait(),
+        Started::Stopped(stopped) => recovery::run(stopped, &mut flash, &mut services, &mut buf),
     }
 }
 

@@ -37,6 +37,11 @@ pub(crate) const REPLY_LEN: usize = 12;
 pub(crate) const PROGRAM_LEN_MAX: usize = 0x1_0000;
 /// Files that come with the reply to hello.
 pub(crate) const HELLO_FILES: usize = 4;
+/// Bit of the recovery button.
+pub(crate) const BUTTON_RECOVERY: u32 = 1;
+/// Most bytes of console input in one reply.
+#[cfg(feature = "chip")]
+pub(crate) const CONSOLE_READ_LEN_MAX: u32 = 0x4000;
 /// Bytes of a [`Hello`].
 pub(crate) const HELLO_LEN: usize = 28;
 /// Most ranges that can fail to read at a time.
@@ -62,6 +67,11 @@ pub(crate) enum Operation {
     FeedWatchdog = 5,
     /// Reset the CPU. Never answered.
     Reset = 6,
+    /// Wait for console input. Answered when there is some: as many bytes as the first argument
+    /// says, or fewer. What is typed before the first such request is lost.
+    ReadConsole = 7,
+    /// Which buttons were held at the start? Answered with bits; 0 is the recovery button.
+    Buttons = 8,
 }
 
 impl Operation {
@@ -73,6 +83,8 @@ impl Operation {
             4 => Self::ArmWatchdog,
             5 => Self::FeedWatchdog,
             6 => Self::Reset,
+            7 => Self::ReadConsole,
+            8 => Self::Buttons,
             _ => return None,
         })
     }

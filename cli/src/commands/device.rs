@@ -22,6 +22,7 @@ pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failu
         Device::List => list::run(session).await,
         Device::Stop { .. }
         | Device::Reset { .. }
+        | Device::Recovery { .. }
         | Device::PowerCut { .. }
         | Device::Corrupt { .. }
         | Device::Offline { .. }

@@ -129,6 +129,8 @@ codes! {
         NoArtifact = 1024, "no-artifact";
         /// The image is not among those this device can verify (algorithm, encryption).
         Unsupported = 1025, "unsupported";
+        /// An image was uploaded over the device's console while the update was under way.
+        Recovered = 1026, "recovered";
         /// The image needs another image of the device that is not there in that version.
         DependencyUnmet = 1027, "dependency-unmet";
         /// The image is encrypted for another device, or its encrypted key is damaged.

@@ -115,6 +115,8 @@ pub enum Cause {
     MalformedDeployment = 1023,
     /// The image needs something this device cannot do.
     Unsupported = 1025,
+    /// Recovery over the console took the update's place.
+    Recovered = 1026,
     /// The image needs another image that is not there in that version.
     DependencyUnmet = 1027,
     /// The image is encrypted for another device, or its encrypted key is damaged.
@@ -149,6 +151,7 @@ impl Cause {
         Self::BackupMissing,
         Self::MalformedDeployment,
         Self::Unsupported,
+        Self::Recovered,
         Self::DependencyUnmet,
         Self::NotDecryptable,
     ];

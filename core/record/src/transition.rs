@@ -1,5 +1,7 @@
 //! Which state may follow which. Pure: each function takes a state and returns the next.
 
+mod recovery;
+
 use crate::{Backup, Cause, ChunkSet, Image, Outcome, Phase, State};
 use core::fmt;
 use otaru_flash::{Mode, Slot};
@@ -75,10 +77,7 @@ impl State {
     /// [`WrongPhase`] outside `idle`.
     pub fn receiving(&self, mode: Mode, download: &Download) -> Next {
         self.change(&[Phase::Idle], |next| {
-            let slot = match (mode, next.backup) {
-                (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
-                (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
-            };
+            let slot = next.free_slot(mode);
             // Without an announced digest nobody knows whether it is the same image.
             let known = download.image.digest != [0; 32];
             let resumable = known && next.slot == Some(slot) && next.other == download.image;
@@ -147,9 +146,9 @@ impl State {
         let open = [Phase::Receiving, Phase::Parked, Phase::Requested];
         self.change(&open, |next| {
             let phase = next.phase;
-            let resumable =
-                phase == Phase::Receiving && cause == Cause::Interrupted && next.step > 0;
-            if !resumable {
+            // The marks of an upload in recovery are counted in other pieces than the agent's.
+            let resumable = phase == Phase::Receiving && !next.is_recovering() && next.step > 0;
+            if !(resumable && cause == Cause::Interrupted) {
                 next.forget_download();
             }
             next.finish(cause, phase);
@@ -403,19 +402,22 @@ impl State {
         self.step = 0;
     }
 
-    /// Back to `idle`; what is known about the install of this attempt stays in the outcome.
+    /// Back to `idle`; what is known about the install of this attempt stays in the outcome. What
+    /// nobody asked for over the network (attempt 0) leaves the last outcome as it is.
     #[inline(never)]
     fn finish(&mut self, cause: Cause, phase: Phase) {
-        if self.outcome.attempt != self.attempt {
-            self.outcome = Outcome {
-                attempt: self.attempt,
-                ..Outcome::default()
-            };
+        if self.attempt != 0 {
+            if self.outcome.attempt != self.attempt {
+                self.outcome = Outcome {
+                    attempt: self.attempt,
+                    ..Outcome::default()
+                };
+            }
+            self.outcome.cause = cause;
+            self.outcome.phase = phase;
+            self.outcome.reported = false;
+            self.outcome.cuts = self.outcome.cuts.saturating_add(self.cuts);
         }
-        self.outcome.cause = cause;
-        self.outcome.phase = phase;
-        self.outcome.reported = false;
-        self.outcome.cuts = self.outcome.cuts.saturating_add(self.cuts);
         self.phase = Phase::Idle;
         self.attempt = 0;
         self.trials_used = 0;

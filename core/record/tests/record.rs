@@ -292,6 +292,136 @@ fn unconfirmed_attempts_never_raise_the_floor() {
     assert_eq!(confirmed.backup, Backup::Copy(Slot::Storage1));
 }
 
+#[test]
+fn recovery_makes_the_uploaded_image_current_with_its_slot_as_backup() {
+    let idle = State {
+        floor: 3,
+        ..State::factory(image(1), 3)
+    };
+    for (mode, state, slot, backup) in [
+        (
+            Mode::Standby,
+            idle,
+            Slot::Storage0,
+            Backup::Copy(Slot::Storage0),
+        ),
+        (
+            Mode::Standby,
+            idle.backed_up(Slot::Storage0).expect("idle"),
+            Slot::Storage1,
+            Backup::Copy(Slot::Storage1),
+        ),
+        (Mode::Swap, idle, Slot::Storage0, Backup::Permuted),
+    ] {
+        let recovering = state.recovering(mode, image(2)).expect("idle");
+        assert!(recovering.is_recovering());
+        assert_eq!(recovering.slot, Some(slot));
+        assert_eq!(recovering.current, image(1), "nothing is decided yet");
+        let recovered = recovering
+            .recovered(mode, image(2).digest, 9)
+            .expect("recovering");
+        assert_eq!(recovered.phase, Phase::Idle);
+        assert_eq!(
+            (recovered.current, recovered.backup, recovered.backup_image),
+            (image(2), backup, image(2))
+        );
+        assert!(recovered.differing.is_empty() && recovered.backup_complete());
+        assert_eq!(recovered.floor, 3, "only a confirm raises the floor");
+        assert_eq!(recovered.outcome, Outcome::default(), "nobody to tell");
+        let healing = recovered.healing().expect("there is a backup");
+        assert_eq!(healing.reverted().expect("healing").current, image(2));
+    }
+}
+
+#[test]
+fn recovery_without_a_record_takes_the_floor_from_the_image() {
+    let recovered = State::default()
+        .recovering(Mode::Swap, image(2))
+        .and_then(|state| state.recovered(Mode::Swap, image(2).digest, 9))
+        .expect("in order");
+    assert_eq!((recovered.floor, recovered.current), (9, image(2)));
+}
+
+#[test]
+fn recovery_ends_an_update_and_tells_so() {
+    let download = Download {
+        attempt: 5,
+        image: image(2),
+        deadline_s: 9,
+        trials: 1,
+    };
+    let receiving = State::factory(image(1), 3)
+        .receiving(Mode::Swap, &download)
+        .expect("idle");
+    let parked = receiving.parked().expect("receiving");
+    let failed = parked
+        .requested()
+        .and_then(|state| state.installing(Mode::Swap, ChunkSet::default()))
+        .and_then(|state| state.reverting(Cause::InstallFailed, 0))
+        .expect("in order");
+    for (state, phase) in [
+        (receiving, Phase::Receiving),
+        (parked, Phase::Parked),
+        (failed, Phase::Installing),
+    ] {
+        let recovering = state.recovering(Mode::Swap, image(3)).expect("allowed");
+        let outcome = recovering.outcome;
+        assert_eq!(
+            (outcome.attempt, outcome.cause, outcome.phase),
+            (5, Cause::Recovered, phase)
+        );
+        assert_eq!(
+            recovering
+                .recovered(Mode::Swap, image(3).digest, 1)
+                .map(|next| next.outcome),
+            Ok(outcome)
+        );
+    }
+    assert!(
+        parked
+            .requested()
+            .expect("parked")
+            .recovering(Mode::Swap, image(3))
+            .is_err()
+    );
+    assert!(
+        receiving.recovered(Mode::Swap, image(2).digest, 1).is_err(),
+        "an update"
+    );
+}
+
+#[test]
+fn upload_in_recovery_resumes_only_for_the_same_image_and_only_in_recovery() {
+    let (mut flash, mut journal) = created();
+    let begun = journal
+        .state()
+        .recovering(Mode::Standby, image(2))
+        .expect("idle");
+    journal.append(&mut flash, &begun).expect("appended");
+    journal.mark(&mut flash, 3).expect("marked");
+    let state = *journal.state();
+    assert!(journal.permit(Slot::Storage0).is_some());
+    assert!(journal.permit(Slot::Execution).is_none());
+    assert!(journal.permit(Slot::Storage1).is_none());
+    let step = |image| state.recovering(Mode::Standby, image).map(|next| next.step);
+    assert_eq!(step(image(2)), Ok(4));
+    assert_eq!(step(image(3)), Ok(0));
+    // The agent counts in other pieces: it begins anew.
+    let interrupted = state.ended(Cause::Interrupted).expect("receiving");
+    assert_eq!((interrupted.slot, interrupted.step), (None, 0));
+    let unknown = Image {
+        len: 7,
+        digest: [0; 32],
+    };
+    let state = state.recovering(Mode::Standby, unknown).expect("allowed");
+    assert_eq!(
+        state
+            .recovering(Mode::Standby, unknown)
+            .map(|next| next.step),
+        Ok(0)
+    );
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_neither_load_nor_panic(bytes in proptest::collection::vec(any::<u8>(), 16384)) {

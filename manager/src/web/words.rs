@@ -230,6 +230,9 @@ fn device_reason(reason: Reason) -> &'static str {
         Reason::MalformedDeployment => "The device could not understand the deployment.",
         Reason::NoArtifact => "This version holds no image for this device.",
         Reason::Unsupported => "The device cannot verify images of this kind.",
+        Reason::Recovered => {
+            "Somebody uploaded an image over the device's console; that took the update's place."
+        }
         Reason::DependencyUnmet => "The image needs another image that the device does not have.",
         Reason::NotDecryptable => "The image is encrypted for another device.",
     }

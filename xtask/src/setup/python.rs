@@ -29,6 +29,7 @@ pub(crate) fn install(root: &Path) -> Result<Environment> {
     Ok(vec![
         ("OTARU_VENV_PYTHON", program("python")),
         ("OTARU_IMGTOOL", program("imgtool")),
+        ("OTARU_SMPMGR", program("smpmgr")),
         ("OTARU_INTEROP", root.join("tests/interop")),
     ])
 }

@@ -14,6 +14,16 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-bootloader",
         &["otaru-flash", "otaru-image", "otaru-record"],
     ),
+    // What comes in over the console ends here: the bootloader itself does not know it.
+    (
+        "otaru-bootloader-recovery",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-bootloader",
+        ],
+    ),
     (
         "otaru-runtime-agent",
         &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
@@ -37,6 +47,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-record",
             "otaru-ddi",
             "otaru-bootloader",
+            "otaru-bootloader-recovery",
             "otaru-runtime-agent",
             "otaru-runtime",
         ],

@@ -97,6 +97,22 @@ impl Link {
         }
     }
 
+    /// Waits until something is typed, and returns at most `len` bytes of it.
+    #[cfg(feature = "chip")]
+    pub(super) fn read_console(&mut self, len: u32) -> Vec<u8> {
+        let Ok(reply) = self.exchange(Operation::ReadConsole, len, 0, &[]) else {
+            lost_chip()
+        };
+        if reply.status != 0 || reply.len > len {
+            lost_chip()
+        }
+        let mut bytes = vec![0; usize::try_from(reply.len).unwrap_or(0)];
+        match self.stream.read_exact(&mut bytes) {
+            Ok(()) => bytes,
+            Err(_gone) => lost_chip(),
+        }
+    }
+
     /// The first request: what the chip says about itself, and its files.
     pub(super) fn hello(&mut self) -> io::Result<([u8; HELLO_LEN], [File; HELLO_FILES])> {
         self.send(Operation::Hello, 0, 0, &[])?;

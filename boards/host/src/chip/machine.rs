@@ -8,7 +8,7 @@ use super::retained::{BoardPage, RetainedRam};
 use super::{ChipConfig, ChipError, CpuProgram};
 use crate::cause::ResetCause;
 use crate::control::{DeviceFile, Event, EventKind, Moment};
-use crate::wire::{FlashFault, Hello, Operation, Request};
+use crate::wire::{BUTTON_RECOVERY, CONSOLE_READ_LEN_MAX, FlashFault, Hello, Operation, Request};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -45,6 +45,15 @@ struct NetworkSignal {
     writer: PipeWriter,
 }
 
+/// The button that leads to recovery.
+#[derive(Debug, Default)]
+pub(super) struct RecoveryButton {
+    /// Whether it will be held at the next start of the CPU.
+    pub(super) next: bool,
+    /// Whether it was held at the last one.
+    now: bool,
+}
+
 /// A device.
 #[derive(Debug)]
 pub(super) struct Machine {
@@ -61,6 +70,7 @@ pub(super) struct Machine {
     pub(super) holder: Option<u64>,
     pub(super) cpu: Option<Processor>,
     pub(super) cause: ResetCause,
+    pub(super) recovery: RecoveryButton,
     /// Cause of the next start after a power loss, until that start.
     power_cause: Option<ResetCause>,
     pub(super) watchdog: Option<Watchdog>,
@@ -87,6 +97,10 @@ pub(super) enum Answer {
     Fault(FlashFault),
     /// Who the chip is, with files.
     Hello(Hello),
+    /// What was typed.
+    Input(Vec<u8>),
+    /// Nothing yet: the answer comes when something is typed.
+    Later,
     /// Nothing: the CPU that asked does not exist any more.
     Gone,
 }
@@ -130,6 +144,7 @@ impl Machine {
             holder: None,
             cpu: None,
             cause: ResetCause::PowerOn,
+            recovery: RecoveryButton::default(),
             power_cause: Some(ResetCause::PowerOn),
             watchdog: None,
             pending: None,
@@ -177,6 +192,7 @@ impl Machine {
         // Whoever starts it first after a power loss: retained RAM is lost, and that is the cause.
         let cause = self.power_cause.take().unwrap_or(cause);
         self.cause = cause;
+        self.recovery.now = std::mem::take(&mut self.recovery.next);
         self.flash
             .settle_unstable(&mut self.noise)
             .map_err(ChipError::io("writing the flash file"))?;
@@ -431,6 +447,20 @@ impl Machine {
                 self.reset(ResetCause::Software)?;
                 Ok(Answer::Gone)
             }
+            Operation::ReadConsole => {
+                let cpu = self.cpu.as_mut();
+                let len = request.a.min(CONSOLE_READ_LEN_MAX);
+                let input = cpu.and_then(|cpu| {
+                    cpu.input.ask(len);
+                    cpu.input.take()
+                });
+                Ok(input.map_or(Answer::Later, Answer::Input))
+            }
+            Operation::Buttons => Ok(Answer::Done(if self.recovery.now {
+                BUTTON_RECOVERY
+            } else {
+                0
+            })),
         }
     }
 

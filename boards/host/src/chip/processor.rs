@@ -1,6 +1,7 @@
 //! The CPU as a process: starting it, ending it, and the two streams to it.
 
 use super::CpuProgram;
+use super::input::ConsoleInput;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,6 +19,8 @@ pub(super) struct Processor {
     pub(super) link: UnixStream,
     /// Bytes of the wire that are not a whole request yet.
     pub(super) received: Vec<u8>,
+    /// What was typed for it.
+    pub(super) input: ConsoleInput,
     output: PipeReader,
     #[cfg(target_os = "linux")]
     exit: OwnedFd,
@@ -61,6 +64,7 @@ impl Processor {
             group,
             link,
             received: Vec::new(),
+            input: ConsoleInput::default(),
             output,
             #[cfg(target_os = "linux")]
             exit,

@@ -76,6 +76,7 @@ impl Machine {
             Request::Reset(moment) => self.request_fault(false, moment)?,
             Request::PowerCut(moment) => self.request_fault(true, moment)?,
             Request::PowerOn => self.power_on()?,
+            Request::Recovery => self.recovery.next = true,
             Request::Hold => self.request_hold(from)?,
             Request::Release => self.release(from)?,
             Request::Read { offset, len } => return self.probe_read(from, offset, len),

@@ -196,7 +196,9 @@ impl Server {
         }
         if let Some(terminal) = &self.terminal {
             let behind = terminal.reader.listener.is_behind(&self.machine.console);
-            let mut flags = PollFlags::IN;
+            let cpu = self.machine.cpu.as_ref();
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, cpu.is_none_or(|cpu| cpu.input.has_room()));
             flags.set(PollFlags::OUT, behind);
             sources.push(Source::Terminal);
             fds.push(PollFd::new(&terminal.reader.stream, flags));
@@ -242,7 +244,7 @@ impl Server {
             Source::Exit => self.machine.check_exit()?,
             Source::Connection(index) => self.serve_connection(index, flags)?,
             Source::Reader(index) => self.check_reader(index, flags),
-            Source::Terminal => self.check_terminal(flags),
+            Source::Terminal => self.check_terminal(flags)?,
         }
         Ok(())
     }
@@ -306,10 +308,16 @@ impl Server {
                 return self.machine.crash(text.to_owned());
             }
             let answer = self.machine.serve_cpu(request, &payload)?;
-            if self.reply(&answer).is_err() {
-                let text = "does not read the chip's replies";
-                return self.machine.crash(text.to_owned());
-            }
+            self.answer(&answer)?;
+        }
+        Ok(())
+    }
+
+    /// Answers the CPU; one that does not read that has crashed.
+    fn answer(&mut self, answer: &Answer) -> Result<(), ChipError> {
+        if self.reply(answer).is_err() {
+            let text = "does not read the chip's replies";
+            return self.machine.crash(text.to_owned());
         }
         Ok(())
     }
@@ -319,10 +327,15 @@ impl Server {
             return Ok(());
         };
         let reply = |status, value, len| Reply { status, value, len }.encode();
-        match *answer {
-            Answer::Gone => Ok(()),
-            Answer::Done(value) => cpu.link.write_all(&reply(0, value, 0)),
+        match answer {
+            Answer::Gone | Answer::Later => Ok(()),
+            Answer::Done(value) => cpu.link.write_all(&reply(0, *value, 0)),
             Answer::Fault(fault) => cpu.link.write_all(&reply(fault.code(), 0, 0)),
+            Answer::Input(bytes) => {
+                let len = u32::try_from(bytes.len()).unwrap_or(0);
+                cpu.link
+                    .write_all(&[reply(0, 0, len).as_slice(), bytes].concat())
+            }
             Answer::Hello(hello) => {
                 let body = hello.encode();
                 let len = u32::try_from(body.len()).unwrap_or(0);
@@ -392,18 +405,29 @@ impl Server {
         }
     }
 
-    /// Throws away what somebody typed: the board has no console input.
-    fn check_terminal(&mut self, flags: PollFlags) {
-        let mut block = [0; 0x100];
+    /// Passes on what somebody typed.
+    fn check_terminal(&mut self, flags: PollFlags) -> Result<(), ChipError> {
+        let mut block = [0; 0x1000];
+        let mut count = 0;
         let gone = match &mut self.terminal {
             Some(terminal) if flags.contains(PollFlags::IN) => {
-                terminal.reader.stream.read(&mut block).is_err()
+                let read = terminal.reader.stream.read(&mut block);
+                count = *read.as_ref().unwrap_or(&0);
+                read.is_err()
             }
             Some(_) => flags.intersects(PollFlags::HUP | PollFlags::ERR),
             None => false,
         };
         if gone {
             self.terminal = None;
+        }
+        let input = self.machine.cpu.as_mut().and_then(|cpu| {
+            cpu.input.push(block.get(..count).unwrap_or_default());
+            cpu.input.take()
+        });
+        match input {
+            Some(bytes) => self.answer(&Answer::Input(bytes)),
+            None => Ok(()),
         }
     }
 

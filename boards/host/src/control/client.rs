@@ -204,6 +204,14 @@ impl Client {
         self.ask(&Request::PowerOn)
     }
 
+    /// Holds the recovery button during the next start of the CPU, whenever that is.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    pub fn hold_recovery(&mut self) -> Result<(), ControlError> {
+        self.ask(&Request::Recovery)
+    }
+
     /// Attaches the debug probe: the CPU is kept in reset until the probe is released, dropped, or
     /// this process ends.
     ///

@@ -164,12 +164,20 @@ fn stopped(recovery: &Recovery) -> [String; 2] {
         | Recovery::FlashRead
         | Recovery::Record(_)
         | Recovery::RecordWrite
-        | Recovery::Buffer => recovery.to_string(),
+        | Recovery::Buffer
+        | Recovery::Requested => recovery.to_string(),
     };
-    [
-        format!("nothing to start: {why}"),
-        "recovery: waiting for a debug probe, for example `otaru flash`".to_owned(),
-    ]
+    let wait = match recovery {
+        Recovery::NoImage(_) | Recovery::Requested => {
+            "recovery: waiting for an image on this console, for example `smpmgr image upload`"
+        }
+        Recovery::DeviceBlock(_)
+        | Recovery::FlashRead
+        | Recovery::Record(_)
+        | Recovery::RecordWrite
+        | Recovery::Buffer => "recovery: waiting for a debug probe, for example `otaru flash`",
+    };
+    [format!("nothing to start: {why}"), wait.to_owned()]
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use std::sync::LazyLock;
 
 const CHUNK: u32 = 0x4000;
 const SLOT: u32 = 0x50_0000;
-const EXECUTION: u32 = 0x8_0000;
-const VENDOR: [u8; 16] = [1; 16];
-const CLASS: [u8; 16] = [2; 16];
+pub(crate) const EXECUTION: u32 = 0x8_0000;
+pub(crate) const VENDOR: [u8; 16] = [1; 16];
+pub(crate) const CLASS: [u8; 16] = [2; 16];
 
-fn layout(mode: Mode) -> Layout {
+pub(crate) fn layout(mode: Mode) -> Layout {
     let storage = EXECUTION + SLOT;
     Layout {
         flash_len: 0x100_0000,
@@ -39,7 +39,7 @@ fn layout(mode: Mode) -> Layout {
     }
 }
 
-fn key() -> SigningKey {
+pub(crate) fn key() -> SigningKey {
     SigningKey::from_seed([9; 32])
 }
 
@@ -63,10 +63,10 @@ fn image(minor: u8) -> Vec<u8> {
         .expect("the image can be built")
 }
 
-static OLD: LazyLock<Vec<u8>> = LazyLock::new(|| image(0));
-static NEW: LazyLock<Vec<u8>> = LazyLock::new(|| image(1));
+pub(crate) static OLD: LazyLock<Vec<u8>> = LazyLock::new(|| image(0));
+pub(crate) static NEW: LazyLock<Vec<u8>> = LazyLock::new(|| image(1));
 
-fn described(bytes: &[u8]) -> Image {
+pub(crate) fn described(bytes: &[u8]) -> Image {
     Image {
         len: u32::try_from(bytes.len()).expect("small"),
         digest: Sha256::digest(bytes).into(),
@@ -82,6 +82,11 @@ fn write(flash: &mut impl Flash, at: u32, bytes: &[u8]) {
 /// A device that was flashed by cable with version 1.0, switched off. Its firmwares do what
 /// `script` says.
 fn factory(mode: Mode, script: &str) -> Device {
+    factory_with(mode, script, false)
+}
+
+/// The same, and whether its console is a terminal as well.
+pub(crate) fn factory_with(mode: Mode, script: &str, pty: bool) -> Device {
     let folder = tempfile::tempdir().expect("temporary folder");
     let mut config = config(folder.path(), "cpu");
     let layout = layout(mode);
@@ -94,6 +99,7 @@ fn factory(mode: Mode, script: &str) -> Device {
     });
     config.geometry = Some(geometry);
     config.power = false;
+    config.pty = pty;
     let device = Device::run_in(config, Some(folder));
     let mut client = device.client();
     let mut probe = client.hold().expect("hold");
@@ -115,7 +121,7 @@ fn factory(mode: Mode, script: &str) -> Device {
     device
 }
 
-fn record(flash: &mut impl Flash, layout: &Layout, state: &State) {
+pub(crate) fn record(flash: &mut impl Flash, layout: &Layout, state: &State) {
     let area = layout.record;
     flash.erase(area.offset, area.len).expect("erase");
     let geometry = otaru_record::Geometry::new(layout).expect("large enough");
@@ -154,7 +160,7 @@ fn request_update(device: &Device, mode: Mode) {
     probe.release().expect("release");
 }
 
-fn read(device: &Device, at: u32, len: usize) -> Vec<u8> {
+pub(crate) fn read(device: &Device, at: u32, len: usize) -> Vec<u8> {
     let mut client = device.client();
     let mut probe = client.hold().expect("hold");
     let mut bytes = vec![0; len];
@@ -162,7 +168,7 @@ fn read(device: &Device, at: u32, len: usize) -> Vec<u8> {
     bytes
 }
 
-fn power_on(device: &Device) -> Console {
+pub(crate) fn power_on(device: &Device) -> Console {
     let console = device.console();
     device.client().power_on().expect("power");
     console

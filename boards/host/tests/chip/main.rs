@@ -4,4 +4,5 @@ mod boot;
 mod cuts;
 mod harness;
 mod outside;
+mod recovery;
 mod resets;

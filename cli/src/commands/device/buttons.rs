@@ -21,6 +21,7 @@ pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failu
             )
             .await
         }
+        Device::Recovery { name } => recovery(session, name.as_deref()).await,
         Device::PowerCut {
             name,
             moment,
@@ -98,6 +99,25 @@ async fn press(
         "device",
         &format!("{}: {}", local.name, did.1),
         json!({ "name": local.name, "did": did.0 }),
+    );
+    Ok(())
+}
+
+/// Resets the device with the recovery button held, and says where its console is.
+async fn recovery(session: Session<'_>, name: Option<&str>) -> Result<(), Failure> {
+    let local = Local::named(&session.device_name(name)?)?;
+    let status = local
+        .with_client(|client| {
+            client.hold_recovery()?;
+            client.reset(Moment::default())?;
+            client.status()
+        })
+        .await?;
+    let console = status.pty.unwrap_or_default();
+    session.output.result(
+        "device",
+        &format!("{}: in recovery, its console is {console}", local.name),
+        json!({ "name": local.name, "did": "recovery", "console": console }),
     );
     Ok(())
 }

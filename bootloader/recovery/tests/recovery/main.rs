@@ -1,0 +1,7 @@
+//! Recovery over the simulated flash: the shipped bootloader, the shipped session, a client.
+
+mod cuts;
+mod hostile;
+mod refuse;
+mod upload;
+mod world;
