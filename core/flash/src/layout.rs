@@ -279,23 +279,22 @@ impl Layout {
         if self.erased != 0xFF && self.erased != 0 {
             return Err(LayoutError::ErasedValue);
         }
-        for name in AreaName::ALL {
+        for &name in &AreaName::ALL {
             let area = self.area(name);
             let optional = name == AreaName::Storage1 && self.mode == Mode::Swap;
             if !(optional && area.len == 0) {
                 self.check_area(name)?;
             }
         }
-        for name in AreaName::ALL {
+        for &name in &AreaName::ALL {
             let area = self.area(name);
-            let later = AreaName::ALL.into_iter().filter(|&other| other > name);
-            for other in later {
+            for &other in AreaName::ALL.iter().filter(|&&other| other > name) {
                 if area.overlaps(self.area(other)) {
                     return Err(LayoutError::Overlap(name, other));
                 }
             }
         }
-        for name in [AreaName::Identity, AreaName::Record] {
+        for &name in &[AreaName::Identity, AreaName::Record] {
             let [half, _] = self.area(name).halves();
             if half.len == 0 || !multiple(half.len, half.erase_len) {
                 return Err(LayoutError::OddHalves(name));
@@ -311,7 +310,7 @@ impl Layout {
             (area.len, area.erase_len),
             (area.erase_len, u32::from(self.write_unit)),
         ];
-        if area.len == 0 || !numbers.into_iter().all(|(n, of)| multiple(n, of)) {
+        if area.len == 0 || !numbers.iter().all(|&(n, of)| multiple(n, of)) {
             return Err(LayoutError::Unaligned(name));
         }
         match area.end() {
