@@ -106,64 +106,74 @@ pub fn boot<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Decision {
-    match try_boot(flash, port, boot, buf) {
-        Ok(start) => Decision::Start(start),
-        Err(recovery) => {
-            port.report(Event::Stopped(&recovery));
-            Decision::Recovery(recovery)
+    // Large values stay where they were made and are borrowed; only what is returned is copied.
+    let decoded = read_block(flash, boot.device_block_at);
+    let recovery = match &decoded {
+        Ok(block) => {
+            let mut ctx = Context {
+                flash,
+                port: &mut *port,
+                block,
+                buf,
+                found: None,
+            };
+            match (try_boot(&mut ctx, boot.cause), ctx.found) {
+                (Ok(journal), Some(found)) => {
+                    return Decision::Start(Start {
+                        image: *found.info(),
+                        journal,
+                        block: block.clone(),
+                    });
+                }
+                (Ok(_), None) => Recovery::NoImage(Cause::StorageFailed),
+                (Err(recovery), _) => recovery,
+            }
         }
-    }
+        Err(recovery) => *recovery,
+    };
+    port.report(Event::Stopped(&recovery));
+    Decision::Recovery(recovery)
+}
+
+fn read_block<F: Flash>(flash: &mut F, at: u32) -> Result<DeviceBlock, Recovery> {
+    let mut raw = [0; DEVICE_BLOCK_LEN];
+    flash
+        .read(at, &mut raw)
+        .map_err(|_failed| Recovery::FlashRead)?;
+    DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)
 }
 
 fn try_boot<F: Flash, P: Port>(
-    flash: &mut F,
-    port: &mut P,
-    boot: Boot,
-    buf: &mut [u8],
-) -> Result<Start, Recovery> {
-    let mut raw = [0; DEVICE_BLOCK_LEN];
-    flash
-        .read(boot.device_block_at, &mut raw)
-        .map_err(|_failed| Recovery::FlashRead)?;
-    let block = DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)?;
+    ctx: &mut Context<'_, F, P>,
+    cause: ResetCause,
+) -> Result<Journal, Recovery> {
+    let block = ctx.block;
     let two_units = usize::from(block.layout.write_unit).saturating_mul(2);
-    if buf.len() < crate::BUFFER_LEN_MIN || buf.len().checked_rem(two_units) != Some(0) {
+    let buf_len = ctx.buf.len();
+    if buf_len < crate::BUFFER_LEN_MIN || buf_len.checked_rem(two_units) != Some(0) {
         return Err(Recovery::Buffer);
     }
-    port.report(Event::Board(&block));
-    let mut ctx = Context {
-        flash,
-        port,
-        block: &block,
-        buf,
-        found: None,
-    };
+    ctx.port.report(Event::Board(block));
     let mut journal = match Journal::load(ctx.flash, &block.layout) {
         Ok(journal) => journal,
-        Err(LoadError::Lost) => rebuild(&mut ctx)?,
+        Err(LoadError::Lost) => rebuild(ctx)?,
         Err(error @ LoadError::Layout(_)) => return Err(Recovery::Record(error)),
     };
     journal.for_each_entry(ctx.flash, |sequence, state| {
         ctx.port.report(Event::Entry(sequence, state));
     });
-    run(&mut ctx, &mut journal, boot.cause)?;
-    let found = ctx.found.ok_or(Recovery::NoImage(Cause::StorageFailed))?;
-    let start = Start {
-        image: *found.info(),
-        journal,
-        block: block.clone(),
-    };
-    let state = start.journal.state();
+    run(ctx, &mut journal, cause)?;
+    let state = journal.state();
     let (trial, of) = if state.on_trial() {
         (state.trials_used, state.trials_allowed)
     } else {
         (0, 0)
     };
-    port.report(Event::Starting { trial, of });
+    ctx.port.report(Event::Starting { trial, of });
     if block.watchdog_ms > 0 {
-        port.arm_watchdog(block.watchdog_ms);
+        ctx.port.arm_watchdog(block.watchdog_ms);
     }
-    Ok(start)
+    Ok(journal)
 }
 
 /// The record is lost: what stands in the execution slot is all there is. It must verify.
@@ -180,10 +190,8 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
         len: found.info().len,
         digest: found.digest(),
     };
-    let state = State {
-        factory: false,
-        ..State::factory(current, found.info().security_counter)
-    };
+    let mut state = State::factory(current, found.info().security_counter);
+    state.factory = false;
     let geometry = Geometry::new(&ctx.block.layout)
         .map_err(|error| Recovery::Record(LoadError::Layout(error)))?;
     Journal::create(ctx.flash, geometry, &state).map_err(record_failed)

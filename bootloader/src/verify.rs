@@ -30,32 +30,18 @@ pub(crate) fn keys(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize
     (table, count)
 }
 
-/// What this device accepts for its execution slot.
+/// What this device accepts for its execution slot: this image under the rules of this state, or,
+/// where the record is lost, any image that the key table vouches for.
 #[derive(Clone, Copy)]
-pub(crate) struct Acceptance<'a> {
-    /// Lowest security counter.
-    floor: u32,
-    /// Revoked keys.
-    revoked: u16,
-    /// The image it must be, if that is known.
-    image: Option<&'a Image>,
-}
+pub(crate) struct Acceptance<'a>(Option<(&'a State, &'a Image)>);
 
 impl<'a> Acceptance<'a> {
-    /// Any image that the key table vouches for: only where the record is lost.
-    pub(crate) const ANY: Self = Self {
-        floor: 0,
-        revoked: 0,
-        image: None,
-    };
+    /// Any image that the key table vouches for.
+    pub(crate) const ANY: Self = Self(None);
 
     /// The image `image` under the rules in force.
-    pub(crate) const fn of(state: &State, image: &'a Image) -> Self {
-        Self {
-            floor: state.floor,
-            revoked: state.revoked,
-            image: Some(image),
-        }
+    pub(crate) const fn of(state: &'a State, image: &'a Image) -> Self {
+        Self(Some((state, image)))
     }
 
     /// Reads and verifies an image. One that passes stands in [`Context::found`] afterwards.
@@ -68,7 +54,11 @@ impl<'a> Acceptance<'a> {
         if let Source::Slot(slot) = source {
             ctx.port.report(Event::Begin(Work::Verify(slot)));
         }
-        let (table, count) = keys(ctx.block, self.revoked);
+        let image = self.0.map(|(_, image)| image);
+        let (floor, revoked) = self
+            .0
+            .map_or((0, 0), |(state, _)| (state.floor, state.revoked));
+        let (table, count) = keys(ctx.block, revoked);
         let layout = &ctx.block.layout;
         let expect = Expectation {
             keys: table.get(..count).unwrap_or_default(),
@@ -77,9 +67,9 @@ impl<'a> Acceptance<'a> {
                 cid: Uuid(ctx.block.class_id),
             }),
             slot_address: Some(ctx.block.execution_address()),
-            security_floor: self.floor,
-            digest: self.image.map(|image| image.digest),
-            len: self.image.map(|image| image.len),
+            security_floor: floor,
+            digest: image.map(|image| image.digest),
+            len: image.map(|image| image.len),
         };
         let mut reader = ImageReader {
             flash: ctx.flash,
