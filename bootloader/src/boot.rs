@@ -3,14 +3,20 @@
 //! Decide, append, act. The loop below looks at the state in force, does that phase's work, and
 //! appends the next state before anything is done on the strength of it.
 
+#[cfg(feature = "skip-hash")]
+use crate::backup::ImageReader;
 use crate::backup::Source;
 use crate::install::{Failure, install, prepare};
 use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
 use crate::verify::Acceptance;
 use core::fmt;
+#[cfg(feature = "skip-hash")]
+use otaru_flash::Slot;
 use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash};
-use otaru_image::{ImageInfo, Verified};
+use otaru_image::ImageInfo;
+#[cfg(feature = "skip-hash")]
+use otaru_image::inspect;
 use otaru_record::{AppendError, Cause, Geometry, Image, Journal, LoadError, Phase, State};
 
 /// More phase changes than any boot can need: requested, installing, reverting, escalated, idle,
@@ -92,8 +98,10 @@ pub(crate) struct Context<'a, F, P> {
     pub(crate) port: &'a mut P,
     pub(crate) block: &'a DeviceBlock,
     pub(crate) buf: &'a mut [u8],
-    /// The image that was verified last.
-    pub(crate) found: Option<Verified>,
+    /// The image in the execution slot, when it may be started.
+    pub(crate) found: Option<ImageInfo>,
+    /// SHA-256 of the complete image that was verified last.
+    pub(crate) digest: [u8; 32],
 }
 
 /// Boots: finishes what is unfinished and decides what runs.
@@ -116,11 +124,12 @@ pub fn boot<F: Flash, P: Port>(
                 block,
                 buf,
                 found: None,
+                digest: [0; 32],
             };
             match (try_boot(&mut ctx, boot.cause), ctx.found) {
                 (Ok(journal), Some(found)) => {
                     return Decision::Start(Start {
-                        image: *found.info(),
+                        image: found,
                         journal,
                         block: block.clone(),
                     });
@@ -187,10 +196,10 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
         .as_ref()
         .ok_or(Recovery::NoImage(Cause::StorageFailed))?;
     let current = Image {
-        len: found.info().len,
-        digest: found.digest(),
+        len: found.len,
+        digest: ctx.digest,
     };
-    let mut state = State::factory(current, found.info().security_counter);
+    let mut state = State::factory(current, found.security_counter);
     state.factory = false;
     let geometry = Geometry::new(&ctx.block.layout)
         .map_err(|error| Recovery::Record(LoadError::Layout(error)))?;
@@ -208,7 +217,9 @@ fn run<F: Flash, P: Port>(
         let state = journal.state();
         ctx.port.report(Event::Phase(state));
         let start = match state.phase {
-            Phase::Idle | Phase::Receiving | Phase::Parked => confirmed(ctx, journal)?,
+            Phase::Idle | Phase::Receiving | Phase::Parked => {
+                confirmed(ctx, journal, fresh.then_some(cause))?
+            }
             Phase::Requested => requested(ctx, journal)?,
             Phase::Installing => installing(ctx, journal, fresh)?,
             Phase::Installed | Phase::Trial => trial(ctx, journal, cause, fresh)?,
@@ -226,13 +237,52 @@ fn run<F: Flash, P: Port>(
     Err(Recovery::NoImage(Cause::StorageFailed))
 }
 
+/// Whether the confirmed image may start without being hashed (`docs/size.md`): the device block asks
+/// for it, the bootloader itself has verified this image after it last wrote the execution slot, and
+/// the last start did not end in a crash. `cause` is missing in a later round of the same boot.
+#[cfg(feature = "skip-hash")]
+fn trusted<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    state: &State,
+    cause: Option<ResetCause>,
+) -> bool {
+    let calm = matches!(
+        cause,
+        Some(ResetCause::PowerOn | ResetCause::Button | ResetCause::Software)
+    );
+    if !ctx.block.skip_hash || state.factory || !calm {
+        return false;
+    }
+    let mut reader = ImageReader {
+        flash: ctx.flash,
+        layout: &ctx.block.layout,
+        source: Source::Slot(Slot::Execution),
+    };
+    let len = state.current.len;
+    ctx.found = inspect(&mut reader, len)
+        .ok()
+        .filter(|info| info.len == len);
+    ctx.found.is_some()
+}
+
+#[cfg(not(feature = "skip-hash"))]
+const fn trusted<F, P>(_: &Context<'_, F, P>, _: &State, _: Option<ResetCause>) -> bool {
+    false
+}
+
 /// The confirmed image runs if it verifies; else it is healed from its backup.
 fn confirmed<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
+    reset: Option<ResetCause>,
 ) -> Result<bool, Recovery> {
     let state = journal.state();
-    let Err(cause) = Acceptance::of(state, &state.current).verify_execution(ctx) else {
+    let verdict = if trusted(ctx, state, reset) {
+        Ok(())
+    } else {
+        Acceptance::of(state, &state.current).verify_execution(ctx)
+    };
+    let Err(cause) = verdict else {
         journal.settle(ctx.flash).map_err(record_failed)?;
         return Ok(true);
     };

@@ -86,7 +86,8 @@ impl<'a> Acceptance<'a> {
                 match verification.step(&mut reader, ctx.buf) {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => {
-                        ctx.found = Some(verified);
+                        ctx.found = Some(*verified.info());
+                        ctx.digest = verified.digest();
                         return Ok(());
                     }
                     Err(error) => break error,
