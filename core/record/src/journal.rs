@@ -85,9 +85,9 @@ impl Journal {
         // J3: the higher epoch wins if it has a valid entry beyond its first.
         let rank = |half: &Half| (half.beyond_first, half.epoch);
         let (half, seen) = if rank(&second) > rank(&first) {
-            (1, second)
+            (1, &second)
         } else {
-            (0, first)
+            (0, &first)
         };
         let epoch = seen.epoch.ok_or(LoadError::Lost)?;
         Ok(Self {
