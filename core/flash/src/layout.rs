@@ -38,6 +38,7 @@ impl Mode {
         }
     }
 
+    #[inline(never)]
     pub(crate) const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Swap),
@@ -213,6 +214,7 @@ impl core::error::Error for LayoutError {}
 
 impl Layout {
     /// The area of a slot.
+    #[inline(never)]
     pub const fn slot(&self, slot: Slot) -> &Area {
         match slot {
             Slot::Execution => &self.execution,

@@ -324,6 +324,7 @@ fn combine(s: &Words, k: &Words, point: &Point) -> Option<Point> {
 }
 
 /// A number of 512 bits modulo the order, taken in bit by bit.
+#[inline(never)]
 fn modulo_order(bytes: &[u8; 64]) -> Words {
     let mut rest = ZERO;
     for byte in bytes.iter().rev() {
@@ -344,6 +345,7 @@ fn modulo_order(bytes: &[u8; 64]) -> Words {
 pub struct Ed25519Small;
 
 impl SignatureVerifier for Ed25519Small {
+    #[inline(never)]
     fn check(
         &self,
         public: &[u8; 32],

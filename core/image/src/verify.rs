@@ -147,6 +147,7 @@ impl<'k> Verification<'k, Ed25519Dalek> {
 
 impl<'k, V: SignatureVerifier> Verification<'k, V> {
     /// The same with another implementation of Ed25519.
+    #[inline(never)]
     pub fn with_verifier(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
         Self {
             slot_len,
