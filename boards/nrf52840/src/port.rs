@@ -48,6 +48,7 @@ impl Port for Services {
         Chosen
     }
 
+    #[inline(never)]
     fn feed_watchdog(&mut self) {
         // Without effect while it does not run. After a software reset it may still run.
         WATCHDOG_RELOAD.write(RELOAD);

@@ -273,7 +273,6 @@ impl Layout {
     ///
     /// # Errors
     /// The first [`LayoutError`] found.
-    #[inline(never)]
     pub fn check(&self) -> Result<(), LayoutError> {
         if !self.write_unit.is_power_of_two() || self.write_unit > WRITE_UNIT_MAX {
             return Err(LayoutError::WriteUnit);
@@ -348,7 +347,6 @@ impl Layout {
     }
 }
 
-#[inline(never)]
 fn multiple(n: u32, of: u32) -> bool {
     n.checked_rem(of) == Some(0)
 }
