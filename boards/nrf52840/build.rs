@@ -6,5 +6,11 @@ fn main() {
     if let (true, Ok(folder)) = (bare_metal, std::env::var("CARGO_MANIFEST_DIR")) {
         println!("cargo:rustc-link-arg-bins=-T{folder}/link.x");
         println!("cargo:rustc-link-arg-bins=--icf=all");
+        // The device block follows. The large verifier is only measured, never flashed.
+        let limit = match std::env::var_os("CARGO_FEATURE_DALEK") {
+            None => "0x8000",
+            Some(_) => "0x10000",
+        };
+        println!("cargo:rustc-link-arg-bins=--defsym=flash_limit={limit}");
     }
 }

@@ -4,13 +4,19 @@
 //! appends the next state before anything is done on the strength of it.
 
 use crate::backup::backup_verifies;
+#[cfg(feature = "skip-hash")]
+use crate::backup::{ImageReader, Source};
 use crate::install::{Failure, install, prepare};
 use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
 use crate::stop::{Recovery, Stopped};
 use crate::verify::Acceptance;
+#[cfg(feature = "skip-hash")]
+use otaru_flash::Slot;
 use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash};
-use otaru_image::{ImageInfo, Verified};
+use otaru_image::ImageInfo;
+#[cfg(feature = "skip-hash")]
+use otaru_image::inspect;
 use otaru_record::{AppendError, Cause, Geometry, Image, Journal, LoadError, Phase, State};
 
 /// More phase changes than any boot can need: requested, installing, reverting, escalated, idle,
@@ -57,8 +63,10 @@ pub struct Context<'a, F, P> {
     pub(crate) block: &'a DeviceBlock,
     pub(crate) buf: &'a mut [u8],
     /// What was verified last, if it passed.
-    pub(crate) found: Option<Verified>,
-    /// Whether that was the image in the execution slot.
+    pub(crate) found: Option<ImageInfo>,
+    /// SHA-256 of that complete image.
+    pub(crate) digest: [u8; 32],
+    /// Whether it was the image in the execution slot.
     pub(crate) runs: bool,
 }
 
@@ -83,13 +91,14 @@ impl<'a, F, P> Context<'a, F, P> {
             block,
             buf,
             found: None,
+            digest: [0; 32],
             runs: false,
         }
     }
 
-    /// What was verified last, if it passed.
-    pub fn found(&self) -> Option<&Verified> {
-        self.found.as_ref()
+    /// What was verified last, if it passed, and SHA-256 of that complete image.
+    pub fn found(&self) -> Option<(&ImageInfo, [u8; 32])> {
+        Some((self.found.as_ref()?, self.digest))
     }
 }
 
@@ -112,10 +121,28 @@ pub fn boot<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Decision {
-    match start(flash, port, boot, buf) {
-        Started::Image(start) => Decision::Start(start),
-        Started::Stopped(stopped) => Decision::Recovery(stopped.reason),
-    }
+    // Large values stay where they were made and are borrowed; only what is returned is copied.
+    let decoded = read_block(flash, boot.device_block_at);
+    let reason = match &decoded {
+        Ok(block) => {
+            let mut ctx = Context::new(flash, &mut *port, block, buf);
+            let mut journal = None;
+            match (try_boot(&mut ctx, boot.cause, &mut journal), &journal) {
+                (Ok(image), Some(journal)) => {
+                    return Decision::Start(Start {
+                        image,
+                        journal: *journal,
+                        block: block.clone(),
+                    });
+                }
+                (Ok(_), None) => Recovery::RecordWrite,
+                (Err(reason), _) => reason,
+            }
+        }
+        Err(reason) => *reason,
+    };
+    port.report(Event::Stopped(&reason));
+    Decision::Recovery(reason)
 }
 
 /// The same for a board that offers recovery over its console: says what is needed for it when
@@ -126,71 +153,78 @@ pub fn start<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Started {
-    let mut stopped = Stopped {
-        reason: Recovery::Buffer,
-        block: None,
-        journal: None,
-    };
-    match try_start(flash, port, boot, buf, &mut stopped) {
-        Ok(start) => Started::Image(start),
-        Err(reason) => {
-            port.report(Event::Stopped(&reason));
-            stopped.reason = reason;
-            Started::Stopped(stopped)
+    let mut journal = None;
+    let (reason, block) = match read_block(flash, boot.device_block_at) {
+        Ok(block) => {
+            let mut ctx = Context::new(flash, &mut *port, &block, buf);
+            let decided = try_boot(&mut ctx, boot.cause, &mut journal);
+            match (decided, journal) {
+                (Ok(image), Some(journal)) => {
+                    return Started::Image(Start {
+                        image,
+                        journal,
+                        block,
+                    });
+                }
+                (Ok(_), None) => (Recovery::RecordWrite, Some(block)),
+                (Err(reason), _) => (reason, Some(block)),
+            }
         }
-    }
+        Err(reason) => (reason, None),
+    };
+    port.report(Event::Stopped(&reason));
+    Started::Stopped(Stopped {
+        reason,
+        block,
+        journal,
+    })
 }
 
-fn try_start<F: Flash, P: Port>(
-    flash: &mut F,
-    port: &mut P,
-    boot: Boot,
-    buf: &mut [u8],
-    stopped: &mut Stopped,
-) -> Result<Start, Recovery> {
+fn read_block<F: Flash>(flash: &mut F, at: u32) -> Result<DeviceBlock, Recovery> {
     let mut raw = [0; DEVICE_BLOCK_LEN];
     flash
-        .read(boot.device_block_at, &mut raw)
+        .read(at, &mut raw)
         .map_err(|_failed| Recovery::FlashRead)?;
-    let block = DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)?;
-    stopped.block = Some(block.clone());
+    DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)
+}
+
+/// Decides; the record stands in `place` afterwards, if there is one.
+fn try_boot<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    cause: ResetCause,
+    place: &mut Option<Journal>,
+) -> Result<ImageInfo, Recovery> {
+    let block = ctx.block;
     let two_units = usize::from(block.layout.write_unit).saturating_mul(2);
-    if buf.len() < crate::BUFFER_LEN_MIN || buf.len().checked_rem(two_units) != Some(0) {
+    let buf_len = ctx.buf.len();
+    if buf_len < crate::BUFFER_LEN_MIN || buf_len.checked_rem(two_units) != Some(0) {
         return Err(Recovery::Buffer);
     }
-    port.report(Event::Board(&block));
-    let mut ctx = Context::new(flash, port, &block, buf);
-    let mut journal = match Journal::load(ctx.flash, &block.layout) {
+    ctx.port.report(Event::Board(block));
+    let journal = place.insert(match Journal::load(ctx.flash, &block.layout) {
         Ok(journal) => journal,
-        Err(LoadError::Lost) => rebuild(&mut ctx)?,
+        Err(LoadError::Lost) => rebuild(ctx)?,
         Err(error @ LoadError::Layout(_)) => return Err(Recovery::Record(error)),
-    };
+    });
     if P::SHOWS_ENTRIES {
         journal.for_each_entry(ctx.flash, |sequence, state| {
             ctx.port.report(Event::Entry(sequence, state));
         });
     }
-    let decided = find(&mut ctx, &mut journal, boot.cause);
-    let found = ctx.found.filter(|_verified| ctx.runs);
-    stopped.journal = Some(journal);
-    decided?;
+    find(ctx, journal, cause)?;
+    let found = ctx.found.filter(|_image| ctx.runs);
     let found = found.ok_or(Recovery::NoImage(Cause::StorageFailed))?;
-    let start = Start {
-        image: *found.info(),
-        journal,
-        block: block.clone(),
-    };
-    let state = start.journal.state();
-    let (trial, of) = if state.on_trial() && !start.journal.is_frozen() {
+    let state = journal.state();
+    let (trial, of) = if state.on_trial() && !journal.is_frozen() {
         (state.trials_used, state.trials_allowed)
     } else {
         (0, 0)
     };
-    port.report(Event::Starting { trial, of });
+    ctx.port.report(Event::Starting { trial, of });
     if block.watchdog_ms > 0 {
-        port.arm_watchdog(block.watchdog_ms);
+        ctx.port.arm_watchdog(block.watchdog_ms);
     }
-    Ok(start)
+    Ok(found)
 }
 
 /// The image to start, unless recovery is asked for. An unfinished install is finished before
@@ -228,13 +262,11 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
         .as_ref()
         .ok_or(Recovery::NoImage(Cause::StorageFailed))?;
     let current = Image {
-        len: found.info().len,
-        digest: found.digest(),
+        len: found.len,
+        digest: ctx.digest,
     };
-    let state = State {
-        factory: false,
-        ..State::factory(current, found.info().security_counter)
-    };
+    let mut state = State::factory(current, found.security_counter);
+    state.factory = false;
     let geometry = Geometry::new(&ctx.block.layout)
         .map_err(|error| Recovery::Record(LoadError::Layout(error)))?;
     Ok(Journal::create(ctx.flash, geometry, &state)
@@ -268,7 +300,9 @@ fn run<F: Flash, P: Port>(
         let state = journal.state();
         ctx.port.report(Event::Phase(state));
         let start = match state.phase {
-            Phase::Idle | Phase::Receiving | Phase::Parked => confirmed(ctx, journal)?,
+            Phase::Idle | Phase::Receiving | Phase::Parked => {
+                confirmed(ctx, journal, fresh.then_some(cause))?
+            }
             Phase::Requested => requested(ctx, journal)?,
             Phase::Installing => installing(ctx, journal, fresh)?,
             Phase::Installed | Phase::Trial => trial(ctx, journal, cause, fresh)?,
@@ -286,13 +320,53 @@ fn run<F: Flash, P: Port>(
     Err(Recovery::NoImage(Cause::StorageFailed))
 }
 
+/// Whether the confirmed image may start without being hashed (`docs/size.md`): the device block asks
+/// for it, the bootloader itself has verified this image after it last wrote the execution slot, and
+/// the last start did not end in a crash. `cause` is missing in a later round of the same boot.
+#[cfg(feature = "skip-hash")]
+fn trusted<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    state: &State,
+    cause: Option<ResetCause>,
+) -> bool {
+    let calm = matches!(
+        cause,
+        Some(ResetCause::PowerOn | ResetCause::Button | ResetCause::Software)
+    );
+    if !ctx.block.skip_hash || state.factory || !calm {
+        return false;
+    }
+    let mut reader = ImageReader {
+        flash: ctx.flash,
+        layout: &ctx.block.layout,
+        source: Source::Slot(Slot::Execution),
+    };
+    let len = state.current.len;
+    ctx.found = inspect(&mut reader, len)
+        .ok()
+        .filter(|info| info.len == len);
+    ctx.runs = ctx.found.is_some();
+    ctx.runs
+}
+
+#[cfg(not(feature = "skip-hash"))]
+const fn trusted<F, P>(_: &Context<'_, F, P>, _: &State, _: Option<ResetCause>) -> bool {
+    false
+}
+
 /// The confirmed image runs if it verifies; else it is healed from its backup.
 fn confirmed<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
+    reset: Option<ResetCause>,
 ) -> Result<bool, Recovery> {
     let state = journal.state();
-    let Err(cause) = Acceptance::of(state, &state.current).verify_execution(ctx) else {
+    let verdict = if trusted(ctx, state, reset) {
+        Ok(())
+    } else {
+        Acceptance::of(state, &state.current).verify_execution(ctx)
+    };
+    let Err(cause) = verdict else {
         journal.settle(ctx.flash).map_err(record_failed)?;
         return Ok(true);
     };

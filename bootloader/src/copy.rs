@@ -25,7 +25,7 @@ pub(crate) struct Job<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CopyFailed;
 
-/// Erases the target and copies the source there; reads back what it programmed.
+/// Erases `to` and copies `from` there; reads back what it programmed.
 pub(crate) fn copy<F: Flash>(
     flash: &mut F,
     layout: &Layout,
@@ -33,90 +33,80 @@ pub(crate) fn copy<F: Flash>(
     buf: &mut [u8],
 ) -> Result<(), CopyFailed> {
     for _ in 0..TRIES {
-        if copy_once(flash, layout, job, buf).is_some() {
+        let mut walk = Walk {
+            layout,
+            from: job.from,
+            to: job.to,
+            program: Some(job.cipher),
+        };
+        if walk.same(flash, buf) == Some(true) {
             return Ok(());
         }
     }
     Err(CopyFailed)
 }
 
-fn copy_once<F: Flash>(
-    flash: &mut F,
-    layout: &Layout,
-    Job { from, to, cipher }: Job<'_>,
-    buf: &mut [u8],
-) -> Option<()> {
-    let source = layout.slot(from.slot);
-    let target = layout.slot(to.slot);
-    let source_at = from.chunk.checked_mul(layout.chunk_len)?;
-    let target_at = to.chunk.checked_mul(layout.chunk_len)?;
-    let (data, check) = buf.split_at_mut_checked(buf.len() / 2)?;
-    target.erase(flash, target_at, layout.chunk_len).ok()?;
-    for at in pieces(layout.chunk_len, data.len()) {
-        let len = piece_len(layout.chunk_len, data.len(), at);
-        let piece = data.get_mut(..len)?;
-        source.read(flash, source_at.checked_add(at)?, piece).ok()?;
-        // In the execution slot images begin with their slot.
-        cipher.apply(target_at.checked_add(at)?, piece);
-        if piece.iter().any(|&byte| byte != layout.erased) {
-            target
-                .program(flash, target_at.checked_add(at)?, piece)
-                .ok()?;
-        }
-        let stored = check.get_mut(..len)?;
-        target
-            .read(flash, target_at.checked_add(at)?, stored)
-            .ok()?;
-        if stored != piece {
-            return None;
-        }
-    }
-    Some(())
-}
-
 /// Whether two chunks hold the same bytes; one that cannot be read counts as different.
 pub(crate) fn equal<F: Flash>(
     flash: &mut F,
     layout: &Layout,
-    one: Place,
-    other: Place,
+    from: Place,
+    to: Place,
     buf: &mut [u8],
 ) -> bool {
-    equal_inner(flash, layout, one, other, buf).unwrap_or(false)
+    let mut walk = Walk {
+        layout,
+        from,
+        to,
+        program: None,
+    };
+    walk.same(flash, buf) == Some(true)
 }
 
-fn equal_inner<F: Flash>(
-    flash: &mut F,
-    layout: &Layout,
-    one: Place,
-    other: Place,
-    buf: &mut [u8],
-) -> Option<bool> {
-    let one_at = one.chunk.checked_mul(layout.chunk_len)?;
-    let other_at = other.chunk.checked_mul(layout.chunk_len)?;
-    let (left, right) = buf.split_at_mut_checked(buf.len() / 2)?;
-    for at in pieces(layout.chunk_len, left.len()) {
-        let len = piece_len(layout.chunk_len, left.len(), at);
-        let (left, right) = (left.get_mut(..len)?, right.get_mut(..len)?);
-        layout
-            .slot(one.slot)
-            .read(flash, one_at.checked_add(at)?, left)
-            .ok()?;
-        layout
-            .slot(other.slot)
-            .read(flash, other_at.checked_add(at)?, right)
-            .ok()?;
-        if left != right {
-            return Some(false);
+/// Two chunks side by side. Comparing them is the same as checking a copy, so one loop does both.
+struct Walk<'a> {
+    layout: &'a Layout,
+    from: Place,
+    to: Place,
+    /// Whether `to` is erased and programmed first, and what the bytes become on the way.
+    program: Option<&'a PayloadCipher>,
+}
+
+impl Walk<'_> {
+    /// Whether both chunks hold the same bytes, at the end; nothing if a flash operation failed.
+    #[inline(never)]
+    fn same<F: Flash>(&mut self, flash: &mut F, buf: &mut [u8]) -> Option<bool> {
+        let layout = self.layout;
+        let source = layout.slot(self.from.slot);
+        let target = layout.slot(self.to.slot);
+        let chunk_len = layout.chunk_len;
+        let mut source_at = self.from.chunk.checked_mul(chunk_len)?;
+        let mut target_at = self.to.chunk.checked_mul(chunk_len)?;
+        let (data, check) = buf.split_at_mut_checked(buf.len() / 2)?;
+        if self.program.is_some() {
+            target.erase(flash, target_at, chunk_len).ok()?;
         }
+        let mut left = chunk_len as usize;
+        while left > 0 {
+            let len = left.min(data.len());
+            let (piece, stored) = (data.get_mut(..len)?, check.get_mut(..len)?);
+            source.read(flash, source_at, piece).ok()?;
+            if let Some(cipher) = self.program {
+                // In the execution slot images begin with their slot.
+                cipher.apply(target_at, piece);
+                if piece.iter().any(|&byte| byte != layout.erased) {
+                    target.program(flash, target_at, piece).ok()?;
+                }
+            }
+            target.read(flash, target_at, stored).ok()?;
+            if piece != stored || len == 0 {
+                return Some(false);
+            }
+            let step = u32::try_from(len).ok()?;
+            source_at = source_at.checked_add(step)?;
+            target_at = target_at.checked_add(step)?;
+            left = left.saturating_sub(len);
+        }
+        Some(true)
     }
-    Some(true)
-}
-
-fn pieces(chunk_len: u32, piece_len: usize) -> impl Iterator<Item = u32> {
-    (0..chunk_len).step_by(piece_len.max(1))
-}
-
-fn piece_len(chunk_len: u32, piece_len: usize, at: u32) -> usize {
-    piece_len.min(chunk_len.saturating_sub(at) as usize)
 }

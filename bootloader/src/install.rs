@@ -86,72 +86,62 @@ pub(crate) fn install<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
 ) -> Result<(u16, u16), Failure<F::Error>> {
-    let state = *journal.state();
+    let state = journal.state();
     let slot = state.slot.ok_or(Failure::Copy)?;
-    let cipher = cipher_for(ctx, Source::Incoming(&state)).ok_or(Failure::Copy)?;
+    let cipher = cipher_for(ctx, Source::Incoming(state)).ok_or(Failure::Copy)?;
     let plain = PayloadCipher::none();
     let layout = &ctx.block.layout;
     let swap = layout.mode == Mode::Swap;
     let old = layout.chunks_of(state.current.len);
     let new = layout.chunks_of(state.other.len);
-    let per_chunk = if swap { 2_u32 } else { 1 };
+    let shift = u32::from(swap);
+    let per_chunk = shift.saturating_add(1);
     let total = state.differing.len().saturating_mul(per_chunk);
     let mut copied = 0_u16;
-    let mut next = 0_u32;
-    for chunk in state.differing.iter() {
-        let first = next;
-        next = next.saturating_add(per_chunk);
+    let mut number = 0_u32;
+    for chunk in 0..layout.chunk_count() {
+        let state = journal.state();
+        if !state.differing.contains(chunk) {
+            continue;
+        }
+        let here = Place {
+            slot: Slot::Execution,
+            chunk,
+        };
         if swap && chunk < old {
-            let save = Place {
-                slot,
-                chunk: saved_at(&state, chunk),
-            };
-            let from = Place {
-                slot: Slot::Execution,
-                chunk,
-            };
-            step(
-                ctx,
-                journal,
-                Action {
-                    step: Step::Save,
-                    job: Job {
-                        from,
-                        to: save,
-                        cipher: &plain,
+            let action = Action {
+                step: Step::Save,
+                job: Job {
+                    from: here,
+                    to: Place {
+                        slot,
+                        chunk: saved_at(state, chunk),
                     },
-                    number: first,
-                    total,
+                    cipher: &plain,
                 },
-            )?;
+                number,
+                total,
+            };
+            step(ctx, journal, &action)?;
         }
         if chunk < new {
-            let shift = u32::from(swap);
-            let from = Place {
-                slot,
-                chunk: chunk.saturating_add(shift),
-            };
-            let to = Place {
-                slot: Slot::Execution,
-                chunk,
-            };
-            let number = first.saturating_add(shift);
-            step(
-                ctx,
-                journal,
-                Action {
-                    step: Step::Install,
-                    job: Job {
-                        from,
-                        to,
-                        cipher: &cipher,
+            let action = Action {
+                step: Step::Install,
+                job: Job {
+                    from: Place {
+                        slot,
+                        chunk: chunk.saturating_add(shift),
                     },
-                    number,
-                    total,
+                    to: here,
+                    cipher: &cipher,
                 },
-            )?;
+                number: number.saturating_add(shift),
+                total,
+            };
+            step(ctx, journal, &action)?;
             copied = copied.saturating_add(1);
         }
+        number = number.saturating_add(per_chunk);
     }
     Ok((u16::try_from(total).unwrap_or(u16::MAX), copied))
 }
@@ -169,7 +159,7 @@ pub(crate) struct Action<'a> {
 pub(crate) fn step<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
-    action: Action<'_>,
+    action: &Action<'_>,
 ) -> Result<(), Failure<F::Error>> {
     if action.number < u32::from(journal.state().step) {
         return Ok(());

@@ -15,8 +15,8 @@ pub(crate) fn revert<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
 ) -> Result<(), Failure<F::Error>> {
-    let state = *journal.state();
-    let cipher = cipher_for(ctx, Source::Backup(&state)).ok_or(Failure::Copy)?;
+    let state = journal.state();
+    let cipher = cipher_for(ctx, Source::Backup(state)).ok_or(Failure::Copy)?;
     let layout = &ctx.block.layout;
     let old = layout.chunks_of(state.backup_image.len);
     let new = layout.chunks_of(state.other.len);
@@ -25,20 +25,19 @@ pub(crate) fn revert<F: Flash, P: Port>(
     } else {
         state.differing.len()
     };
-    for number in 0..total {
-        let chunk = if state.heal {
-            Some(number)
-        } else {
-            nth(&state, number)
-        };
-        let Some(chunk) = chunk else { continue };
-        if !state.heal && !touched(&state, layout.mode, number, chunk < old && chunk < new) {
+    let mut next = 0_u32;
+    for chunk in 0..layout.chunk_count() {
+        let state = journal.state();
+        if !state.heal && !state.differing.contains(chunk) {
             continue;
         }
-        if chunk >= old {
+        let number = next;
+        next = next.saturating_add(1);
+        let in_both = chunk < old && chunk < new;
+        if chunk >= old || !(state.heal || touched(state, layout.mode, number, in_both)) {
             continue;
         }
-        let (slot, stored) = chunk_of_backup(&state, chunk).ok_or(Failure::Copy)?;
+        let (slot, stored) = chunk_of_backup(state, chunk).ok_or(Failure::Copy)?;
         let from = Place {
             slot,
             chunk: stored,
@@ -47,26 +46,19 @@ pub(crate) fn revert<F: Flash, P: Port>(
             slot: Slot::Execution,
             chunk,
         };
-        step(
-            ctx,
-            journal,
-            Action {
-                step: Step::Restore,
-                job: Job {
-                    from,
-                    to,
-                    cipher: &cipher,
-                },
-                number,
-                total,
+        let action = Action {
+            step: Step::Restore,
+            job: Job {
+                from,
+                to,
+                cipher: &cipher,
             },
-        )?;
+            number,
+            total,
+        };
+        step(ctx, journal, &action)?;
     }
     Ok(())
-}
-
-fn nth(state: &State, index: u32) -> Option<u32> {
-    state.differing.iter().nth(index as usize)
 }
 
 /// Whether the install may have changed this differing chunk of the execution slot. In `swap` it

@@ -86,10 +86,11 @@ impl<'a> Acceptance<'a> {
                 match verification.step(&mut reader, ctx.buf) {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => {
-                        let flags = verified.info().header.flags;
-                        ctx.found = Some(verified);
+                        let info = verified.info();
+                        ctx.found = Some(*info);
+                        ctx.digest = verified.digest();
                         ctx.runs = matches!(source, Source::Slot(Slot::Execution));
-                        return Ok(flags);
+                        return Ok(info.header.flags);
                     }
                     Err(error) => break error,
                 }

@@ -1,7 +1,13 @@
 //! Watchdog, reset cause and the verifier.
 
 use crate::registers::Register;
+#[cfg(not(any(feature = "small", feature = "dalek")))]
+use NoVerifier as Chosen;
 use otaru_bootloader::{Event, Port, ResetCause};
+#[cfg(feature = "dalek")]
+use otaru_image::Ed25519Dalek as Chosen;
+#[cfg(all(feature = "small", not(feature = "dalek")))]
+use otaru_image::Ed25519Small as Chosen;
 #[cfg(not(any(feature = "small", feature = "dalek")))]
 use otaru_image::{SignatureRejected, SignatureVerifier};
 
@@ -36,17 +42,13 @@ pub(crate) fn reset_cause() -> ResetCause {
 pub(crate) struct Services;
 
 impl Port for Services {
-    #[cfg(all(feature = "small", not(feature = "dalek")))]
-    type Verifier = otaru_image::Ed25519Small;
-    #[cfg(feature = "dalek")]
-    type Verifier = otaru_image::Ed25519Dalek;
-    #[cfg(not(any(feature = "small", feature = "dalek")))]
-    type Verifier = NoVerifier;
+    type Verifier = Chosen;
 
-    fn verifier(&mut self) -> Self::Verifier {
-        Self::Verifier::default()
+    fn verifier(&mut self) -> Chosen {
+        Chosen
     }
 
+    #[inline(never)]
     fn feed_watchdog(&mut self) {
         // Without effect while it does not run. After a software reset it may still run.
         WATCHDOG_RELOAD.write(RELOAD);
@@ -74,7 +76,7 @@ impl Port for Services {
 /// Refuses every signature, in a way that no optimiser sees through: the rest of the bootloader
 /// stays in the program and can be measured.
 #[cfg(not(any(feature = "small", feature = "dalek")))]
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct NoVerifier;
 
 #[cfg(not(any(feature = "small", feature = "dalek")))]

@@ -197,18 +197,18 @@ impl Storage {
         let verdict = accept
             .judge(&mut ctx, Source::Slot(slot))
             .and_then(|_flags| {
-                let found = *ctx.found().ok_or(VerifyError::Read(Unreadable))?;
+                let (info, digest) = ctx.found().ok_or(VerifyError::Read(Unreadable))?;
                 // Without a digest nothing else says that the image is as long as announced.
-                match found.info().len {
-                    len if len == image.len => Ok(found),
+                match info.len {
+                    len if len == image.len => Ok((*info, digest)),
                     len => Err(VerifyError::LengthMismatch {
                         image: len,
                         announced: image.len,
                     }),
                 }
             });
-        let verified = match verdict {
-            Ok(verified) => verified,
+        let (info, digest) = match verdict {
+            Ok(found) => found,
             Err(error) => {
                 // What is stored is wrong somewhere: the same upload begins at 0.
                 if let Ok(next) = state.restarted()
@@ -222,18 +222,14 @@ impl Storage {
             }
         };
         let next = state
-            .recovered(
-                block.layout.mode,
-                verified.digest(),
-                verified.info().security_counter,
-            )
+            .recovered(block.layout.mode, digest, info.security_counter)
             .map_err(|_wrong| Refusal::Phase)?;
         journal
             .append_twice(device.flash, &next)
             .map_err(|_failed| Refusal::Record)?;
         self.recovered = Some(Recovered {
             image,
-            hash: verified.info().image_hash,
+            hash: info.image_hash,
         });
         device.board.tell(Note::Recovered(&next.current));
         Ok(complete(image.len))
@@ -301,10 +297,10 @@ fn salvaged<F: Flash, B: Console>(block: &DeviceBlock, device: &mut Device<'_, F
     for &slot in slots {
         let mut ctx = device.context(block);
         let passes = Acceptance::ANY.judge(&mut ctx, Source::Slot(slot)).is_ok();
-        if let Some(verified) = ctx.found().filter(|_verified| passes) {
+        if let Some((info, digest)) = ctx.found().filter(|_found| passes) {
             let image = Image {
-                len: verified.info().len,
-                digest: verified.digest(),
+                len: info.len,
+                digest,
             };
             return State {
                 backup: match mode {
@@ -313,7 +309,7 @@ fn salvaged<F: Flash, B: Console>(block: &DeviceBlock, device: &mut Device<'_, F
                 },
                 backup_image: image,
                 permuted_len: image.len,
-                floor: verified.info().security_counter,
+                floor: info.security_counter,
                 ..State::default()
             };
         }

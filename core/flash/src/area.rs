@@ -39,6 +39,7 @@ impl<E: fmt::Debug> core::error::Error for AccessError<E> {}
 
 impl Area {
     /// An area; [`Layout::check`](crate::Layout::check) says whether it makes sense.
+    #[inline(never)]
     pub const fn new(offset: u32, len: u32, erase_len: u32) -> Self {
         Self {
             offset,

@@ -13,7 +13,7 @@
 //! | 11 | 1 | boot attempts of a trial, 1…16 |
 //! | 12 | 2 | write unit in bytes |
 //! | 14 | 1 | number of keys |
-//! | 15 | 1 | flags: bit 1 = units may be overwritten with the inverse of the erased value, bit 2 = there is a decryption key; rest 0 |
+//! | 15 | 1 | flags: bit 0 = a verified image is not hashed again at every start, bit 1 = units may be overwritten with the inverse of the erased value, bit 2 = there is a decryption key; rest 0 |
 //! | 16 | 4 | flash length in bytes |
 //! | 20 | 4 | chunk length in bytes |
 //! | 24 | 72 | six areas (device block, identity, record, execution, storage 0, storage 1), each offset, length, erase size |
@@ -46,6 +46,7 @@ const TRIALS_MAX: u8 = 16;
 const FLAG_DECRYPTION_KEY: u8 = 4;
 const DECRYPTION_KEY_AT: u32 = 456;
 const KEY_DEVELOPMENT: u8 = 1;
+const FLAG_SKIP_HASH: u8 = 1;
 const FLAG_OVERWRITE: u8 = 2;
 const KEY_P256: u8 = 2;
 const KEY_P256_Y_ODD: u8 = 2 | 4;
@@ -109,6 +110,10 @@ pub struct DeviceBlock {
     pub trials: u8,
     /// Watchdog time-out in milliseconds, armed before a firmware starts; 0 leaves it off.
     pub watchdog_ms: u32,
+    /// Whether a start does without hashing the image if the record says that this very image was
+    /// verified since it was written, and the last start did not end in a crash. Only a bootloader
+    /// with the feature `skip-hash` heeds it; what is given up is in `docs/size.md`.
+    pub skip_hash: bool,
     /// Address at which the first byte of the flash is mapped for execution; images that are linked
     /// for a fixed address are linked for this plus the offset of the execution slot.
     pub flash_address: u32,
@@ -180,6 +185,7 @@ impl DeviceBlock {
             layout,
             trials: 1,
             watchdog_ms: 0,
+            skip_hash: false,
             flash_address: 0,
             vendor_id: [0; 16],
             class_id: [0; 16],
@@ -269,7 +275,8 @@ impl DeviceBlock {
         out.u16(self.layout.write_unit);
         out.u8(u8::try_from(self.keys().count()).unwrap_or(u8::MAX));
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        out.u8(flag(self.layout.overwrite, FLAG_OVERWRITE)
+        out.u8(flag(self.skip_hash, FLAG_SKIP_HASH)
+            | flag(self.layout.overwrite, FLAG_OVERWRITE)
             | flag(decryption_key.is_some(), FLAG_DECRYPTION_KEY));
         out.u32(self.layout.flash_len);
         out.u32(self.layout.chunk_len);
@@ -355,6 +362,7 @@ impl DeviceBlock {
             },
             trials,
             watchdog_ms: number(448),
+            skip_hash: flags & FLAG_SKIP_HASH != 0,
             flash_address: number(452),
             vendor_id: field(block, 96),
             class_id: field(block, 112),

@@ -38,6 +38,7 @@ impl Mode {
         }
     }
 
+    #[inline(never)]
     pub(crate) const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Swap),
@@ -216,6 +217,7 @@ impl core::error::Error for LayoutError {}
 
 impl Layout {
     /// The area of a slot.
+    #[inline(never)]
     pub const fn slot(&self, slot: Slot) -> &Area {
         match slot {
             Slot::Execution => &self.execution,
@@ -274,7 +276,6 @@ impl Layout {
     ///
     /// # Errors
     /// The first [`LayoutError`] found.
-    #[inline(never)]
     pub fn check(&self) -> Result<(), LayoutError> {
         if !self.write_unit.is_power_of_two() || self.write_unit > WRITE_UNIT_MAX {
             return Err(LayoutError::WriteUnit);
@@ -282,23 +283,22 @@ impl Layout {
         if self.erased != 0xFF && self.erased != 0 {
             return Err(LayoutError::ErasedValue);
         }
-        for name in AreaName::ALL {
+        for &name in &AreaName::ALL {
             let area = self.area(name);
             let optional = name == AreaName::Storage1 && self.mode == Mode::Swap;
             if !(optional && area.len == 0) {
                 self.check_area(name)?;
             }
         }
-        for name in AreaName::ALL {
+        for &name in &AreaName::ALL {
             let area = self.area(name);
-            let later = AreaName::ALL.into_iter().filter(|&other| other > name);
-            for other in later {
+            for &other in AreaName::ALL.iter().filter(|&&other| other > name) {
                 if area.overlaps(self.area(other)) {
                     return Err(LayoutError::Overlap(name, other));
                 }
             }
         }
-        for name in [AreaName::Identity, AreaName::Record] {
+        for &name in &[AreaName::Identity, AreaName::Record] {
             let [half, _] = self.area(name).halves();
             if half.len == 0 || !multiple(half.len, half.erase_len) {
                 return Err(LayoutError::OddHalves(name));
@@ -315,7 +315,7 @@ impl Layout {
             (area.len, area.erase_len),
             (area.erase_len, u32::from(self.write_unit)),
         ];
-        if area.len == 0 || !numbers.into_iter().all(|(n, of)| multiple(n, of)) {
+        if area.len == 0 || !numbers.iter().all(|&(n, of)| multiple(n, of)) {
             return Err(LayoutError::Unaligned(name));
         }
         match area.end() {
@@ -351,7 +351,6 @@ impl Layout {
     }
 }
 
-#[inline(never)]
 fn multiple(n: u32, of: u32) -> bool {
     n.checked_rem(of) == Some(0)
 }

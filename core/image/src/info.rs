@@ -136,7 +136,6 @@ pub struct ImageInfo {
 
 impl ImageInfo {
     /// The board the image is made for, if it names both vendor and class.
-    #[inline(never)]
     pub fn board(&self) -> Option<BoardIds> {
         Some(BoardIds {
             vid: self.vid?,

@@ -67,6 +67,7 @@ pub fn spki_der(public: &[u8; 32]) -> [u8; 44] {
 }
 
 /// The value by which an image names its Ed25519 key: SHA-256 of [`spki_der`].
+#[inline(never)]
 pub fn key_hash(public: &[u8; 32]) -> [u8; 32] {
     Sha256::digest(spki_der(public)).into()
 }

@@ -124,6 +124,7 @@ impl Parser {
     }
 
     /// Bytes the image hash covers, once the header was read.
+    #[inline(never)]
     pub(crate) fn hashed_len(&self) -> Option<u32> {
         self.found.header.map(|header| header.hashed_len())
     }
@@ -200,6 +201,7 @@ impl Parser {
         later
     }
 
+    #[inline(never)]
     fn item_complete(&mut self) -> Result<(), Refused> {
         match self.expect {
             Expect::Header => self.header_complete(),
@@ -217,7 +219,6 @@ impl Parser {
         self.item_len = item_len;
     }
 
-    #[inline(never)]
     fn header_complete(&mut self) -> Result<(), Refused> {
         let header = ImageHeader::parse(&self.item_bytes(), self.slot_len)?;
         self.found.header = Some(header);

@@ -84,7 +84,7 @@ impl Words {
     fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         let (chunks, _) = bytes.as_chunks_mut::<4>();
-        for (chunk, word) in chunks.iter_mut().zip(self.0) {
+        for (chunk, word) in chunks.iter_mut().zip(&self.0) {
             *chunk = word.to_le_bytes();
         }
         bytes
@@ -101,10 +101,10 @@ impl Words {
     fn reduce(&mut self, modulus: &Self) -> bool {
         let mut difference = ZERO;
         let mut keep = 1_u64;
-        for ((to, left), right) in difference.0.iter_mut().zip(self.0).zip(modulus.0) {
+        for ((to, left), right) in difference.0.iter_mut().zip(&self.0).zip(&modulus.0) {
             keep = keep
-                .wrapping_add(u64::from(left))
-                .wrapping_add(u64::from(!right));
+                .wrapping_add(u64::from(*left))
+                .wrapping_add(u64::from(!*right));
             *to = low(keep);
             keep >>= 32;
         }
@@ -140,10 +140,10 @@ impl Words {
     fn sum(&self, other: &Self, sign: i64) -> Self {
         let mut result = ZERO;
         let mut carry = 0_i64;
-        for ((to, left), right) in result.0.iter_mut().zip(self.0).zip(other.0) {
+        for ((to, left), right) in result.0.iter_mut().zip(&self.0).zip(&other.0) {
             carry = carry
-                .wrapping_add(i64::from(left))
-                .wrapping_add(sign.wrapping_mul(i64::from(right)));
+                .wrapping_add(i64::from(*left))
+                .wrapping_add(sign.wrapping_mul(i64::from(*right)));
             *to = low(carry.cast_unsigned());
             carry >>= 32;
         }
@@ -163,17 +163,20 @@ impl Words {
     #[inline(never)]
     fn times(&self, other: &Self) -> Self {
         let mut wide = [0_u32; 16];
-        for (index, left) in self.0.iter().enumerate() {
+        for (row, left) in self.0.iter().enumerate() {
+            let Some([row @ .., last]) = wide.get_mut(row..).and_then(<[_]>::first_chunk_mut::<9>)
+            else {
+                continue;
+            };
             let mut carry = 0_u64;
-            let mut row = wide.iter_mut().skip(index);
-            // The word behind the eight takes the last carry.
-            for (right, to) in other.0.iter().chain(&[0]).zip(row.by_ref()) {
+            for (right, to) in other.0.iter().zip(row) {
                 carry = carry
                     .wrapping_add(u64::from(*left).wrapping_mul(u64::from(*right)))
                     .wrapping_add(u64::from(*to));
                 *to = low(carry);
                 carry >>= 32;
             }
+            *last = low(carry);
         }
         let mut result = ZERO;
         let mut carry = 0_i64;
@@ -321,6 +324,7 @@ fn combine(s: &Words, k: &Words, point: &Point) -> Option<Point> {
 }
 
 /// A number of 512 bits modulo the order, taken in bit by bit.
+#[inline(never)]
 fn modulo_order(bytes: &[u8; 64]) -> Words {
     let mut rest = ZERO;
     for byte in bytes.iter().rev() {
@@ -341,6 +345,7 @@ fn modulo_order(bytes: &[u8; 64]) -> Words {
 pub struct Ed25519Small;
 
 impl SignatureVerifier for Ed25519Small {
+    #[inline(never)]
     fn check(
         &self,
         public: &[u8; 32],

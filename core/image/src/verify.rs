@@ -190,6 +190,7 @@ impl<'k> Verification<'k, StandardVerifier> {
 
 impl<'k, V: SignatureVerifier> Verification<'k, V> {
     /// The same with another implementation of the signature algorithms.
+    #[inline(never)]
     pub fn with_verifier(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
         Self {
             slot_len,

@@ -29,6 +29,7 @@ impl ChunkSet {
     }
 
     /// Whether the chunk is in the set.
+    #[inline(never)]
     pub fn contains(&self, chunk: u32) -> bool {
         self.0
             .get((chunk / 8) as usize)

@@ -94,9 +94,9 @@ impl Journal {
         let first = Half::scan(flash, geometry.half(0), &geometry);
         let second = Half::scan(flash, geometry.half(1), &geometry);
         let (half, seen) = if second.wins_over(&first) {
-            (1, second)
+            (1, &second)
         } else {
-            (0, first)
+            (0, &first)
         };
         let epoch = seen.epoch.ok_or(LoadError::Lost)?;
         Ok(Self {

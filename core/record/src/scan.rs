@@ -178,6 +178,7 @@ impl Half {
         self.sequence = entry.sequence;
     }
 
+    #[inline(never)]
     fn mark(&mut self, step: u16) {
         if self.epoch.is_some() {
             self.state.step = step.saturating_add(1);

@@ -325,6 +325,7 @@ impl State {
     ///
     /// # Errors
     /// [`WrongPhase`] outside `reverting`, without a complete backup, or the second time.
+    #[inline(never)]
     pub fn escalated(&self) -> Next {
         let open: &[Phase] = if self.heal || !self.backup_complete() {
             &[]

@@ -162,3 +162,18 @@ fn a_board_needs_at_least_one_mode_and_may_have_only_one() {
             .any(|(code, _)| *code == Code::MissingRequired)
     );
 }
+
+#[test]
+fn the_nrf52840_board_is_sound_in_both_modes() {
+    // Not among the boards that projects may choose: it has never run on hardware.
+    let read = Board::parse(include_str!("../../../boards/nrf52840/board.toml"));
+    assert_eq!(read.problems, []);
+    let board = read.model.unwrap();
+    assert_eq!(board.image, ImageKind::Flat);
+    assert_eq!(
+        board.target,
+        BoardTarget::Triple("thumbv7em-none-eabihf".to_owned())
+    );
+    assert_eq!(board.image_len_max(Mode::Standby), 0x5_0000);
+    assert_eq!(board.image_len_max(Mode::Swap), 0x5_0000);
+}

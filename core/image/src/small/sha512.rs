@@ -45,7 +45,7 @@ pub(super) fn sha512(parts: [&[u8]; 3]) -> [u8; 64] {
         filled: 0,
     };
     let mut len = 0_u64;
-    for byte in parts.into_iter().flatten() {
+    for byte in parts.iter().copied().flatten() {
         hasher.push(*byte);
         len = len.wrapping_add(8);
     }
@@ -53,12 +53,12 @@ pub(super) fn sha512(parts: [&[u8]; 3]) -> [u8; 64] {
     while hasher.filled != BLOCK_LEN.wrapping_sub(LENGTH_LEN) {
         hasher.push(0);
     }
-    for byte in u128::from(len).to_be_bytes() {
-        hasher.push(byte);
+    for byte in &u128::from(len).to_be_bytes() {
+        hasher.push(*byte);
     }
     let mut hash = [0; 64];
     let (chunks, _) = hash.as_chunks_mut::<8>();
-    for (chunk, word) in chunks.iter_mut().zip(hasher.state) {
+    for (chunk, word) in chunks.iter_mut().zip(&hasher.state) {
         *chunk = word.to_be_bytes();
     }
     hash
@@ -121,21 +121,21 @@ impl Hasher {
             }
         }
         let mut work = self.state;
-        for (constant, word) in ROUNDS.iter().zip(schedule) {
+        for (constant, word) in ROUNDS.iter().zip(&schedule) {
             let [a, b, c, d, e, f, g, h] = work;
             let first = e.rotate_right(14) ^ e.rotate_right(18) ^ e.rotate_right(41);
             let first = h
                 .wrapping_add(first)
                 .wrapping_add(g ^ (e & (f ^ g)))
                 .wrapping_add(*constant)
-                .wrapping_add(word);
+                .wrapping_add(*word);
             let second = a.rotate_right(28) ^ a.rotate_right(34) ^ a.rotate_right(39);
             let second = second.wrapping_add((a & b) | (c & (a | b)));
             let (a_next, e_next) = (first.wrapping_add(second), d.wrapping_add(first));
             work = [a_next, a, b, c, e_next, e, f, g];
         }
-        for (sum, word) in self.state.iter_mut().zip(work) {
-            *sum = sum.wrapping_add(word);
+        for (sum, word) in self.state.iter_mut().zip(&work) {
+            *sum = sum.wrapping_add(*word);
         }
     }
 }
