@@ -35,5 +35,5 @@ pub use handover::{HANDOVER_LEN_MAX, HandoverError};
 pub use journal::{AppendError, Journal, LoadError};
 pub use permit::StoragePermit;
 pub use reader::SlotReader;
-pub use state::{Backup, Cause, Image, Outcome, Phase, State};
+pub use state::{Backup, Cause, DigestStart, Image, Outcome, Phase, State};
 pub use transition::{Download, WrongPhase};

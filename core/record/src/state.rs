@@ -115,6 +115,8 @@ pub enum Cause {
     MalformedDeployment = 1023,
     /// The image needs something this device cannot do.
     Unsupported = 1025,
+    /// The image would revoke the key that signed it.
+    RevokesOwnKey = 1029,
 }
 
 impl Cause {
@@ -145,6 +147,7 @@ impl Cause {
         Self::BackupMissing,
         Self::MalformedDeployment,
         Self::Unsupported,
+        Self::RevokesOwnKey,
     ];
 
     /// The number that is stored.
@@ -172,7 +175,16 @@ impl Image {
     pub const fn exists(&self) -> bool {
         self.len > 0
     }
+
+    /// The beginning of the digest, by which an outcome names the image.
+    pub fn name(&self) -> DigestStart {
+        self.digest.first_chunk().copied().unwrap_or_default()
+    }
 }
+
+/// The first 8 bytes of an image's digest: enough to tell the images of one device apart. Zeros: no
+/// image, or one whose digest was never announced.
+pub type DigestStart = [u8; 8];
 
 /// Where a complete image stands from which the execution slot can be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -196,6 +208,10 @@ pub struct Outcome {
     pub cause: Cause,
     /// The phase in which it ended.
     pub phase: Phase,
+    /// The image that ran before the attempt.
+    pub from: DigestStart,
+    /// The image that the attempt was for.
+    pub to: DigestStart,
     /// Whether the manager has been told.
     pub reported: bool,
     /// Resets survived during the install and the revert.

@@ -149,23 +149,26 @@ impl State {
             let phase = next.phase;
             let resumable =
                 phase == Phase::Receiving && cause == Cause::Interrupted && next.step > 0;
+            next.finish(cause, phase);
             if !resumable {
                 next.forget_download();
             }
-            next.finish(cause, phase);
         })
     }
 
-    /// `idle` → `idle` with the outcome of an attempt that failed before it began to receive.
+    /// `idle` → `idle` with the outcome of an attempt that failed before it began to receive the
+    /// image `to`; one of zeros if the deployment did not say which.
     ///
     /// # Errors
     /// [`WrongPhase`] outside `idle`.
-    pub fn failed_early(&self, attempt: u64, cause: Cause) -> Next {
+    pub fn failed_early(&self, attempt: u64, cause: Cause, to: &Image) -> Next {
         self.change(&[Phase::Idle], |next| {
             next.outcome = Outcome {
                 attempt,
                 cause,
                 phase: Phase::Receiving,
+                from: next.current.name(),
+                to: to.name(),
                 ..Outcome::default()
             };
         })
@@ -374,6 +377,7 @@ impl State {
             &[]
         };
         self.change(open, |next| {
+            next.finish(Cause::Confirmed, Phase::Trial);
             next.current = next.other;
             next.factory = false;
             next.floor = next.floor.max(counter);
@@ -384,7 +388,6 @@ impl State {
                 next.backup = Backup::Copy(slot);
                 next.backup_image = next.other;
             }
-            next.finish(Cause::Confirmed, Phase::Trial);
             next.forget_download();
         })
     }
@@ -403,7 +406,8 @@ impl State {
         self.step = 0;
     }
 
-    /// Back to `idle`; what is known about the install of this attempt stays in the outcome.
+    /// Back to `idle`; what is known about the install of this attempt stays in the outcome. Before
+    /// the download is forgotten and the current image replaced: the outcome names both.
     #[inline(never)]
     fn finish(&mut self, cause: Cause, phase: Phase) {
         if self.outcome.attempt != self.attempt {
@@ -414,6 +418,8 @@ impl State {
         }
         self.outcome.cause = cause;
         self.outcome.phase = phase;
+        self.outcome.from = self.current.name();
+        self.outcome.to = self.other.name();
         self.outcome.reported = false;
         self.outcome.cuts = self.outcome.cuts.saturating_add(self.cuts);
         self.phase = Phase::Idle;
