@@ -49,6 +49,7 @@ struct Found {
     vid: Option<Uuid>,
     cid: Option<Uuid>,
     label: Option<Label>,
+    revoke: Option<u16>,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
     signature: Option<([u8; 64], u32)>,
@@ -306,6 +307,10 @@ impl Parser {
                 let counter = u32::from_le_bytes(self.item_bytes());
                 self.found.security_counter.replace(counter).is_some()
             }
+            tlv::REVOKE => {
+                let revoke = u16::from_le_bytes(self.item_bytes());
+                self.found.revoke.replace(revoke).is_some()
+            }
             tlv::VENDOR_ID => self.found.vid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::CLASS_ID => self.found.cid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::LABEL => {
@@ -348,6 +353,7 @@ impl Area {
             tlv::SECURITY_COUNTER => (Self::Protected, 4, 4),
             tlv::VENDOR_ID | tlv::CLASS_ID => (Self::Protected, 16, 16),
             tlv::LABEL => (Self::Protected, 1, 32),
+            tlv::REVOKE => (Self::Protected, 2, 2),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
             _ => {
@@ -405,6 +411,7 @@ impl Found {
             vid: self.vid,
             cid: self.cid,
             label: self.label,
+            revoke: self.revoke.unwrap_or(0),
             key_hash,
             image_hash,
             signature,
