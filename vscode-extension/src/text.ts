@@ -87,6 +87,7 @@ const REASONS: Record<string, string> = {
   "malformed-deployment": "it could not understand the request",
   "no-artifact": "there is no image for it",
   unsupported: "it cannot verify such images",
+  "revokes-own-key": "the image would revoke the key that signed it",
 };
 
 /** The last word about an update. */

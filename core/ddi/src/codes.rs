@@ -129,6 +129,8 @@ codes! {
         NoArtifact = 1024, "no-artifact";
         /// The image is not among those this device can verify (algorithm, encryption).
         Unsupported = 1025, "unsupported";
+        /// The image would revoke the key that signed it.
+        RevokesOwnKey = 1029, "revokes-own-key";
     }
 }
 
