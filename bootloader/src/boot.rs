@@ -187,6 +187,7 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
     };
     let state = State {
         factory: false,
+        revoked: found.info().revoke,
         ..State::factory(current, found.info().security_counter)
     };
     let geometry = Geometry::new(&ctx.block.layout)

@@ -15,6 +15,8 @@ mod chaos;
 mod cloud;
 mod driver;
 mod life;
+mod rotation;
 mod server;
 mod session;
+mod trials;
 mod world;

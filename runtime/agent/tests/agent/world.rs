@@ -6,6 +6,7 @@ use otaru_flash::{
 };
 use otaru_image::{BoardIds, Ed25519Dalek, ImageBuilder, Label, SigningKey, Uuid, Version};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Image, Journal, State};
+use otaru_runtime_agent::Outcome;
 use otaru_sim::{Rng, Shape, SimFlash};
 
 pub(crate) const VENDOR: [u8; 16] = [0x11; 16];
@@ -13,11 +14,10 @@ pub(crate) const CLASS: [u8; 16] = [0x22; 16];
 
 /// SHA-256 of a file, by the code that the device uses.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
-    let key = signing_key().public().to_bytes();
-    let keys = [otaru_image::Key {
-        public: key,
+    let keys = [signing_key(), second_key()].map(|key| otaru_image::Key {
+        public: key.public().to_bytes(),
         revoked: false,
-    }];
+    });
     let expect = otaru_image::Expectation {
         keys: &keys,
         board: None,
@@ -50,6 +50,12 @@ pub(crate) fn signing_key() -> SigningKey {
     SigningKey::from_seed([7; 32])
 }
 
+/// A key that stands in the key table behind the first one of devices made by
+/// [`World::with_two_keys`].
+pub(crate) fn second_key() -> SigningKey {
+    SigningKey::from_seed([8; 32])
+}
+
 /// A signed image with this label and about `len` bytes.
 pub(crate) fn signed(label: &str, counter: u32, len: usize) -> Vec<u8> {
     signed_for(label, counter, len, CLASS, &signing_key())
@@ -62,6 +68,11 @@ pub(crate) fn signed_for(
     class: [u8; 16],
     key: &SigningKey,
 ) -> Vec<u8> {
+    unsigned(label, counter, len, class).sign(key).unwrap()
+}
+
+/// The same before it is signed.
+pub(crate) fn unsigned(label: &str, counter: u32, len: usize, class: [u8; 16]) -> ImageBuilder {
     let mut rng = Rng::new(u64::from(counter) * 1000 + len as u64);
     let payload: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
     let version = Version {
@@ -78,8 +89,6 @@ pub(crate) fn signed_for(
             vid: Uuid(VENDOR),
             cid: Uuid(class),
         })
-        .sign(key)
-        .unwrap()
 }
 
 /// 48 chunks of 512 bytes.
@@ -93,6 +102,8 @@ pub(crate) struct World {
     pub(crate) old: Vec<u8>,
     pub(crate) retained: Vec<u8>,
     pub(crate) boots: u32,
+    /// What the application last saw as outcome.
+    pub(crate) outcome: Option<Outcome>,
 }
 
 struct Quiet;
@@ -115,16 +126,34 @@ impl Port for Quiet {
 impl World {
     /// A device as it leaves the factory, provisioned for a manager at `url`.
     pub(crate) fn new(mode: Mode, seed: u64, url: &str) -> Self {
+        Self::made((mode, seed, url), &[signing_key()], 1)
+    }
+
+    /// The same with a second key, provisioned for the day on which the first is given up.
+    pub(crate) fn with_two_keys(mode: Mode, seed: u64, url: &str) -> Self {
+        Self::made((mode, seed, url), &[signing_key(), second_key()], 1)
+    }
+
+    /// The same as [`World::new`] with this many trials in the device block.
+    pub(crate) fn with_trials(mode: Mode, url: &str, trials: u8) -> Self {
+        Self::made((mode, 5, url), &[signing_key()], trials)
+    }
+
+    fn made((mode, seed, url): (Mode, u64, &str), table: &[SigningKey], trials: u8) -> Self {
         let layout = layout(mode);
         let old = signed("1.0.0+1", 1, 9000);
         let mut flash = SimFlash::new(Shape::plain(mode, 48).part(), seed);
-        let keys = [Key {
-            public: signing_key().public().to_bytes(),
-            development: true,
-        }];
+        let keys: Vec<Key> = table
+            .iter()
+            .map(|key| Key {
+                public: key.public().to_bytes(),
+                development: true,
+            })
+            .collect();
         let mut block = DeviceBlock::new("sim", layout, &keys).unwrap();
         block.vendor_id = VENDOR;
         block.class_id = CLASS;
+        block.trials = trials;
         flash.program(0, &block.encode().unwrap()).unwrap();
         put(&mut flash, &layout.execution, &old, &layout);
         Journal::create(
@@ -149,6 +178,7 @@ impl World {
             old,
             retained: vec![0; 4096],
             boots: 0,
+            outcome: None,
         }
     }
 
