@@ -81,6 +81,7 @@ fn request(image: &[u8], mode: Mode) -> FlashRequest<'_> {
         keys: vec![key],
         image,
         security_counter: 3,
+        revoked: 0,
     }
 }
 
