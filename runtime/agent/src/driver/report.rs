@@ -41,7 +41,8 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             };
             line.programs = Some(u32::from(chunks).saturating_mul(per_chunk));
         }
-        if let Some((from, to)) = report.images {
+        if report.with_images {
+            let (from, to) = self.session.images();
             let known = |name: DigestStart| (name != DigestStart::default()).then_some(name);
             (line.from, line.to) = (known(from), known(to));
         }

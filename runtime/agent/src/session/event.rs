@@ -4,7 +4,7 @@ use heapless::String;
 use otaru_ddi::{CancelAction, Deployment, DeploymentError, Phase, PollReply, Reason};
 use otaru_flash::Slot;
 use otaru_image::Label;
-use otaru_record::{Cause, DigestStart, Image};
+use otaru_record::{Cause, Image};
 
 use crate::{MayInstall, ResetReason};
 
@@ -209,8 +209,8 @@ pub struct Report {
     pub bytes: Option<u32>,
     /// Chunks, resets survived and milliseconds of the install.
     pub install: Option<(u16, u16, u32)>,
-    /// The image that ran before the attempt, and the one it is for.
-    pub images: Option<(DigestStart, DigestStart)>,
+    /// Whether [`Session::images`](super::Session::images) go with it.
+    pub with_images: bool,
     /// Whether [`Session::text`](super::Session::text) goes with it.
     pub with_text: bool,
     /// Whether the note and the console lines that belong to the attempt go with it.
@@ -227,7 +227,7 @@ impl Report {
             percent: None,
             bytes: None,
             install: None,
-            images: None,
+            with_images: false,
             with_text: false,
             with_tail: false,
         }

@@ -44,7 +44,7 @@ impl Session {
         Report {
             reason,
             install: installed.then_some((outcome.chunks, outcome.cuts, outcome.millis)),
-            images: Some((outcome.from, outcome.to)),
+            with_images: true,
             with_tail: reason.is_some() && !self.plain,
             ..Report::new(outcome.attempt, phase)
         }

@@ -20,7 +20,7 @@ impl Session {
         let install = self.state.outcome;
         Report {
             install: Some((install.chunks, install.cuts, install.millis)),
-            images: Some((self.state.current.name(), self.state.other.name())),
+            with_images: true,
             ..self.report(otaru_ddi::Phase::Trial)
         }
     }

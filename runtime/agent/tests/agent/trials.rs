@@ -60,6 +60,7 @@ fn firmware_that_fails_twice_may_confirm_at_its_third_start() {
 
 #[test]
 fn the_reason_names_the_reset_that_ended_the_last_permitted_start() {
+    use ResetCause::{Button, Crash, PowerOn, Watchdog};
     let check = |block, deployment, causes: &[ResetCause], reason: Reason| {
         let (mut world, server, _) = parked(Mode::Standby, block, deployment);
         let (last, former) = causes.split_last().expect("there is one");
@@ -84,7 +85,6 @@ fn the_reason_names_the_reset_that_ended_the_last_permitted_start() {
             (Some(reason), OutcomePhase::Trial)
         );
     };
-    use ResetCause::{Button, Crash, PowerOn, Watchdog};
     // Nobody says anything: one start.
     check(1, 0, &[Watchdog], Reason::TrialWatchdog);
     check(3, 0, &[Crash, Button, Watchdog], Reason::TrialWatchdog);
