@@ -267,6 +267,7 @@ fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Re
     };
     let mut state = State::factory(current, found.security_counter);
     state.factory = false;
+    state.revoked = found.revoke;
     let geometry = Geometry::new(&ctx.block.layout)
         .map_err(|error| Recovery::Record(LoadError::Layout(error)))?;
     Ok(Journal::create(ctx.flash, geometry, &state)

@@ -65,6 +65,7 @@ pub static ORIGINALS: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
         .board(BOARD)
         .label(label)
         .security_counter(2)
+        .revoke(1)
         .rom_address(SLOT_ADDRESS);
     let second = ImageBuilder::new(payload(40, 1), version).header_len(32);
     let third = ImageBuilder::new(payload(3100, 3), version)

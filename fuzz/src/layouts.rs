@@ -13,8 +13,8 @@ pub fn choose(number: u8) -> Layout {
         _ => (Mode::Standby, 512, 0),
     };
     let chunk_len = 1024;
-    // A cell is 192 bytes long, or 512 with the largest write unit; a half holds 30 at least.
-    let half_len = if write_unit == 512 { 0x4000 } else { 0x1800 };
+    // A cell is 208 bytes long, 224 with write unit 32, or 512 with the largest; a half holds 29 at least.
+    let half_len = if write_unit == 512 { 0x4000 } else { 0x1C00 };
     Layout {
         flash_len: FLASH_LEN,
         write_unit,

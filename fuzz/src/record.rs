@@ -89,7 +89,7 @@ fn fill(flash: &mut RamFlash, layout: &Layout, half: &Area, input: &mut Input<'_
                         cell[at] = byte ^ invert;
                     }
                     for (at, byte) in given.chunks_exact(2).map(|edit| (edit[0], edit[1])) {
-                        cell[usize::from(at) % cell_len.min(192)] = byte ^ invert;
+                        cell[usize::from(at) % cell_len.min(208)] = byte ^ invert;
                     }
                 }
                 _ => cell[..given.len()].copy_from_slice(given),

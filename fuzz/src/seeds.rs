@@ -132,7 +132,7 @@ pub fn ddi() -> Seeds {
     let deployment = r#"{"id":"5","deployment":{"download":"forced","update":"attempt","maintenanceWindow":"available","chunks":[{"part":"bApp","version":"1.1.0+7","name":"n","metadata":[{"key":"otaru.deadline","value":"300"}],"artifacts":[{"filename":"f","hashes":{"sha1":"0","md5":"0","sha256":"1111111111111111111111111111111111111111111111111111111111111111"},"size":1000,"_links":{"download":{"href":"https://m/a"},"download-http":{"href":"http://m/a"}}}]}]}}"#;
     let cancel = r#"{"id":"7","cancelAction":{"stopId":"5"}}"#;
     let texts = r#"[1,-0.5e+3,"\u00e9\ud83d\ude00\n\"",true,false,null,{},[]]"#;
-    let line = "otaru phase=trial reason=unhealthy digest=1111111111111111111111111111111111111111111111111111111111111111 version=1.1.0+7 bytes=1 erases=2 programs=3 chunks=4 cuts=5 ms=6";
+    let line = "otaru phase=trial reason=unhealthy digest=1111111111111111111111111111111111111111111111111111111111111111 from=0102030405060708 to=1112131415161718 version=1.1.0+7 bytes=1 erases=2 programs=3 chunks=4 cuts=5 ms=6";
     let nested = "[".repeat(33);
     let of = |piece: u8, text: &str| bytes(&[&[piece], text.as_bytes()]);
     vec![

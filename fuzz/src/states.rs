@@ -6,7 +6,7 @@ use otaru_record::{Backup, Cause, ChunkSet, Image, Outcome, Phase, State};
 use crate::input::Input;
 
 /// Bytes of a record entry in front of its bitmap; the format page has the table.
-const ENTRY_FIXED_LEN: usize = 184;
+const ENTRY_FIXED_LEN: usize = 200;
 
 /// The first bytes of an entry, those of `0x4F54_0001`.
 pub const TAG: [u8; 4] = 0x4F54_0001_u32.to_le_bytes();
@@ -74,6 +74,8 @@ pub fn state(input: &mut Input<'_>, images: &[Image]) -> State {
             cuts: input.u16(),
             chunks: input.u16(),
             millis: input.u32(),
+            from: pick(images, current).name(),
+            to: pick(images, other).name(),
         },
         deadline_s: input.u16(),
         cuts: input.u16(),

@@ -71,6 +71,7 @@ pub(crate) struct Order<'a> {
     pub(crate) target: &'a Target,
     pub(crate) deadline_s: u32,
     pub(crate) retries: u32,
+    pub(crate) trials: Option<u32>,
 }
 
 /// What was made of it.
@@ -111,6 +112,7 @@ pub(crate) async fn start(
         target: &target,
         deadline_s: i64::from(order.deadline_s),
         retries: i64::from(order.retries),
+        trials: order.trials,
         created_by: &order.caller.name,
         now_ms,
     };

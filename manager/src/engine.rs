@@ -5,7 +5,7 @@
 
 use crate::app::App;
 use crate::store::actions::StoredAction;
-use crate::store::attempts::NewTransition;
+use crate::store::attempts::{Install, NewTransition};
 use crate::store::devices::Kind;
 use crate::store::{self, Conn};
 use crate::{api, secret};
@@ -56,6 +56,8 @@ pub(crate) struct Note<'a> {
     pub(crate) text: Option<&'a str>,
     /// The failing firmware's last console lines, oldest first.
     pub(crate) console: &'a [&'a str],
+    /// What it said about the install.
+    pub(crate) install: Install,
 }
 
 /// The facts of an attempt that decide what its reports mean.
@@ -108,6 +110,7 @@ pub(crate) async fn apply(
     if let Some(text) = note.text {
         action.message = Some(text.to_owned());
     }
+    store::attempts::set_install(conn, action.ddi_id, &note.install).await?;
     for command in next.commands {
         match command {
             Command::Record { status, cause } => {

@@ -44,8 +44,10 @@ use std::time::Duration;
 pub(crate) const FILE_NAME: &str = "manager.sqlite";
 const READERS: u32 = 4;
 const HEADER: &[u8] = b"SQLite format 3\0";
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "initial", include_str!("../migrations/0001_initial.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "initial", include_str!("../migrations/0001_initial.sql")),
+    (2, "outcome", include_str!("../migrations/0002_outcome.sql")),
+];
 
 /// A connection of either kind.
 pub(crate) type Conn = SqliteConnection;

@@ -24,8 +24,8 @@ use embassy_futures::select::{Either, select};
 use otaru_flash::Flash;
 
 pub use otaru_runtime_agent::{
-    Application, Boot, MayInstall, Platform, Progress, ResetReason, Status, UpdatePhase, Version,
-    print_line,
+    Application, Boot, MayInstall, Outcome, OutcomePhase, Platform, Progress, Reason, ResetReason,
+    Status, UpdatePhase, Version, print_line,
 };
 
 /// The agent itself, for who wants to drive it in another way.

@@ -89,6 +89,7 @@ const REASONS: Record<string, string> = {
   unsupported: "it cannot verify such images",
   "dependency-unmet": "it lacks another image that this one needs",
   "not-decryptable": "the image is encrypted for another device",
+  "revokes-own-key": "the image would revoke the key that signed it",
 };
 
 /** The last word about an update. */

@@ -4,7 +4,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::session::Session;
 use otaru_lsp_build::Explain as _;
-use otaru_lsp_build::keys::{self, ProjectKey};
+use otaru_lsp_build::keys::{self, KeyTable, ProjectKey};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::tools;
 use serde_json::json;
@@ -82,6 +82,10 @@ fn key_health(project: &OpenProject) -> Health {
             next: format!("chmod 600 {}", path.display()),
         },
         Ok(key) => {
+            let (public, development) = (key.signing.public(), key.development);
+            if let Err(error) = KeyTable::of(project, public, development) {
+                return bad(&error);
+            }
             let kind = if key.development {
                 ", for development"
             } else {

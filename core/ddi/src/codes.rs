@@ -135,6 +135,8 @@ codes! {
         DependencyUnmet = 1027, "dependency-unmet";
         /// The image is encrypted for another device, or its encrypted key is damaged.
         NotDecryptable = 1028, "not-decryptable";
+        /// The image would revoke the key that signed it.
+        RevokesOwnKey = 1029, "revokes-own-key";
     }
 }
 

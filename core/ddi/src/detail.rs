@@ -32,6 +32,10 @@ pub struct DetailLine<'a> {
     pub reason: Option<Reason>,
     /// SHA-256 of the complete image file that runs now.
     pub digest: Option<[u8; 32]>,
+    /// First 8 bytes of the digest of the image that ran before the attempt.
+    pub from: Option<[u8; 8]>,
+    /// First 8 bytes of the digest of the image that the attempt is for.
+    pub to: Option<[u8; 8]>,
     /// The label of the running firmware. White space and control characters are sent as `_`.
     pub version: Option<&'a str>,
     /// Bytes received so far.
@@ -81,6 +85,8 @@ impl<'a> DetailLine<'a> {
             phase,
             reason: None,
             digest: None,
+            from: None,
+            to: None,
             version: None,
             bytes: None,
             erases: None,
@@ -113,6 +119,8 @@ impl<'a> DetailLine<'a> {
                 "phase" => phase = Some(known("phase", Phase::from_name(value).ok())?),
                 "reason" => read.reason = Some(known("reason", Reason::from_name(value).ok())?),
                 "digest" => read.digest = Some(known("digest", hex(value))?),
+                "from" => read.from = Some(known("from", hex(value))?),
+                "to" => read.to = Some(known("to", hex(value))?),
                 "version" => read.version = Some(value),
                 "bytes" => read.bytes = Some(number("bytes", value)?),
                 "erases" => read.erases = Some(number("erases", value)?),
@@ -147,6 +155,11 @@ impl fmt::Display for DetailLine<'_> {
         }
         if let Some(digest) = &self.digest {
             write!(f, " digest={}", Hex(digest))?;
+        }
+        for (key, image) in [("from", &self.from), ("to", &self.to)] {
+            if let Some(image) = image {
+                write!(f, " {key}={}", Hex(image))?;
+            }
         }
         if let Some(version) = self.version {
             f.write_str(" version=")?;

@@ -165,6 +165,8 @@ fn the_longest_line_for_machines_is_not_cut() {
         phase: Phase::Downloading,
         reason: Some(Reason::RefusedByApplication),
         digest: Some([0xFF; 32]),
+        from: Some([0xFF; 8]),
+        to: Some([0xFF; 8]),
         version: Some(&version),
         bytes: Some(u32::MAX),
         erases: Some(u32::MAX),
@@ -223,6 +225,7 @@ proptest! {
     fn a_line_for_machines_reads_back(
         codes in (0..Phase::ALL.len(), prop::option::of(0..Reason::ALL.len())),
         digest: Option<[u8; 32]>,
+        images: [Option<[u8; 8]>; 2],
         version in prop::option::of("[!-~ä€]{0,24}"),
         counts: [Option<u32>; 6],
     ) {
@@ -230,6 +233,8 @@ proptest! {
             phase: Phase::ALL[codes.0],
             reason: codes.1.map(|index| Reason::ALL[index]),
             digest,
+            from: images[0],
+            to: images[1],
             version: version.as_deref(),
             bytes: counts[0],
             erases: counts[1],
@@ -244,7 +249,7 @@ proptest! {
 
     #[test]
     fn any_line_is_parsed_without_a_panic(
-        line in ".*|otaru( (phase|reason|digest|bytes|ms|x)=?[a-z0-9+-]{0,66}){0,5}",
+        line in ".*|otaru( (phase|reason|digest|from|to|bytes|ms|x)=?[a-z0-9+-]{0,66}){0,5}",
     ) {
         if let Ok(read) = DetailLine::parse(&line) {
             prop_assert!(line.starts_with("otaru "));
@@ -252,6 +257,7 @@ proptest! {
             let again = DetailLine::parse(&again).unwrap();
             prop_assert_eq!(again.phase, read.phase);
             prop_assert_eq!(again.digest, read.digest);
+            prop_assert_eq!((again.from, again.to), (read.from, read.to));
         }
     }
 }

@@ -6,13 +6,16 @@ use otaru_ddi::{Detail, DetailError, DetailLine, Phase, Reason};
 fn a_line_with_every_key_is_understood() {
     let digest = "0123456789abcdef".repeat(4);
     let text = format!(
-        "otaru phase=installing reason=install-failed digest={digest} version=testing-1.1.0+7 \
+        "otaru phase=installing reason=install-failed digest={digest} \
+         from=0102030405060708 to=1112131415161718 version=testing-1.1.0+7 \
          bytes=1 erases=2 programs=3 chunks=4 cuts=5 ms=4294967295"
     );
     let line = DetailLine::parse(&text).unwrap();
     assert_eq!(line.phase, Phase::Installing);
     assert_eq!(line.reason, Some(Reason::InstallFailed));
     assert_eq!(line.digest.unwrap()[..2], [0x01, 0x23]);
+    assert_eq!(line.from, Some([1, 2, 3, 4, 5, 6, 7, 8]));
+    assert_eq!(line.to.unwrap()[..2], [0x11, 0x12]);
     assert_eq!(line.version, Some("testing-1.1.0+7"));
     assert_eq!(
         (line.bytes, line.erases, line.programs),
@@ -49,6 +52,14 @@ fn text_for_people_and_broken_lines_are_told_apart() {
     check(
         "otaru phase=trial digest=00",
         DetailError::Invalid { key: "digest" },
+    );
+    check(
+        "otaru phase=trial from=0102",
+        DetailError::Invalid { key: "from" },
+    );
+    check(
+        "otaru phase=trial to=010203040506070g",
+        DetailError::Invalid { key: "to" },
     );
     check(
         "otaru phase=trial bytes=+1",

@@ -56,6 +56,7 @@ pub struct ImageBuilder {
     version: Version,
     label: Option<Label>,
     security_counter: Option<u32>,
+    revoke: u16,
     board: Option<BoardIds>,
     rom_address: Option<u32>,
     encryption: Option<(EncryptionKey, Aes)>,
@@ -70,6 +71,7 @@ impl ImageBuilder {
             version,
             label: None,
             security_counter: None,
+            revoke: 0,
             board: None,
             rom_address: None,
             encryption: None,
@@ -94,6 +96,14 @@ impl ImageBuilder {
     #[must_use]
     pub fn security_counter(mut self, counter: u32) -> Self {
         self.security_counter = Some(counter);
+        self
+    }
+
+    /// The keys that are revoked when the image is confirmed, bit = position in the key table of its
+    /// devices; 0 for none. The key that signs must not be among them: devices refuse that.
+    #[must_use]
+    pub fn revoke(mut self, keys: u16) -> Self {
+        self.revoke = keys;
         self
     }
 
@@ -192,6 +202,7 @@ impl ImageBuilder {
     /// The signed TLVs, in the order in which imgtool writes them; empty if there are none.
     fn protected_area(&self) -> Vec<u8> {
         let counter = self.security_counter.map(u32::to_le_bytes);
+        let revoke = self.revoke.to_le_bytes();
         let mut entries: Vec<(u16, &[u8])> = Vec::new();
         if let Some(counter) = &counter {
             entries.push((tlv::SECURITY_COUNTER, counter));
@@ -202,6 +213,9 @@ impl ImageBuilder {
         }
         if let Some(label) = &self.label {
             entries.push((tlv::LABEL, label.as_str().as_bytes()));
+        }
+        if self.revoke != 0 {
+            entries.push((tlv::REVOKE, &revoke));
         }
         if entries.is_empty() {
             Vec::new()

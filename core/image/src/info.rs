@@ -124,6 +124,9 @@ pub struct ImageInfo {
     pub dependencies: Dependencies,
     /// The key of the payload, if that is encrypted.
     pub encryption: Option<EncryptedKey>,
+    /// Keys that are revoked when the image is confirmed, bit = position in the device's key table;
+    /// 0 if the image says nothing about it.
+    pub revoke: u16,
     /// SHA-256 of the signing key as DER `SubjectPublicKeyInfo`.
     pub key_hash: [u8; 32],
     /// SHA-256 over the first `hashed_len` bytes, as the image states it. Not the digest.

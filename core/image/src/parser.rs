@@ -61,6 +61,7 @@ struct Found {
     label: Option<Label>,
     dependencies: Dependencies,
     encryption: Option<EncryptedKey>,
+    revoke: Option<u16>,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
     signature: Option<(Signature, u32)>,
@@ -319,6 +320,10 @@ impl Parser {
                 let counter = u32::from_le_bytes(self.item_bytes());
                 self.found.security_counter.replace(counter).is_some()
             }
+            tlv::REVOKE => {
+                let revoke = u16::from_le_bytes(self.item_bytes());
+                self.found.revoke.replace(revoke).is_some()
+            }
             tlv::VENDOR_ID => self.found.vid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::CLASS_ID => self.found.cid.replace(Uuid(self.item_bytes())).is_some(),
             tlv::LABEL => {
@@ -399,6 +404,7 @@ impl Area {
             tlv::VENDOR_ID | tlv::CLASS_ID => (Self::Protected, 16, 16),
             tlv::LABEL => (Self::Protected, 1, 32),
             tlv::DEPENDENCY => (Self::Protected, DEPENDENCY_LEN, DEPENDENCY_LEN),
+            tlv::REVOKE => (Self::Protected, 2, 2),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
             tlv::ENCRYPTION_X25519 if cfg!(feature = "encryption") => {
@@ -473,6 +479,7 @@ impl Found {
             label: self.label,
             dependencies: self.dependencies,
             encryption: self.encryption,
+            revoke: self.revoke.unwrap_or(0),
             key_hash,
             image_hash,
             signature,

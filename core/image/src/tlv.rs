@@ -56,6 +56,9 @@ pub const VENDOR_ID: u16 = 0x74;
 pub const CLASS_ID: u16 = 0x75;
 /// Otaru's own: the label, UTF-8, 1 to 32 bytes.
 pub const LABEL: u16 = 0x00a0;
+/// Otaru's own: keys that are revoked when the image is confirmed, `u16`, bit = position in the
+/// device's key table.
+pub const REVOKE: u16 = 0x00a1;
 
 /// Whether vendors may use this type as they like: its low byte is 0xA0 or above.
 pub const fn is_vendor(kind: u16) -> bool {

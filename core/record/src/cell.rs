@@ -176,6 +176,8 @@ impl State {
         put(fields, 168, outcome.cuts.to_le_bytes());
         put(fields, 170, outcome.chunks.to_le_bytes());
         put(fields, 172, outcome.millis.to_le_bytes());
+        put(fields, 176, outcome.from);
+        put(fields, 184, outcome.to);
     }
 
     fn from_fields(fields: &Fields, bitmap: &[u8]) -> Option<Self> {
@@ -218,6 +220,8 @@ impl State {
                 cuts: get_u16(fields, 168),
                 chunks: get_u16(fields, 170),
                 millis: get_u32(fields, 172),
+                from: get(fields, 176),
+                to: get(fields, 184),
             },
         })
     }
@@ -242,6 +246,6 @@ fn storage(code: u8) -> Option<Slot> {
 
 /// Entry length implied by the field list above; the geometry uses the same number.
 const _: () = assert!(
-    8 + 8 + 6 + 10 + 16 + 3 * 36 + 8 + 2 + 2 + 4 + 4 + 8 == ENTRY_FIXED_LEN,
+    8 + 8 + 6 + 10 + 16 + 3 * 36 + 8 + 2 + 2 + 4 + 4 + 16 + 8 == ENTRY_FIXED_LEN,
     "the entry's fixed length changed"
 );

@@ -3,10 +3,10 @@
 use otaru_flash::{Area, Layout, LayoutError, Mode};
 
 /// Length of a state entry without its bitmap, in bytes.
-pub(crate) const ENTRY_FIXED_LEN: u32 = 184;
+pub(crate) const ENTRY_FIXED_LEN: u32 = 200;
 /// Length of a mark in bytes, before it is padded to the write unit.
 pub(crate) const MARK_LEN: u32 = 8;
-/// Longest cell in bytes: 184 + 128 bytes of entry, padded to the largest write unit.
+/// Longest cell in bytes: 200 + 128 bytes of entry, padded to the largest write unit.
 pub const CELL_LEN_MAX: usize = 512;
 
 /// Cells that a half must have besides those for the marks of one update: an update that is reverted

@@ -37,5 +37,5 @@ pub use journal::{AppendError, Journal, LoadError};
 pub use keys::key_table;
 pub use permit::StoragePermit;
 pub use reader::SlotReader;
-pub use state::{Backup, Cause, Image, Outcome, Phase, State};
+pub use state::{Backup, Cause, DigestStart, Image, Outcome, Phase, State};
 pub use transition::{Download, WrongPhase};

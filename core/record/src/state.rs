@@ -121,6 +121,8 @@ pub enum Cause {
     DependencyUnmet = 1027,
     /// The image is encrypted for another device, or its encrypted key is damaged.
     NotDecryptable = 1028,
+    /// The image would revoke the key that signed it.
+    RevokesOwnKey = 1029,
 }
 
 impl Cause {
@@ -154,6 +156,7 @@ impl Cause {
         Self::Recovered,
         Self::DependencyUnmet,
         Self::NotDecryptable,
+        Self::RevokesOwnKey,
     ];
 
     /// The number that is stored.
@@ -181,7 +184,16 @@ impl Image {
     pub const fn exists(&self) -> bool {
         self.len > 0
     }
+
+    /// The beginning of the digest, by which an outcome names the image.
+    pub fn name(&self) -> DigestStart {
+        self.digest.first_chunk().copied().unwrap_or_default()
+    }
 }
+
+/// The first 8 bytes of an image's digest: enough to tell the images of one device apart. Zeros: no
+/// image, or one whose digest was never announced.
+pub type DigestStart = [u8; 8];
 
 /// Where a complete image stands from which the execution slot can be restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -205,6 +217,10 @@ pub struct Outcome {
     pub cause: Cause,
     /// The phase in which it ended.
     pub phase: Phase,
+    /// The image that ran before the attempt.
+    pub from: DigestStart,
+    /// The image that the attempt was for.
+    pub to: DigestStart,
     /// Whether the manager has been told.
     pub reported: bool,
     /// Resets survived during the install and the revert.

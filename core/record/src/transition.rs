@@ -148,23 +148,26 @@ impl State {
             let phase = next.phase;
             // The marks of an upload in recovery are counted in other pieces than the agent's.
             let resumable = phase == Phase::Receiving && !next.is_recovering() && next.step > 0;
+            next.finish(cause, phase);
             if !(resumable && cause == Cause::Interrupted) {
                 next.forget_download();
             }
-            next.finish(cause, phase);
         })
     }
 
-    /// `idle` → `idle` with the outcome of an attempt that failed before it began to receive.
+    /// `idle` → `idle` with the outcome of an attempt that failed before it began to receive the
+    /// image `to`; one of zeros if the deployment did not say which.
     ///
     /// # Errors
     /// [`WrongPhase`] outside `idle`.
-    pub fn failed_early(&self, attempt: u64, cause: Cause) -> Next {
+    pub fn failed_early(&self, attempt: u64, cause: Cause, to: &Image) -> Next {
         self.change(&[Phase::Idle], |next| {
             next.outcome = Outcome {
                 attempt,
                 cause,
                 phase: Phase::Receiving,
+                from: next.current.name(),
+                to: to.name(),
                 ..Outcome::default()
             };
         })
@@ -374,6 +377,7 @@ impl State {
             &[]
         };
         self.change(open, |next| {
+            next.finish(Cause::Confirmed, Phase::Trial);
             next.current = next.other;
             next.factory = false;
             next.floor = next.floor.max(counter);
@@ -384,7 +388,6 @@ impl State {
                 next.backup = Backup::Copy(slot);
                 next.backup_image = next.other;
             }
-            next.finish(Cause::Confirmed, Phase::Trial);
             next.forget_download();
         })
     }
@@ -403,8 +406,9 @@ impl State {
         self.step = 0;
     }
 
-    /// Back to `idle`; what is known about the install of this attempt stays in the outcome. What
-    /// nobody asked for over the network (attempt 0) leaves the last outcome as it is.
+    /// Back to `idle`; what is known about the install of this attempt stays in the outcome. Before
+    /// the download is forgotten and the current image replaced: the outcome names both. What nobody
+    /// asked for over the network (attempt 0) leaves the last outcome as it is.
     #[inline(never)]
     fn finish(&mut self, cause: Cause, phase: Phase) {
         if self.attempt != 0 {
@@ -416,6 +420,8 @@ impl State {
             }
             self.outcome.cause = cause;
             self.outcome.phase = phase;
+            self.outcome.from = self.current.name();
+            self.outcome.to = self.other.name();
             self.outcome.reported = false;
             self.outcome.cuts = self.outcome.cuts.saturating_add(self.cuts);
         }

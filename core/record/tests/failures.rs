@@ -191,7 +191,7 @@ fn two_entries_that_two_boots_wrote_are_not_two_copies() {
     let cells = |flash: &Ram| {
         let bytes = &flash.bytes[record.offset as usize..][..record.len as usize / 2];
         let used = bytes
-            .chunks(192)
+            .chunks(208)
             .rposition(|cell| cell.iter().any(|&b| b != 0xFF));
         used.map_or(0, |last| u32::try_from(last + 1).expect("few cells"))
     };
@@ -200,8 +200,8 @@ fn two_entries_that_two_boots_wrote_are_not_two_copies() {
     second.settle(&mut flash).expect("settled");
     assert_eq!(cells(&flash), before + 4, "a gap of two and two copies");
     // The second copy is taken away, as a cut would leave it.
-    let last = record.offset + (cells(&flash) - 1) * 192;
-    flash.bytes[last as usize..][..192].fill(0xFF);
+    let last = record.offset + (cells(&flash) - 1) * 208;
+    flash.bytes[last as usize..][..208].fill(0xFF);
     let mut third = reloaded(&mut flash);
     let before = cells(&flash);
     third.settle(&mut flash).expect("settled");

@@ -98,6 +98,8 @@ fn full_state() -> State {
             cuts: 9,
             chunks: 10,
             millis: 11,
+            from: [0x41; 8],
+            to: [0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49],
         },
     }
 }
@@ -108,7 +110,7 @@ fn entry_bytes_never_change() {
     journal.append(&mut flash, &full_state()).expect("appended");
     journal.mark(&mut flash, 0x0102).expect("marked");
     let half = layout().record.halves()[0];
-    let stored = &flash.0[half.offset as usize..][..5 * 192 + 8];
+    let stored = &flash.0[half.offset as usize..][..5 * 208 + 8];
     let golden = include_bytes!("vectors/v1/record.bin");
     assert_eq!(
         stored, golden,
@@ -422,6 +424,50 @@ fn upload_in_recovery_resumes_only_for_the_same_image_and_only_in_recovery() {
     );
 }
 
+#[test]
+fn every_end_of_an_attempt_names_the_image_before_and_the_one_it_was_for() {
+    let idle = State::factory(image(1), 3)
+        .backed_up(Slot::Storage0)
+        .expect("idle");
+    let download = Download {
+        attempt: 5,
+        image: image(2),
+        deadline_s: 9,
+        trials: 1,
+    };
+    let check = |state: &State| {
+        assert_eq!(state.outcome.attempt, 5);
+        assert_eq!((state.outcome.from, state.outcome.to), ([1; 8], [2; 8]));
+    };
+    check(
+        &idle
+            .failed_early(5, Cause::SizeMismatch, &image(2))
+            .expect("idle"),
+    );
+    let receiving = idle.receiving(Mode::Standby, &download).expect("idle");
+    let withdrawn = receiving.ended(Cause::Withdrawn).expect("receiving");
+    assert_eq!(withdrawn.other, Image::default(), "forgotten");
+    check(&withdrawn);
+    let requested = receiving.parked().and_then(|state| state.requested());
+    let installing = requested
+        .and_then(|state| state.installing(Mode::Standby, ChunkSet::default()))
+        .expect("in order");
+    let aborted = installing
+        .reverting(Cause::InstallFailed, 0)
+        .and_then(|state| state.reverted());
+    check(&aborted.expect("in order"));
+    let trial = installing
+        .installed(0, 0, 0)
+        .and_then(|state| state.trial())
+        .expect("in order");
+    check(&trial.confirmed(Mode::Standby, 5, 9, 0).expect("on trial"));
+    let reverted = trial
+        .refused(Cause::Unhealthy)
+        .and_then(|state| state.reverting(Cause::Unhealthy, 0))
+        .and_then(|state| state.reverted());
+    check(&reverted.expect("in order"));
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_neither_load_nor_panic(bytes in proptest::collection::vec(any::<u8>(), 16384)) {
@@ -431,13 +477,13 @@ proptest! {
     }
 
     #[test]
-    fn one_damaged_entry_leaves_an_older_state_in_force(bit in 0_usize..192 * 8) {
+    fn one_damaged_entry_leaves_an_older_state_in_force(bit in 0_usize..208 * 8) {
         let (mut flash, mut journal) = created();
         let first = State { attempt: 1, ..State::factory(image(1), 3) };
         journal.append(&mut flash, &first).expect("appended");
         let second = State { attempt: 2, ..first };
         journal.append(&mut flash, &second).expect("appended");
-        let at = 0x3000 + 4 * 192 + bit / 8;
+        let at = 0x3000 + 4 * 208 + bit / 8;
         flash.0[at] ^= 1 << (bit % 8);
         let loaded = Journal::load(&mut flash, &layout()).expect("loads");
         prop_assert_eq!(loaded.state().attempt, 1);

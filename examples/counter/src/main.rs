@@ -40,10 +40,18 @@ fn main() -> Result<(), TakeError> {
     let status = Status::new();
     let count = Cell::new(0_u32);
     let work = async {
+        // What the manager knows already is old news after a reset.
+        let known = status.outcome().filter(|outcome| outcome.reported);
+        let mut told = known.map(|outcome| outcome.attempt);
         loop {
             let online = if status.online() { "yes" } else { "no" };
             println!(&board, "Manager online:   {online}");
             println!(&board, "Firmware version: {}", status.version());
+            if let Some(outcome) = status.outcome()
+                && told.replace(outcome.attempt) != Some(outcome.attempt)
+            {
+                println!(&board, "Last update:      {outcome}");
+            }
             println!(&board, "Counter:          {}", count.get());
             count.set(count.get().wrapping_add(STEP));
             board.sleep_ms(1000).await;

@@ -28,6 +28,8 @@ pub struct FlashRequest<'r> {
     pub image: &'r [u8],
     /// The image's security counter.
     pub security_counter: u32,
+    /// Keys that are revoked from the beginning, bit = position in `keys`.
+    pub revoked: u16,
 }
 
 /// What was written.
@@ -193,6 +195,10 @@ pub fn flash<F: Flash>(
         },
         request.security_counter,
     );
+    let state = State {
+        revoked: request.revoked,
+        ..state
+    };
     let geometry = Geometry::new(&layout).map_err(DeviceError::Layout)?;
     let state = match request.mode {
         // In `idle` there is nothing that could refuse this.

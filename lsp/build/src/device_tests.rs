@@ -82,6 +82,7 @@ fn request(image: &[u8], mode: Mode) -> FlashRequest<'_> {
         keys: vec![key],
         image,
         security_counter: 3,
+        revoked: 0,
     }
 }
 
@@ -133,6 +134,27 @@ fn a_flashed_device_has_block_image_backup_and_a_factory_record() {
         <[u8; 32]>::from(Sha256::digest(&image))
     );
     assert_eq!(state.backup, Backup::Copy(Slot::Storage0));
+}
+
+#[test]
+fn keys_that_the_image_revokes_are_revoked_from_the_beginning() {
+    for mode in [Mode::Standby, Mode::Swap] {
+        let (job, _events) = Job::new();
+        let image = image(5_000);
+        let mut memory = Memory::new(host());
+        let mut request = request(&image, mode);
+        request.keys.push(Key {
+            public: [8; 32],
+            kind: otaru_flash::KeyKind::Ed25519,
+            development: false,
+        });
+        request.revoked = 1;
+        flash(&mut memory, &request, &job).unwrap();
+        let block = read_block(&mut memory, host()).unwrap();
+        let places: Vec<u8> = block.keys().map(|key| key.public[0]).collect();
+        assert_eq!(places, [7, 8]);
+        assert_eq!(journal(&mut memory, mode).state().revoked, 1);
+    }
 }
 
 #[test]

@@ -185,6 +185,7 @@ mod tests {
             size: 1,
             board: "host".to_owned(),
             security_counter: 0,
+            revoke: 0,
             key: "0123456789abcdef".to_owned(),
             development_key: true,
             content: String::new(),

@@ -9,7 +9,7 @@ use crate::cargo::{self, CompileError, CompileRequest, Package};
 use crate::elf::{ElfError, flat_payload};
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
-use crate::keys::{KeyError, ProjectKey};
+use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
 use crate::project::OpenProject;
 use otaru_image::{ImageBuilder, board_uuids};
 use otaru_lsp_project::{
@@ -50,6 +50,9 @@ pub struct BuiltImage {
     pub board: String,
     /// Security counter.
     pub security_counter: u32,
+    /// Keys of the key table that the image revokes, bit = position.
+    #[serde(default)]
+    pub revoke: u16,
     /// Public half of the key that signed, 64 hex digits.
     pub key: String,
     /// Whether that key was made for development.
@@ -69,6 +72,9 @@ pub enum BuildError {
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Devices would refuse the image because of their key table.
+    #[error(transparent)]
+    KeyTable(#[from] KeyTableError),
     /// There is no build number.
     #[error(transparent)]
     Number(#[from] BuildNumberError),
@@ -119,6 +125,7 @@ impl Explain for BuildError {
         match self {
             Self::Compile(error) => error.code(),
             Self::Key(error) => error.code(),
+            Self::KeyTable(error) => error.code(),
             Self::Number(error) => error.code(),
             Self::Elf(ElfError::OutsideSlot { .. }) => "image-outside-slot",
             Self::Elf(_) => "elf-unusable",
@@ -134,6 +141,7 @@ impl Explain for BuildError {
         match self {
             Self::Compile(error) => error.hint(),
             Self::Key(error) => error.hint(),
+            Self::KeyTable(error) => error.hint(),
             Self::Number(error) => error.hint(),
             Self::Elf(ElfError::OutsideSlot { .. }) => {
                 Some("the linker script must place everything inside the slot".to_owned())
@@ -157,6 +165,7 @@ impl Explain for BuildError {
         match self {
             Self::Compile(error) => error.class(),
             Self::Key(error) => error.class(),
+            Self::KeyTable(error) => error.class(),
             Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
             Self::Number(_)
             | Self::Elf(_)
@@ -179,6 +188,7 @@ pub async fn build(
     let settings = &project.settings;
     // A missing key must not cost a compilation.
     let key = ProjectKey::load(&project.key_path())?;
+    let revoke = KeyTable::of(project, key.signing.public(), key.development)?.revoke();
     let package = Package::find(
         &project.root,
         settings.package.as_deref(),
@@ -209,6 +219,7 @@ pub async fn build(
             options,
             compiled,
             provenance,
+            revoke,
         },
         job,
     )?;
@@ -228,6 +239,8 @@ struct Source<'o> {
     options: &'o BuildOptions,
     compiled: cargo::Compiled,
     provenance: Provenance,
+    /// Keys that the image revokes.
+    revoke: u16,
 }
 
 fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {
@@ -249,7 +262,7 @@ fn pack(
 ) -> Result<BuiltImage, BuildError> {
     let settings = &project.settings;
     let payload = payload(project, &source.compiled.executable)?;
-    let content = content(project, key, version, &payload);
+    let content = content(project, key, version, (source.revoke, &payload));
     let numbers = BuildNumbers::in_folder(&project.state_dir());
     let number = numbers.number_for(&version.to_string(), &content)?;
     if let Some(aside) = &number.set_aside {
@@ -278,6 +291,7 @@ fn pack(
     .label(image_label(&label)?)
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
     .security_counter(settings.security_counter)
+    .revoke(source.revoke)
     .sign(&key.signing)
     .map_err(BuildError::Format)?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -300,6 +314,7 @@ fn pack(
         size: len,
         board: settings.board.name.clone(),
         security_counter: settings.security_counter,
+        revoke: source.revoke,
         key: key.signing.public().to_hex(),
         development_key: key.development,
         content,
@@ -332,7 +347,12 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
 }
 
 /// What makes two builds different: everything in the image except its label and number.
-fn content(project: &OpenProject, key: &ProjectKey, version: &Version, payload: &[u8]) -> String {
+fn content(
+    project: &OpenProject,
+    key: &ProjectKey,
+    version: &Version,
+    (revoke, payload): (u16, &[u8]),
+) -> String {
     let board = project.settings.board;
     let mut hash = Sha256::new();
     for part in [&version.to_string(), &board.vid, &board.cid] {
@@ -341,6 +361,10 @@ fn content(project: &OpenProject, key: &ProjectKey, version: &Version, payload: 
     }
     hash.update(project.settings.security_counter.to_le_bytes());
     hash.update(key.signing.public().to_bytes());
+    if revoke != 0 {
+        // Most images revoke nothing; theirs stay what they were.
+        hash.update(revoke.to_le_bytes());
+    }
     hash.update(payload);
     hex(&hash.finalize())
 }

@@ -3,6 +3,10 @@
 //! A key that was made for development says so in its own file, in a line above the PEM block,
 //! which every PEM reader skips. Devices and manager carry the mark along.
 
+mod table;
+
+pub use table::{KeyTable, KeyTableError};
+
 use crate::explain::{ErrorClass, Explain};
 use otaru_image::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
 use std::io::Read as _;
@@ -41,6 +45,9 @@ pub enum KeyError {
     /// There is no such file.
     #[error("the signing key {} does not exist", .0.display())]
     Missing(PathBuf),
+    /// There is no such file, and the key table names it.
+    #[error("the key {} of the key table does not exist", .0.display())]
+    MissingInTable(PathBuf),
     /// The file exists and is never overwritten.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
@@ -65,7 +72,7 @@ pub enum KeyError {
 impl Explain for KeyError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Missing(_) => "key-missing",
+            Self::Missing(_) | Self::MissingInTable(_) => "key-missing",
             Self::Exists(_) => "key-exists",
             Self::File { .. } => "key-unusable",
             Self::Storage { .. } => "key-storage",
@@ -78,6 +85,11 @@ impl Explain for KeyError {
                 "make one with `otaru keys new {}`, or correct `[signing] key` in Otaru.toml",
                 path.display()
             )),
+            Self::MissingInTable(_) => Some(
+                "correct `[signing] key_table` in Otaru.toml, or put the public half there: \
+                 `otaru keys list` shows it, a file with its 64 digits will do"
+                    .to_owned(),
+            ),
             Self::Exists(_) => Some(
                 "a key is never overwritten: devices that trust it would refuse every update"
                     .to_owned(),

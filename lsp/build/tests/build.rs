@@ -128,6 +128,51 @@ async fn the_same_source_gives_the_same_bytes_in_every_folder() {
 }
 
 #[tokio::test]
+async fn an_image_of_the_next_key_revokes_the_old_one() {
+    // Several keys, moving to a key provisioned in advance, revocation.
+    let folder = tempfile::tempdir().unwrap();
+    let before = project(folder.path(), MAIN);
+    let plain = built(&before).await;
+    ProjectKey::create(&folder.path().join("keys/next.pem"), true).unwrap();
+    let signing = |lines: &str| {
+        let text = format!(
+            "[project]\nname = \"lamp\"\nboard = \"host\"\n[signing]\n\
+             key_table = [\"keys/dev.pem\", \"keys/next.pem\"]\n{lines}\n"
+        );
+        std::fs::write(folder.path().join("Otaru.toml"), text).unwrap();
+        OpenProject::open(folder.path()).unwrap()
+    };
+    let revoked = |image: &BuiltImage| {
+        let bytes = std::fs::read(&image.path).unwrap();
+        inspect(&mut bytes.as_slice(), u32::MAX).unwrap().revoke
+    };
+    // A table alone changes nothing in the image.
+    let same = built(&signing("key = \"keys/dev.pem\"")).await;
+    assert_eq!(
+        (same.digest, same.label),
+        (plain.digest.clone(), plain.label)
+    );
+    let moving = signing("key = \"keys/next.pem\"\nrevoke = [\"keys/dev.pem\"]");
+    let moved = built(&moving).await;
+    assert_eq!((moved.revoke, revoked(&moved)), (1, 1));
+    // What it revokes is part of what makes two builds different.
+    let staying = built(&signing("key = \"keys/next.pem\"")).await;
+    assert_eq!((staying.revoke, revoked(&staying)), (0, 0));
+    assert_ne!(staying.label, moved.label);
+    // The same key under another name: found before anything is compiled.
+    std::fs::copy(
+        folder.path().join("keys/next.pem"),
+        folder.path().join("keys/twin.pem"),
+    )
+    .unwrap();
+    let own = signing("key = \"keys/twin.pem\"\nrevoke = [\"keys/next.pem\"]");
+    let error = build(&own, &BuildOptions::default(), &Job::new().0)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "revokes-own-key", "{error}");
+}
+
+#[tokio::test]
 async fn a_compile_error_is_told_with_its_place_and_makes_no_image() {
     // A41: a build error stops the chain and shows that step's error.
     let folder = tempfile::tempdir().unwrap();

@@ -44,6 +44,7 @@ fn image() -> BuiltImage {
         size: 1,
         board: "host".to_owned(),
         security_counter: 0,
+        revoke: 0,
         key: KEY.to_owned(),
         development_key: true,
         content: String::new(),

@@ -128,6 +128,23 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 doc: "Raise it when a fix must never be undone: a device that has confirmed an \
                       image refuses every image with a lower number.",
             },
+            KeyDoc {
+                name: "key_table",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("the key that signs"),
+                doc: "Files of the keys that a device trusts when it is flashed by cable, private or \
+                      public halves, at most eight. Devices know a key by its position, so the \
+                      order never changes.",
+            },
+            KeyDoc {
+                name: "revoke",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("none"),
+                doc: "Keys of `key_table` that devices give up for good when they confirm this \
+                      image. Sign with the key that you move to.",
+            },
         ],
     },
     TableDoc {

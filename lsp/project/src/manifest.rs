@@ -8,6 +8,8 @@ use crate::url::ManagerUrl;
 
 /// The manifest's file name.
 pub const MANIFEST_FILE_NAME: &str = "Otaru.toml";
+/// Keys that the device block has room for.
+const KEY_TABLE_LEN_MAX: usize = 8;
 
 /// Where the version comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +50,10 @@ pub struct Signing {
     pub key: Option<Spanned<String>>,
     /// The image's security counter.
     pub security_counter: Option<Spanned<u32>>,
+    /// Paths of the keys that devices trust, in their order.
+    pub key_table: Vec<Spanned<String>>,
+    /// Those of them that the image revokes.
+    pub revoke: Vec<Spanned<String>>,
 }
 
 /// `[manager]`
@@ -106,6 +112,10 @@ pub struct Settings {
     pub key: String,
     /// The image's security counter.
     pub security_counter: u32,
+    /// Paths of the keys that devices trust, in their order; none: only the key that signs.
+    pub key_table: Vec<String>,
+    /// Those of them that the image revokes.
+    pub revoke: Vec<String>,
     /// The manager's address, if the manifest names one.
     pub manager_url: Option<ManagerUrl>,
     /// Name of the firmware in the manager.
@@ -136,6 +146,10 @@ impl Manifest {
             .mode
             .as_ref()
             .map_or(board.defaults.mode, |mode| mode.value);
+        let texts = |values: &[Spanned<String>]| {
+            let texts = values.iter().map(|text| text.value.clone());
+            texts.collect::<Vec<_>>()
+        };
         let text = |value: &Option<Spanned<String>>| value.as_ref().map(|text| text.value.clone());
         let device = text(&self.manager.device).map(UpdateTarget::Device);
         let fleet = text(&self.manager.fleet).map(UpdateTarget::Fleet);
@@ -148,17 +162,15 @@ impl Manifest {
                 .map_or(VersionSource::Cargo, |version| version.value.clone()),
             package: text(&project.package),
             bin: text(&project.bin),
-            features: project
-                .features
-                .iter()
-                .map(|feature| feature.value.clone())
-                .collect(),
+            features: texts(&project.features),
             key: text(&self.signing.key)?,
             security_counter: self
                 .signing
                 .security_counter
                 .as_ref()
                 .map_or(0, |at| at.value),
+            key_table: texts(&self.signing.key_table),
+            revoke: texts(&self.signing.revoke),
             manager_url: self.manager.url.as_ref().map(|url| url.value.clone()),
             firmware: text(&self.manager.firmware).unwrap_or_else(|| name.clone()),
             target: device.or(fleet),
@@ -239,10 +251,64 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
         "add `key = \"keys/dev.pem\"`; `otaru keys new` makes one",
     );
     let security_counter = table.number("security_counter", 0..=u32::MAX);
+    let key_table = table.strings("key_table");
+    let revoke = table.strings("revoke");
+    check_key_table(table, &key_table);
+    check_revoke(table, (&key_table, &revoke), key.as_ref());
     Signing {
         span: table.place().span.clone(),
         key,
         security_counter,
+        key_table,
+        revoke,
+    }
+}
+
+/// Reports keys for which a device has no place, and those that stand there twice.
+fn check_key_table(table: &mut Reader<'_>, keys: &[Spanned<String>]) {
+    for (index, key) in keys.iter().enumerate() {
+        if index >= KEY_TABLE_LEN_MAX {
+            let message = format!("a device holds at most {KEY_TABLE_LEN_MAX} keys");
+            table.report(Problem::error(Code::Value, key.span.clone(), message));
+            return;
+        }
+        if keys
+            .iter()
+            .take(index)
+            .any(|other| other.value == key.value)
+        {
+            let message = format!("`{}` stands in `key_table` already", key.value);
+            table.report(Problem::error(Code::Value, key.span.clone(), message));
+        }
+    }
+}
+
+/// Reports keys that devices do not have, and the one that signs.
+fn check_revoke(
+    table: &mut Reader<'_>,
+    (key_table, revoke): (&[Spanned<String>], &[Spanned<String>]),
+    signer: Option<&Spanned<String>>,
+) {
+    let names: Vec<&str> = key_table.iter().map(|key| key.value.as_str()).collect();
+    for key in revoke {
+        if signer.is_some_and(|signer| signer.value == key.value) {
+            let message = format!(
+                "`{}` signs the image and cannot be revoked by it",
+                key.value
+            );
+            table.report(
+                Problem::error(Code::Conflict, key.span.clone(), message)
+                    .with_hint("sign with the key that you move to: `key`"),
+            );
+        } else if !names.contains(&key.value.as_str()) {
+            let message = format!("`{}` is not in `key_table`", key.value);
+            let problem = Problem::error(Code::Value, key.span.clone(), message);
+            table.report(if names.is_empty() {
+                problem.with_hint("list in `key_table` which keys your devices were flashed with")
+            } else {
+                problem.with_nearest(&key.value, &names)
+            });
+        }
     }
 }
 

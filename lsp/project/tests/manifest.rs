@@ -84,6 +84,7 @@ fn a_complete_manifest_has_no_problems_and_all_settings() {
     assert_eq!(settings.features, ["quiet"]);
     assert_eq!(settings.key, "keys/dev.pem");
     assert_eq!(settings.security_counter, 3);
+    assert!(settings.key_table.is_empty() && settings.revoke.is_empty());
     assert_eq!(
         settings.manager_url.unwrap().as_str(),
         "https://fota.example"
@@ -342,4 +343,57 @@ fn the_list_of_keys_is_what_the_reader_knows() {
         listed.sort();
         assert_eq!(known, listed, "[{}]", table.name);
     }
+}
+
+/// The complete manifest with these lines behind the security counter, in lines 14 and following.
+fn with_keys(lines: &str) -> String {
+    with(
+        "security_counter = 3",
+        &format!("security_counter = 3\n{lines}"),
+    )
+}
+
+#[test]
+fn keys_to_revoke_are_keys_of_the_table_and_not_the_one_that_signs() {
+    let table = "key_table = [\"keys/old.pub\", \"keys/dev.pem\"]";
+    let check_revoke = |revoke: &str, expected: &str| {
+        let text = with_keys(&format!("{table}\nrevoke = [\"{revoke}\"]"));
+        check(&text, &[expected]);
+    };
+    check_revoke(
+        "keys/odl.pub",
+        "15:11 \"\\\"keys/odl.pub\\\"\" value: `keys/odl.pub` is not in `key_table` | did you mean `keys/old.pub`?",
+    );
+    check_revoke(
+        "keys/dev.pem",
+        "15:11 \"\\\"keys/dev.pem\\\"\" conflict: `keys/dev.pem` signs the image and cannot be revoked by it | sign with the key that you move to: `key`",
+    );
+    check(
+        &with_keys("revoke = [\"keys/old.pub\"]"),
+        &[
+            "14:11 \"\\\"keys/old.pub\\\"\" value: `keys/old.pub` is not in `key_table` | list in `key_table` which keys your devices were flashed with",
+        ],
+    );
+    let good = with_keys(&format!("{table}\nrevoke = [\"keys/old.pub\"]"));
+    check(&good, &[]);
+    let settings = Manifest::parse(&good).model.settings().unwrap();
+    assert_eq!(settings.key_table, ["keys/old.pub", "keys/dev.pem"]);
+    assert_eq!(settings.revoke, ["keys/old.pub"]);
+}
+
+#[test]
+fn a_key_table_has_eight_places_and_names_each_key_once() {
+    let names = |count: u8| {
+        let names: Vec<String> = (0..count).map(|n| format!("\"k{n}\"")).collect();
+        with_keys(&format!("key_table = [{}]", names.join(", ")))
+    };
+    check(&names(8), &[]);
+    check(
+        &names(10),
+        &["14:62 \"\\\"k8\\\"\" value: a device holds at most 8 keys"],
+    );
+    check(
+        &with_keys("key_table = [\"a\", \"a\"]"),
+        &["14:19 \"\\\"a\\\"\" value: `a` stands in `key_table` already"],
+    );
 }

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 const DEADLINE_S_DEFAULT: u32 = 300;
 const DEADLINE_S_MAX: u32 = 65_535;
 const RETRIES_MAX: u32 = 10;
+const TRIALS_MAX: u32 = 16;
 
 /// A deployment to start.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,6 +33,9 @@ pub(crate) struct NewDeployment {
     pub(crate) deadline_s: Option<u32>,
     /// Attempts that may follow a failed one by themselves, 0 to 10; none by default.
     pub(crate) retries: Option<u32>,
+    /// How often the new firmware may be started before it has to have confirmed itself, 1 to 16; as
+    /// each device's board says by default.
+    pub(crate) trials: Option<u32>,
 }
 
 /// A deployment that was started.
@@ -70,10 +74,16 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Started>), ApiError> {
     let deadline_s = new.deadline_s.unwrap_or(DEADLINE_S_DEFAULT);
     let retries = new.retries.unwrap_or(0);
-    if !(1..=DEADLINE_S_MAX).contains(&deadline_s) || retries > RETRIES_MAX {
+    let trials_fit = new
+        .trials
+        .is_none_or(|trials| (1..=TRIALS_MAX).contains(&trials));
+    if !(1..=DEADLINE_S_MAX).contains(&deadline_s) || retries > RETRIES_MAX || !trials_fit {
         return Err(ApiError::bad_request(
             "out-of-range",
-            format!("deadline_s is 1 to {DEADLINE_S_MAX}, retries 0 to {RETRIES_MAX}"),
+            format!(
+                "deadline_s is 1 to {DEADLINE_S_MAX}, retries 0 to {RETRIES_MAX}, trials 1 to \
+                 {TRIALS_MAX}"
+            ),
         ));
     }
     let mut effects = Effects::default();
@@ -86,6 +96,7 @@ pub(crate) async fn create(
         target: &new.target,
         deadline_s,
         retries,
+        trials: new.trials,
     };
     let made = deploy::start(&app, &mut tx, &order, &mut effects).await?;
     tx.commit().await?;

@@ -285,6 +285,9 @@ pub struct Deployment {
     pub deadline_s: i64,
     /// Attempts that may follow a failed one by themselves.
     pub retries: i64,
+    /// How often the new firmware may be started before it has to have confirmed itself; missing:
+    /// as each device's board says.
+    pub trials: Option<i64>,
     /// Who started it.
     pub created_by: String,
     /// When.
@@ -307,6 +310,7 @@ impl From<DeploymentRow> for Deployment {
             target: serde_json::from_str(&row.target).unwrap_or_default(),
             deadline_s: row.deadline_s,
             retries: row.retries,
+            trials: row.trials,
             created_by: row.created_by,
             created_at: rfc3339(row.created_at),
             action_count: row.action_count,
@@ -408,6 +412,8 @@ pub struct Attempt {
     pub started_at: String,
     /// When it ended.
     pub ended_at: Option<String>,
+    /// What the device said about the install.
+    pub install: Install,
     /// Its history, oldest first.
     pub transitions: Vec<Transition>,
     /// Last console lines of a firmware that failed, oldest first.
@@ -423,10 +429,33 @@ impl Attempt {
             reason: row.cause,
             started_at: rfc3339(row.started_at),
             ended_at: row.ended_at.map(rfc3339),
+            install: Install {
+                from: row.from_image,
+                to: row.to_image,
+                chunks: row.chunks,
+                cuts: row.cuts,
+                ms: row.install_ms,
+            },
             transitions,
             console,
         }
     }
+}
+
+/// What a device said about the install of an attempt. Only Otaru devices say it, and not before the
+/// install.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Install {
+    /// The image that ran before: the first 16 hex digits of its SHA-256.
+    pub from: Option<String>,
+    /// The image that the attempt is for, likewise.
+    pub to: Option<String>,
+    /// Chunks in which the two differ: how many were copied.
+    pub chunks: Option<i64>,
+    /// Resets that the install and the revert survived.
+    pub cuts: Option<i64>,
+    /// Milliseconds of the install.
+    pub ms: Option<i64>,
 }
 
 /// One entry of an attempt's history.

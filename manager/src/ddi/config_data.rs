@@ -44,7 +44,13 @@ pub(super) async fn put(
         for mut action in store::actions::open_of_device(&mut tx, row.seq).await? {
             if action.is_foreign {
                 let text = Some("an Otaru device installs signed images only");
-                let event = (Event::Unsuitable, Note { text, console: &[] });
+                let event = (
+                    Event::Unsuitable,
+                    Note {
+                        text,
+                        ..Note::default()
+                    },
+                );
                 let applied =
                     engine::apply(&app, &mut tx, &mut action, event, &mut effects).await?;
                 debug_assert!(applied.is_ok(), "an open action can always end");

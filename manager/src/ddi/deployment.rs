@@ -87,6 +87,11 @@ async fn body(
     let version = store::catalog::version_by_seq(conn, action.version_seq)
         .await?
         .ok_or_else(|| DdiError::not_found("version"))?;
+    let mut metadata =
+        vec![json!({ "key": "otaru.deadline_s", "value": action.deadline_s.to_string() })];
+    if let Some(trials) = action.trials {
+        metadata.push(json!({ "key": "otaru.trials", "value": trials.to_string() }));
+    }
     let mut body = json!({
         "id": action.ddi_id.to_string(),
         "deployment": {
@@ -97,9 +102,7 @@ async fn body(
                 "version": version.version,
                 "name": version.firmware_name,
                 "artifacts": [artifact(&device.url, &version)],
-                "metadata": [
-                    { "key": "otaru.deadline_s", "value": action.deadline_s.to_string() },
-                ],
+                "metadata": metadata,
             }],
         },
     });

@@ -7,7 +7,7 @@ use crate::app::AppState;
 use crate::engine::{self, Effects, Note};
 use crate::error::ApiError;
 use crate::store;
-use crate::store::attempts::{CONSOLE_LINES_MAX, NewTransition};
+use crate::store::attempts::{CONSOLE_LINES_MAX, Install, NewTransition};
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -62,6 +62,7 @@ pub(super) async fn deployment(
     let note = Note {
         text: message.text.as_deref(),
         console: &console,
+        install: message.install,
     };
     let event = (Event::Report(report), note);
     let applied = engine::apply(&app, &mut tx, &mut action, event, &mut effects).await?;
@@ -99,6 +100,7 @@ pub(super) async fn cancel(
     let note = Note {
         text: message.text.as_deref(),
         console: &[],
+        install: Install::default(),
     };
     let event = (Event::CancelAnswered(answer), note);
     let applied = engine::apply(&app, &mut tx, &mut action, event, &mut effects).await?;
@@ -133,6 +135,7 @@ struct Message {
     phase: Option<Phase>,
     reason: Option<Reason>,
     digest: Option<[u8; 32]>,
+    install: Install,
     text: Option<String>,
     console: Vec<String>,
 }
@@ -166,6 +169,7 @@ impl Message {
             phase: None,
             reason: None,
             digest: None,
+            install: Install::default(),
             text: None,
             console: Vec::new(),
         };
@@ -186,6 +190,13 @@ impl Message {
             self.phase = Some(facts.phase);
             self.reason = facts.reason;
             self.digest = facts.digest;
+            self.install = Install {
+                from: facts.from,
+                to: facts.to,
+                chunks: facts.chunks,
+                cuts: facts.cuts,
+                ms: facts.ms,
+            };
         } else if let Some(console) = line.strip_prefix("console: ") {
             if self.console.len() < CONSOLE_LINES_MAX {
                 self.console.push(shorten(console, CONSOLE_LINE_LEN_MAX));

@@ -23,6 +23,8 @@ pub(crate) struct StoredAction {
     pub(crate) digest: String,
     pub(crate) is_foreign: bool,
     pub(crate) deadline_s: i64,
+    /// Starts of the new firmware, if the deployment says so.
+    pub(crate) trials: Option<i64>,
     pub(crate) already_running: bool,
     pub(crate) message: Option<String>,
     pub(crate) state: Action,
@@ -42,6 +44,7 @@ impl<'r> sqlx::FromRow<'r, SqliteRow> for StoredAction {
             digest: row.try_get("sha256")?,
             is_foreign: row.try_get("is_foreign")?,
             deadline_s: row.try_get("deadline_s")?,
+            trials: row.try_get("trials")?,
             already_running: row.try_get("already_running")?,
             message: row.try_get("message")?,
             state: decode(row)?,
@@ -53,7 +56,7 @@ macro_rules! select_actions {
     ($rest:literal) => {
         concat!(
             "SELECT x.seq, x.id, d.workspace, x.device, e.kind AS device_kind, ",
-            "t.ddi_id, d.version AS version_seq, v.version, a.sha256, v.is_foreign, d.deadline_s, ",
+            "t.ddi_id, d.version AS version_seq, v.version, a.sha256, v.is_foreign, d.deadline_s, d.trials, ",
             "x.already_running, x.message, x.status, x.attempt, x.retries_left, x.trial_proven, ",
             "x.cancel, x.cancel_from, x.late, x.verified, x.phase, x.percent, x.cause, x.wake_at ",
             "FROM actions x JOIN deployments d ON d.id = x.deployment ",

@@ -1,6 +1,7 @@
 //! Attempts and their history: transitions and the failing firmware's last console lines.
 
 use super::Conn;
+use crate::secret;
 use otaru_ddi::Phase;
 use otaru_manager_rollout::{Action, Cause, Status};
 use sqlx::{query, query_as, query_scalar};
@@ -19,6 +20,11 @@ row! {
         cause: Option<String>,
         started_at: i64,
         ended_at: Option<i64>,
+        from_image: Option<String>,
+        to_image: Option<String>,
+        chunks: Option<i64>,
+        cuts: Option<i64>,
+        install_ms: Option<i64>,
     }
 }
 
@@ -76,6 +82,54 @@ pub(crate) async fn end(
         .bind(ddi_id)
         .execute(conn)
         .await?;
+    Ok(())
+}
+
+/// What a device says about the install of an attempt; `None` leaves what it said before.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Install {
+    /// Beginning of the digest of the image that ran before.
+    pub(crate) from: Option<[u8; 8]>,
+    /// Beginning of the digest of the image that the attempt is for.
+    pub(crate) to: Option<[u8; 8]>,
+    pub(crate) chunks: Option<u32>,
+    pub(crate) cuts: Option<u32>,
+    pub(crate) ms: Option<u32>,
+}
+
+impl Install {
+    const fn is_empty(&self) -> bool {
+        self.from.is_none()
+            && self.to.is_none()
+            && self.chunks.is_none()
+            && self.cuts.is_none()
+            && self.ms.is_none()
+    }
+}
+
+/// Notes what the device said about the install.
+pub(crate) async fn set_install(
+    conn: &mut Conn,
+    ddi_id: i64,
+    install: &Install,
+) -> sqlx::Result<()> {
+    if install.is_empty() {
+        return Ok(());
+    }
+    let hex = |image: Option<[u8; 8]>| image.map(|image| secret::hex(&image));
+    query(
+        "UPDATE attempts SET from_image = coalesce(?2, from_image),
+         to_image = coalesce(?3, to_image), chunks = coalesce(?4, chunks),
+         cuts = coalesce(?5, cuts), install_ms = coalesce(?6, install_ms) WHERE ddi_id = ?1",
+    )
+    .bind(ddi_id)
+    .bind(hex(install.from))
+    .bind(hex(install.to))
+    .bind(install.chunks)
+    .bind(install.cuts)
+    .bind(install.ms)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -155,8 +209,8 @@ pub(crate) async fn append_console(
 
 pub(crate) async fn of_action(conn: &mut Conn, action: &str) -> sqlx::Result<Vec<AttemptRow>> {
     query_as(
-        "SELECT t.ddi_id, t.number, t.status, t.cause, t.started_at, t.ended_at
-         FROM attempts t JOIN actions x ON x.seq = t.action WHERE x.id = ? ORDER BY t.number",
+        "SELECT t.ddi_id, t.number, t.status, t.cause, t.started_at, t.ended_at, t.from_image,
+         t.to_image, t.chunks, t.cuts, t.install_ms FROM attempts t JOIN actions x ON x.seq = t.action WHERE x.id = ? ORDER BY t.number",
     )
     .bind(action)
     .fetch_all(conn)

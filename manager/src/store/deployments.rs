@@ -13,6 +13,7 @@ row! {
         target: String,
         deadline_s: i64,
         retries: i64,
+        trials: Option<i64>,
         created_by: String,
         created_at: i64,
         action_count: i64,
@@ -25,7 +26,7 @@ macro_rules! select_deployments {
     ($rest:literal) => {
         concat!(
             "SELECT d.id, v.firmware, f.name AS firmware_name, ",
-            "v.version, d.target, d.deadline_s, d.retries, d.created_by, d.created_at, ",
+            "v.version, d.target, d.deadline_s, d.retries, d.trials, d.created_by, d.created_at, ",
             "(SELECT count(*) FROM actions x WHERE x.deployment = d.id) AS action_count, ",
             "(SELECT count(*) FROM actions x WHERE x.deployment = d.id AND x.is_open = 1) ",
             "AS open_count, (SELECT count(*) FROM actions x WHERE x.deployment = d.id ",
@@ -46,6 +47,7 @@ pub(crate) struct NewDeployment<'a> {
     pub(crate) target: &'a str,
     pub(crate) deadline_s: i64,
     pub(crate) retries: i64,
+    pub(crate) trials: Option<u32>,
     pub(crate) created_by: &'a str,
     pub(crate) now_ms: i64,
 }
@@ -53,8 +55,8 @@ pub(crate) struct NewDeployment<'a> {
 pub(crate) async fn insert(conn: &mut Conn, new: &NewDeployment<'_>) -> sqlx::Result<()> {
     query(
         "INSERT INTO deployments
-         (id, workspace, version, target, deadline_s, retries, created_by, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+         (id, workspace, version, target, deadline_s, retries, trials, created_by, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.id)
     .bind(new.workspace)
@@ -62,6 +64,7 @@ pub(crate) async fn insert(conn: &mut Conn, new: &NewDeployment<'_>) -> sqlx::Re
     .bind(new.target)
     .bind(new.deadline_s)
     .bind(new.retries)
+    .bind(new.trials)
     .bind(new.created_by)
     .bind(new.now_ms)
     .execute(conn)

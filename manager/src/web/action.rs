@@ -105,6 +105,10 @@ pub(super) struct AttemptView {
     pub(super) reason: Option<String>,
     pub(super) started: Moment,
     pub(super) duration: String,
+    /// Figures of the install.
+    pub(super) install: Option<String>,
+    /// Beginnings of the digests of the image before and of the one it was for.
+    pub(super) images: Option<(String, String)>,
     pub(super) transitions: Vec<TransitionView>,
     pub(super) console: Vec<String>,
 }
@@ -132,6 +136,8 @@ impl AttemptView {
         });
         Self {
             transitions: transitions.collect(),
+            install: words::install(&view.install),
+            images: view.install.from.zip(view.install.to),
             number: view.number,
             ddi_id: view.ddi_id,
             status: StatusWord::new(&view.status),

@@ -176,6 +176,7 @@ pub(super) async fn start(
         target,
         deadline_s: form.number("deadline_s", "the confirm deadline in seconds")?,
         retries: form.number("retries", "the number of retries")?,
+        trials: None,
     };
     let state = State(app.clone());
     let started = api::deployments::create(state, visitor.caller.clone(), Body(new))

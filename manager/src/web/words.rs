@@ -1,5 +1,6 @@
 //! Words for people: states, reasons, times, sizes.
 
+use crate::api::views::Install;
 use crate::config::rfc3339;
 use askama::Template;
 use askama::filters::HtmlSafe;
@@ -124,6 +125,19 @@ pub(super) fn count(n: impl Borrow<i64>, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
+/// The figures of an install in a sentence without an end; nothing if the device gave none.
+pub(super) fn install(install: &Install) -> Option<String> {
+    let chunks = install.chunks?;
+    let mut text = format!("{} copied", count(chunks, "chunk"));
+    if let Some(ms) = install.ms {
+        text += &format!(" in {}", duration(ms));
+    }
+    if let Some(cuts) = install.cuts.filter(|cuts| *cuts > 0) {
+        text += &format!(", {} survived", count(cuts, "reset"));
+    }
+    Some(text)
+}
+
 /// How an action's status is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StatusWord {
@@ -235,6 +249,9 @@ fn device_reason(reason: Reason) -> &'static str {
         }
         Reason::DependencyUnmet => "The image needs another image that the device does not have.",
         Reason::NotDecryptable => "The image is encrypted for another device.",
+        Reason::RevokesOwnKey => {
+            "The image would revoke the key that signed it, and could not be started again."
+        }
     }
 }
 
@@ -285,6 +302,29 @@ mod tests {
             "2.2 s"
         );
         assert_eq!(between("x", "y"), "");
+    }
+
+    #[test]
+    fn figures_of_an_install_are_shown_if_there_are_any() {
+        let with = |chunks, cuts, ms| {
+            super::install(&Install {
+                from: None,
+                to: None,
+                chunks,
+                cuts,
+                ms,
+            })
+        };
+        assert_eq!(with(None, Some(1), Some(2)), None);
+        assert_eq!(with(Some(1), None, None).as_deref(), Some("1 chunk copied"));
+        assert_eq!(
+            with(Some(12), Some(0), Some(345)).as_deref(),
+            Some("12 chunks copied in 345 ms")
+        );
+        assert_eq!(
+            with(Some(12), Some(2), Some(1_500)).as_deref(),
+            Some("12 chunks copied in 1.5 s, 2 resets survived")
+        );
     }
 
     #[test]

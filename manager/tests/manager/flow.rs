@@ -110,7 +110,8 @@ async fn failing_trial_is_reverted_with_reason_text_and_console() {
     let (id, _) = device.fetch().await;
     device.go_to(id, "trial", &digest(&image)).await;
     let details = [
-        "otaru phase=trial reason=unhealthy",
+        "otaru phase=trial reason=unhealthy from=0102030405060708 to=1112131415161718 chunks=12 \
+         cuts=2 ms=345",
         "refusal: pump is stuck",
         "console: a",
         "console: b",
@@ -121,11 +122,61 @@ async fn failing_trial_is_reverted_with_reason_text_and_console() {
     assert_eq!(action["reason"], "unhealthy");
     assert_eq!(action["message"], "pump is stuck");
     assert_eq!(action["attempts"][0]["console"], json!(["a", "b"]));
+    let install = json!({"from": "0102030405060708", "to": "1112131415161718", "chunks": 12,
+        "cuts": 2, "ms": 345});
+    assert_eq!(action["attempts"][0]["install"], install);
     assert_eq!(
         device.offered().await,
         None,
         "the same version is not offered for ever"
     );
+}
+
+#[tokio::test]
+async fn figures_of_the_trial_stay_when_the_outcome_has_none() {
+    let manager = TestManager::start().await;
+    let device = manager.otaru_device().await;
+    let image = manager.firmware("1.1.0").await;
+    let action = manager.deploy("1.1.0", &device).await;
+    let (id, _) = device.fetch().await;
+    let shown = async || {
+        let action = manager.get(&format!("/actions/{action}")).await;
+        action["attempts"][0]["install"].clone()
+    };
+    let nothing = json!({"from": null, "to": null, "chunks": null, "cuts": null, "ms": null});
+    assert_eq!(shown().await, nothing);
+    let digest = digest(&image);
+    let trial = format!("otaru phase=trial digest={digest} to=1112131415161718 chunks=3 cuts=0");
+    device.report(id, &trial).await;
+    let line = format!("otaru phase=confirmed digest={digest} from=0102030405060708 ms=0");
+    device.close(id, "success", &[&line]).await;
+    let install = json!({"from": "0102030405060708", "to": "1112131415161718", "chunks": 3,
+        "cuts": 0, "ms": 0});
+    assert_eq!(shown().await, install);
+}
+
+#[tokio::test]
+async fn deployment_tells_the_device_how_many_trials_there_are_if_it_says_so() {
+    let manager = TestManager::start().await;
+    let device = manager.otaru_device().await;
+    manager.firmware("1.1.0").await;
+    let mut order = json!({"firmware": "counter", "version": "1.1.0",
+        "target": {"devices": [device.id]}, "trials": 3});
+    let made = manager.make("/deployments", order.clone()).await;
+    let shown = manager
+        .get(&format!("/deployments/{}", text(&made["id"])))
+        .await;
+    assert_eq!(shown["trials"], 3);
+    let (_, deployment) = device.fetch().await;
+    let metadata = &deployment["deployment"]["chunks"][0]["metadata"];
+    let expected = json!([{"key": "otaru.deadline_s", "value": "300"},
+        {"key": "otaru.trials", "value": "3"}]);
+    assert_eq!(*metadata, expected);
+    for trials in [0, 17] {
+        order["trials"] = json!(trials);
+        let refused = manager.refused("/deployments", order.clone()).await;
+        assert_eq!(refused, (400, "out-of-range".to_owned()));
+    }
 }
 
 #[tokio::test]

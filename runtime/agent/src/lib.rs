@@ -31,8 +31,10 @@ pub mod tail;
 
 pub use console::{Notice, print_line};
 pub use driver::{begin_console, run};
+pub use otaru_ddi::{Phase as OutcomePhase, Reason};
+pub use otaru_record::DigestStart;
 pub use platform::{Application, Boot, MayInstall, Platform, ResetReason};
 pub use session::{
     Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Found, Report, Session, Text,
 };
-pub use status::{Progress, Status, UpdatePhase, Version};
+pub use status::{Outcome, Progress, Status, UpdatePhase, Version};

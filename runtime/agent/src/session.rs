@@ -24,7 +24,7 @@ use otaru_flash::{Mode, Slot};
 use otaru_record::{Cause, Phase, State, WrongPhase};
 
 pub use event::{Action, BLOCK_LEN, Event, Found, Report, Text};
-pub(crate) use outcome::reason_of;
+pub(crate) use outcome::{phase_of, reason_of};
 
 use crate::ResetReason;
 use crate::console::Notice;
@@ -50,6 +50,8 @@ pub struct Device {
     pub label: Option<otaru_image::Label>,
     /// Security counter of the running image.
     pub counter: u32,
+    /// Keys that the running image revokes when it is confirmed, bit = position in the key table.
+    pub revoke: u16,
 }
 
 /// For what a poll is made: decides how its reply is understood.

@@ -3,7 +3,11 @@
 use core::cell::Cell;
 use core::fmt;
 
+use otaru_ddi::Reason;
 use otaru_image::Label;
+use otaru_record::{Cause, DigestStart, State};
+
+use crate::session::{phase_of, reason_of};
 
 /// The running firmware's version as people read it: `Factory` after a flash by cable, else the
 /// image's label; with the prefix `testing-` while on trial.
@@ -79,6 +83,72 @@ pub struct Progress {
     pub percent: u8,
 }
 
+/// How the last update of this device ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// DDI action id of the attempt.
+    pub attempt: u64,
+    /// Beginning of the digest of the image that ran before.
+    pub from: DigestStart,
+    /// Beginning of the digest of the image the update was for; zeros if the manager never said.
+    pub to: DigestStart,
+    /// Why it failed; `None`: it was confirmed.
+    pub reason: Option<Reason>,
+    /// The phase in which it ended.
+    pub phase: otaru_ddi::Phase,
+    /// Resets survived during the install and the revert.
+    pub cuts: u16,
+    /// Chunks copied by the install; 0 if it came to none.
+    pub chunks: u16,
+    /// Milliseconds of the install; 0 if the board has no clock while it boots.
+    pub millis: u32,
+    /// Whether the manager has been told.
+    pub reported: bool,
+}
+
+impl Outcome {
+    /// The outcome in this state of the record. There is none before the first update, and none
+    /// while the bootloader's figures of the present one are only there to be completed.
+    fn of(state: &State) -> Option<Self> {
+        let outcome = &state.outcome;
+        let ended = outcome.attempt != 0 && outcome.attempt != state.attempt;
+        (ended && outcome.cause != Cause::None).then(|| {
+            let reason = reason_of(outcome.cause);
+            Self {
+                attempt: outcome.attempt,
+                from: outcome.from,
+                to: outcome.to,
+                reason,
+                phase: match reason {
+                    Some(_) => phase_of(outcome.phase),
+                    None => otaru_ddi::Phase::Confirmed,
+                },
+                cuts: outcome.cuts,
+                chunks: outcome.chunks,
+                millis: outcome.millis,
+                reported: outcome.reported,
+            }
+        })
+    }
+}
+
+/// One line for people, without the images' digests.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            Some(reason) => write!(f, "failed while {} ({reason})", self.phase)?,
+            None => f.write_str("confirmed")?,
+        }
+        if self.chunks > 0 {
+            write!(f, ", {} chunks in {} ms", self.chunks, self.millis)?;
+        }
+        if self.cuts > 0 {
+            write!(f, ", {} resets survived", self.cuts)?;
+        }
+        Ok(())
+    }
+}
+
 /// What the application may show at any time. Make one, lend it to the agent and to the
 /// application.
 #[derive(Debug, Default)]
@@ -86,6 +156,7 @@ pub struct Status {
     online: Cell<bool>,
     version: Cell<Version>,
     progress: Cell<Progress>,
+    outcome: Cell<Option<Outcome>>,
 }
 
 impl Status {
@@ -114,12 +185,22 @@ impl Status {
         self.progress.get().percent
     }
 
+    /// How the last update ended; `None` before the first one, and as long as this firmware is on
+    /// trial. Known from the start, before the manager has been told.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.outcome.get()
+    }
+
     pub(crate) fn set_online(&self, online: bool) {
         self.online.set(online);
     }
 
     pub(crate) fn set_version(&self, version: Version) {
         self.version.set(version);
+    }
+
+    pub(crate) fn set_outcome(&self, state: &State) {
+        self.outcome.set(Outcome::of(state));
     }
 
     /// Sets the progress; whether it has changed.

@@ -84,18 +84,30 @@ impl Device {
     /// # Panics
     /// If that fails.
     pub fn flash(&self, image: &[u8], key: &SigningKey) {
+        self.flash_trusting(image, &[key]);
+    }
+
+    /// The same with this key table.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn flash_trusting(&self, image: &[u8], keys: &[&SigningKey]) {
         let mut control = self.control();
         let mut probe = control.hold().expect("the probe attaches");
         let request = FlashRequest {
             board: board(),
             mode: self.mode,
-            keys: vec![Key {
-                public: key.public().to_bytes(),
-                kind: otaru_flash::KeyKind::Ed25519,
-                development: true,
-            }],
+            keys: keys
+                .iter()
+                .map(|key| Key {
+                    public: key.public().to_bytes(),
+                    kind: otaru_flash::KeyKind::Ed25519,
+                    development: true,
+                })
+                .collect(),
             image,
             security_counter: 1,
+            revoked: 0,
         };
         let (job, _events) = Job::new();
         flash(&mut probe, &request, &job).expect("the device can be flashed");

@@ -8,10 +8,11 @@ use crate::failure::Failure;
 use crate::progress::follow;
 use crate::session::{Session, default_device};
 use otaru_board_host::control::Client;
-use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore, Key, KeyKind};
+use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore};
 use otaru_image::PublicKey;
 use otaru_lsp_build::device::{self, FlashRequest, Flashed};
 use otaru_lsp_build::image::BuiltImage;
+use otaru_lsp_build::keys::KeyTable;
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::{Job, Phase};
@@ -71,14 +72,8 @@ pub(crate) async fn flash_image(
             error.to_string(),
         )
     })?;
-    let keys = vec![Key {
-        public: public.to_bytes(),
-        kind: match public.kind() {
-            otaru_image::KeyKind::Ed25519 => KeyKind::Ed25519,
-            otaru_image::KeyKind::P256 { y_odd } => KeyKind::P256 { y_odd },
-        },
-        development: image.development_key,
-    }];
+    let table = KeyTable::of(project, public, image.development_key)?;
+    let (keys, revoked) = (table.keys(), table.revoke());
     let counter = image.security_counter;
     follow(session.output, async |job: Job| {
         local
@@ -89,6 +84,7 @@ pub(crate) async fn flash_image(
                     keys,
                     image: &bytes,
                     security_counter: counter,
+                    revoked,
                 };
                 write(client, &request, &job)
             })

@@ -236,6 +236,7 @@ proptest! {
         (major, minor, revision, build) in any::<(u8, u8, u16, u32)>(),
         label in proptest::option::of("[^\\p{Cc}]{1,8}"),
         counter in proptest::option::of(any::<u32>()),
+        revoke: u16,
         board in proptest::option::of(("[ -~]{0,20}", "[ -~]{0,20}")),
         address in proptest::option::of(any::<u32>()),
         seed in any::<[u8; 32]>(),
@@ -249,6 +250,7 @@ proptest! {
         if let Some(label) = label { builder = builder.label(label); }
         if let Some(counter) = counter { builder = builder.security_counter(counter); }
         if let Some(board) = board { builder = builder.board(board); }
+        builder = builder.revoke(revoke);
         if let Some(address) = address { builder = builder.rom_address(address); }
         let image = builder.sign(&key).unwrap();
 
@@ -272,6 +274,7 @@ proptest! {
         prop_assert_eq!(info.board(), board);
         prop_assert_eq!(info.rom_address(), address);
         prop_assert_eq!(info.security_counter, counter.unwrap_or(0));
+        prop_assert_eq!(info.revoke, revoke);
         let start = usize::from(header_len);
         prop_assert_eq!(&image[start..start + payload.len()], &payload[..]);
     }

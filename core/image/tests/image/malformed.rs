@@ -295,7 +295,7 @@ fn unknown_protected_entries_are_refused_unless_they_are_a_vendors() {
             ImageError::Unsupported(Unsupported::ProtectedTlv(kind)),
         );
     }
-    for kind in [0x00a1, 0x00ff, 0x01a0, 0xffa0, 0xfffe] {
+    for kind in [0x00a2, 0x00ff, 0x01a0, 0xffa0, 0xfffe] {
         for data in [vec![], vec![1, 2, 3], vec![0xff; 500]] {
             let forge = forged(|f| f.protected.insert(1, (kind, data)));
             let keys = [trusted(&signing_key())];
@@ -306,7 +306,7 @@ fn unknown_protected_entries_are_refused_unless_they_are_a_vendors() {
 
 #[test]
 fn unsigned_area_holds_nothing_else() {
-    for kind in [0x0000, 0x0003, 0x0026, 0x0060, 0x00a1, 0x01a0, 0xfffe] {
+    for kind in [0x0000, 0x0003, 0x0026, 0x0060, 0x00a2, 0x01a0, 0xfffe] {
         let forge = forged(|f| f.unprotected.push((kind, vec![1])));
         refused(
             &forge,
@@ -370,4 +370,23 @@ fn messages_say_what_is_wrong() {
         text(|f| f.flags = 0xc),
         "the image is encrypted in a way that is not supported here"
     );
+}
+
+#[test]
+fn revoke_has_two_bytes_once_in_the_signed_area() {
+    let with = |data: &[u8]| forged(|f| f.protected.push((tlv::REVOKE, data.to_vec())));
+    assert_eq!(look(&Forge::new().build()).map(|info| info.revoke), Ok(0));
+    for revoke in [0, 1, 0x8001, u16::MAX] {
+        let image = with(&revoke.to_le_bytes()).build();
+        assert_eq!(look(&image).map(|info| info.revoke), Ok(revoke));
+    }
+    let kind = tlv::REVOKE;
+    for len in [0_u16, 1, 3, 4, 300] {
+        let forge = with(&vec![0; usize::from(len)]);
+        refused(&forge, malformed(Malformed::TlvLen { kind, len }));
+    }
+    let twice = forged(|f| f.protected.extend(vec![(kind, vec![1, 0]); 2]));
+    refused(&twice, malformed(Malformed::TlvDuplicate(kind)));
+    let outside = forged(|f| f.unprotected.push((kind, vec![1, 0])));
+    refused(&outside, malformed(Malformed::TlvArea(kind)));
 }

@@ -4,6 +4,7 @@ use otaru_ddi::{
     CancelFeedback, ConfigData, DETAILS_MAX, Detail, DetailLine, Feedback, Phase, write_body,
 };
 use otaru_flash::{Flash, Mode};
+use otaru_record::DigestStart;
 
 use super::Driver;
 use crate::session::Report;
@@ -39,6 +40,11 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
                 Mode::Standby => 1,
             };
             line.programs = Some(u32::from(chunks).saturating_mul(per_chunk));
+        }
+        if report.with_images {
+            let (from, to) = self.session.images();
+            let known = |name: DigestStart| (name != DigestStart::default()).then_some(name);
+            (line.from, line.to) = (known(from), known(to));
         }
         let own = report.with_text.then(|| self.session.text());
         let buffer = &mut self.buffer;

@@ -3,7 +3,7 @@
 use embassy_futures::yield_now;
 use otaru_flash::{Flash, Slot};
 use otaru_image::{
-    BoardIds, DecryptionKey, Expectation, PayloadCipher, Progress, ReadAt, Uuid, Verification,
+    BoardIds, DecryptionKey, Expectation, Key, PayloadCipher, Progress, ReadAt, Uuid, Verification,
     Verified, inspect,
 };
 use otaru_record::{Cause, Image, SlotReader, key_table};
@@ -155,6 +155,9 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             let mut source = SlotReader::new(&mut self.flash, layout, slot);
             match verification.step(&mut source, &mut self.buffer) {
                 Ok(Progress::More { .. }) => {}
+                Ok(Progress::Done(verified)) if revokes_signer(&verified, expect.keys) => {
+                    return Err(Cause::RevokesOwnKey);
+                }
                 Ok(Progress::Done(verified)) => return Ok(verified),
                 Err(error) => return Err(Cause::from(&error)),
             }
@@ -190,6 +193,20 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             .with_retained(&mut |ram| tail::set_note(ram, attempt, &text));
         self.step(Event::Healthy(false))
     }
+}
+
+/// Whether the image would revoke the key that signed it: once confirmed it could not be started.
+/// A key that stands in the table twice is revoked with either of its places.
+fn revokes_signer(verified: &Verified, table: &[Key]) -> bool {
+    let signer = table
+        .get(verified.key_index())
+        .map(|key| (key.kind, key.public));
+    let mut rest = verified.info().revoke;
+    table.iter().any(|key| {
+        let revoked = rest & 1 != 0;
+        rest = rest.rotate_right(1);
+        revoked && Some((key.kind, key.public)) == signer
+    })
 }
 
 /// The beginning of an application's text, without line ends, so that it stays one line.

@@ -209,6 +209,8 @@ pub struct Report {
     pub bytes: Option<u32>,
     /// Chunks, resets survived and milliseconds of the install.
     pub install: Option<(u16, u16, u32)>,
+    /// Whether [`Session::images`](super::Session::images) go with it.
+    pub with_images: bool,
     /// Whether [`Session::text`](super::Session::text) goes with it.
     pub with_text: bool,
     /// Whether the note and the console lines that belong to the attempt go with it.
@@ -225,6 +227,7 @@ impl Report {
             percent: None,
             bytes: None,
             install: None,
+            with_images: false,
             with_text: false,
             with_tail: false,
         }

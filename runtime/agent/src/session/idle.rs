@@ -1,11 +1,19 @@
 //! `idle`: attributes, cancels, deployments, and the copy of the running firmware.
 
-use otaru_ddi::{DeploymentError, Handling, Reason, json::Fault};
+use otaru_ddi::{Deployment, DeploymentError, Handling, Reason, json::Fault};
 use otaru_flash::{Mode, Slot};
 use otaru_record::{Backup, Cause, Download, Image};
 
 use super::receive::Transfer;
 use super::{Event, For, Notice, Report, Session, Stage, Text, Then};
+
+/// The image that a deployment announces; a digest of zeros if it does not say.
+fn image_of(deployment: &Deployment) -> Image {
+    Image {
+        len: deployment.size,
+        digest: deployment.sha256.unwrap_or_default(),
+    }
+}
 
 impl Session {
     pub(super) fn start_idle(&mut self) {
@@ -124,6 +132,7 @@ impl Session {
             }
             Err(error) => {
                 self.reachable();
+                self.deployment = None;
                 self.unusable(whom, error.reason());
             }
         }
@@ -134,10 +143,7 @@ impl Session {
         let Some(deployment) = self.deployment.as_ref() else {
             return self.rest(For::Idle);
         };
-        let image = Image {
-            len: deployment.size,
-            digest: deployment.sha256.unwrap_or_default(),
-        };
+        let image = image_of(deployment);
         let offered = self.link.as_ref().map(|link| link.action);
         if offered != Some(deployment.id) || deployment.id == 0 {
             return self.unusable(For::Idle, Reason::MalformedDeployment);
@@ -222,10 +228,7 @@ impl Session {
         };
         let download = Download {
             attempt: deployment.id,
-            image: Image {
-                len: deployment.size,
-                digest: deployment.sha256.unwrap_or_default(),
-            },
+            image: image_of(deployment),
             deadline_s: deployment.deadline_s,
             trials: deployment.trials.unwrap_or(self.device.trials),
         };
@@ -247,11 +250,12 @@ impl Session {
     /// it is told even after a reset; the rest is told at once.
     fn early(&mut self, reason: Reason) {
         let attempt = self.link.as_ref().map_or(0, |link| link.action);
-        self.deployment = None;
+        let image = self.deployment.take();
+        let image = image.as_ref().map_or_else(Image::default, image_of);
         match Cause::from_code(reason.code()) {
             Some(cause) if attempt != 0 => {
                 self.notice(Notice::Failed { attempt, cause });
-                let next = self.state.failed_early(attempt, cause);
+                let next = self.state.failed_early(attempt, cause, &image);
                 self.append(&next, false, Then::ReportOutcome);
             }
             _ => {

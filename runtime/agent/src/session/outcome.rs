@@ -12,7 +12,7 @@ pub(crate) fn reason_of(cause: Cause) -> Option<Reason> {
 }
 
 /// The phase on the wire for the phase in which an attempt ended.
-const fn phase_of(phase: Phase) -> otaru_ddi::Phase {
+pub(crate) const fn phase_of(phase: Phase) -> otaru_ddi::Phase {
     match phase {
         Phase::Idle | Phase::Receiving => otaru_ddi::Phase::Downloading,
         Phase::Parked => otaru_ddi::Phase::Parked,
@@ -44,6 +44,7 @@ impl Session {
         Report {
             reason,
             install: installed.then_some((outcome.chunks, outcome.cuts, outcome.millis)),
+            with_images: true,
             with_tail: reason.is_some() && !self.plain,
             ..Report::new(outcome.attempt, phase)
         }

@@ -4,7 +4,7 @@
 
 use otaru_record::Cause;
 
-use super::{Event, For, Notice, Report, Session, Stage, Then};
+use super::{Device, Event, For, Notice, Report, Session, Stage, Then};
 use crate::ResetReason;
 
 impl Session {
@@ -20,6 +20,7 @@ impl Session {
         let install = self.state.outcome;
         Report {
             install: Some((install.chunks, install.cuts, install.millis)),
+            with_images: true,
             ..self.report(otaru_ddi::Phase::Trial)
         }
     }
@@ -53,7 +54,13 @@ impl Session {
     pub(super) fn on_health(&mut self, event: Event<'_>) {
         if matches!(event, Event::Healthy(true)) {
             let state = &self.state;
-            let next = state.confirmed(self.device.mode, state.attempt, self.device.counter, 0);
+            let Device {
+                mode,
+                counter,
+                revoke,
+                ..
+            } = self.device;
+            let next = state.confirmed(mode, state.attempt, counter, revoke);
             self.append(&next, true, Then::Confirmed);
         } else {
             self.refuse(Cause::Unhealthy);

@@ -1,6 +1,6 @@
 //! What the driver and the application may look at.
 
-use otaru_record::{Phase, State};
+use otaru_record::{DigestStart, Phase, State};
 
 use super::{Notice, Session, Stage};
 use crate::{Progress, UpdatePhase, Version};
@@ -39,6 +39,17 @@ impl Session {
     /// The application's words while the image is parked.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The image that ran before the attempt that is under way, or else the last one, and the image
+    /// it is for; zeros for one that is not known.
+    pub fn images(&self) -> (DigestStart, DigestStart) {
+        let state = &self.state;
+        if state.attempt == 0 {
+            (state.outcome.from, state.outcome.to)
+        } else {
+            (state.current.name(), state.other.name())
+        }
     }
 
     /// Whether the manager answered the last request.

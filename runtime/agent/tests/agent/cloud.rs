@@ -16,6 +16,7 @@ pub(crate) struct Offer {
     pub(crate) download: &'static str,
     pub(crate) update: &'static str,
     pub(crate) deadline_s: u32,
+    /// 0: the deployment does not say.
     pub(crate) trials: u32,
 }
 
@@ -217,14 +218,16 @@ impl Cloud {
         }
         let base = &self.base;
         let hex = hex(&offer.sha256);
+        let mut metadata =
+            vec![json!({"key": "otaru.deadline_s", "value": offer.deadline_s.to_string()})];
+        if offer.trials > 0 {
+            metadata.push(json!({"key": "otaru.trials", "value": offer.trials.to_string()}));
+        }
         document(&json!({"id": id, "deployment": {
             "download": offer.download,
             "update": offer.update,
             "chunks": [{"part": "bApp", "name": "counter", "version": offer.version,
-                "metadata": [
-                    {"key": "otaru.deadline_s", "value": offer.deadline_s.to_string()},
-                    {"key": "otaru.trials", "value": offer.trials.to_string()},
-                ],
+                "metadata": metadata,
                 "artifacts": [{"filename": "counter.img", "size": offer.image.len(),
                     "hashes": {(if offer.announced { "sha256" } else { "sha1" }): hex},
                     "_links": {"download-http": {"href": format!("{base}/artifact/{id}")}}}]}]}}))

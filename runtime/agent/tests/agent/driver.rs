@@ -15,7 +15,7 @@ use otaru_flash::{Flash, Mode};
 use otaru_record::Phase;
 use otaru_runtime_agent::{
     Application, Boot, MayInstall, Platform, Progress, ResetReason, Status, UpdatePhase,
-    print_line, run,
+    begin_console, print_line, run,
 };
 use otaru_sim::SimFlash;
 
@@ -104,7 +104,7 @@ impl Board {
 }
 
 /// One life of a firmware: from a boot to a reset, or to idleness (`None`).
-fn live(
+pub(crate) fn live(
     world: &mut World,
     cause: ResetCause,
     app: &mut impl Application,
@@ -129,13 +129,31 @@ fn live(
     assert!(board.fed.get() > 0);
     console.push_str(&board.console.borrow());
     world.retained = board.retained.into_inner();
+    world.outcome = status.outcome();
     end
+}
+
+/// A start of a firmware that says `words` and comes to an end before its agent has done anything.
+pub(crate) fn fail(world: &mut World, cause: ResetCause, words: &str) {
+    let handover = world.boot(cause).unwrap();
+    let board = Board::new(handover, std::mem::take(&mut world.retained));
+    begin_console(&board, &mut world.flash);
+    print_line(&board, format_args!("{words}"));
+    world.retained = board.retained.into_inner();
 }
 
 /// Lives through resets until the device is idle.
 pub(crate) fn live_on(world: &mut World, app: &mut impl Application) -> String {
+    live_on_after(world, ResetCause::PowerOn, app)
+}
+
+/// The same from this reset on.
+pub(crate) fn live_on_after(
+    world: &mut World,
+    mut cause: ResetCause,
+    app: &mut impl Application,
+) -> String {
     let mut console = String::new();
-    let mut cause = ResetCause::PowerOn;
     for _ in 0..8 {
         if live(world, cause, app, &mut console).is_none() {
             return console;
@@ -183,10 +201,8 @@ fn update_over_a_real_socket_in_both_modes() {
                 .unwrap();
             let hex = hex(&digest(&new));
             let line = &trial.details[0];
-            assert!(
-                line.contains(&format!(" digest={hex} version=1.1.0+2 ")),
-                "{line}"
-            );
+            assert!(line.contains(&format!(" digest={hex} from=")), "{line}");
+            assert!(line.contains(" version=1.1.0+2 "), "{line}");
             assert_eq!(cloud.config.last().unwrap()["data"]["otaru.boot"], "0.1.0");
             // One connection is enough for everything in one life.
             let polls = cloud.served.len();

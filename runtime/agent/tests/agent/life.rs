@@ -114,9 +114,10 @@ impl<'w> Life<'w> {
             mode: layout.mode,
             image_len_max: layout.image_len_max(),
             erase_len: layout.storage.map(|area| area.erase_len),
-            trials: 1,
+            trials: block.trials,
             label: info.label,
             counter: info.security_counter,
+            revoke: info.revoke,
         };
         Some(Self {
             session: Session::new(device, *journal.state()),
@@ -236,6 +237,10 @@ impl<'w> Life<'w> {
             assert!(matches!(event, Event::Polled { .. }), "{event:?}");
         }
         assert!(next.floor >= before.floor, "the floor falls");
+        assert_eq!(next.revoked & before.revoked, before.revoked);
+        if step != (Phase::Trial, Phase::Idle) {
+            assert_eq!(next.revoked, before.revoked, "only a confirm revokes");
+        }
     }
 
     fn act(&mut self, action: Action, fault: Fault, fate: &mut impl Fate) -> Action {

@@ -17,6 +17,8 @@ mod driver;
 #[cfg(feature = "encryption")]
 mod encrypted;
 mod life;
+mod rotation;
 mod server;
 mod session;
+mod trials;
 mod world;

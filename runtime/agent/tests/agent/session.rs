@@ -666,5 +666,5 @@ fn every_cause_has_the_number_of_its_reason() {
         assert_eq!(reason.name(), named(&format!("{cause:?}")));
         checked += 1;
     }
-    assert_eq!(checked, 26);
+    assert_eq!(checked, 27);
 }

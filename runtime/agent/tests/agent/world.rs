@@ -6,6 +6,7 @@ use otaru_flash::{
 };
 use otaru_image::{BoardIds, Ed25519Dalek, ImageBuilder, Label, SigningKey, Uuid, Version};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Image, Journal, State};
+use otaru_runtime_agent::Outcome;
 use otaru_sim::{Rng, Shape, SimFlash};
 
 /// The key of devices in tests of encrypted images.
@@ -15,12 +16,11 @@ pub(crate) const CLASS: [u8; 16] = [0x22; 16];
 
 /// SHA-256 of a file, by the code that the device uses.
 pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
-    let key = signing_key().public().to_bytes();
-    let keys = [otaru_image::Key {
-        public: key,
+    let keys = [signing_key(), second_key()].map(|key| otaru_image::Key {
+        public: key.public().to_bytes(),
         kind: otaru_image::KeyKind::Ed25519,
         revoked: false,
-    }];
+    });
     let decryption_key = otaru_image::DecryptionKey::new(DEVICE_KEY);
     let expect = otaru_image::Expectation {
         keys: &keys,
@@ -51,6 +51,12 @@ pub(crate) fn signing_key() -> SigningKey {
     SigningKey::from_seed([7; 32])
 }
 
+/// A key that stands in the key table behind the first one of devices made by
+/// [`World::with_two_keys`].
+pub(crate) fn second_key() -> SigningKey {
+    SigningKey::from_seed([8; 32])
+}
+
 /// A signed image with this label and about `len` bytes.
 pub(crate) fn signed(label: &str, counter: u32, len: usize) -> Vec<u8> {
     signed_for(label, counter, len, CLASS, &signing_key())
@@ -63,6 +69,11 @@ pub(crate) fn signed_for(
     class: [u8; 16],
     key: &SigningKey,
 ) -> Vec<u8> {
+    unsigned(label, counter, len, class).sign(key).unwrap()
+}
+
+/// The same before it is signed.
+pub(crate) fn unsigned(label: &str, counter: u32, len: usize, class: [u8; 16]) -> ImageBuilder {
     let mut rng = Rng::new(u64::from(counter) * 1000 + len as u64);
     let payload: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
     let version = Version {
@@ -79,8 +90,6 @@ pub(crate) fn signed_for(
             vid: Uuid(VENDOR),
             cid: Uuid(class),
         })
-        .sign(key)
-        .unwrap()
 }
 
 /// 48 chunks of 512 bytes.
@@ -94,6 +103,8 @@ pub(crate) struct World {
     pub(crate) old: Vec<u8>,
     pub(crate) retained: Vec<u8>,
     pub(crate) boots: u32,
+    /// What the application last saw as outcome.
+    pub(crate) outcome: Option<Outcome>,
 }
 
 struct Quiet;
@@ -113,11 +124,50 @@ impl Port for Quiet {
     fn report(&mut self, _event: otaru_bootloader::Event<'_>) {}
 }
 
+/// What a device leaves the factory with.
+struct Factory {
+    image: Image,
+    old: Vec<u8>,
+    table: Vec<SigningKey>,
+    trials: u8,
+    decryption_key: Option<[u8; 32]>,
+}
+
+impl Default for Factory {
+    fn default() -> Self {
+        let old = signed("1.0.0+1", 1, 9000);
+        Self {
+            image: image_of(&old),
+            old,
+            table: vec![signing_key()],
+            trials: 1,
+            decryption_key: None,
+        }
+    }
+}
+
 impl World {
     /// A device as it leaves the factory, provisioned for a manager at `url`.
     pub(crate) fn new(mode: Mode, seed: u64, url: &str) -> Self {
-        let old = signed("1.0.0+1", 1, 9000);
-        Self::with_image(mode, seed, url, (image_of(&old), old), None)
+        Self::made(mode, seed, url, Factory::default())
+    }
+
+    /// The same with a second key, provisioned for the day on which the first is given up.
+    pub(crate) fn with_two_keys(mode: Mode, seed: u64, url: &str) -> Self {
+        let factory = Factory {
+            table: vec![signing_key(), second_key()],
+            ..Factory::default()
+        };
+        Self::made(mode, seed, url, factory)
+    }
+
+    /// The same as [`World::new`] with this many trials in the device block.
+    pub(crate) fn with_trials(mode: Mode, url: &str, trials: u8) -> Self {
+        let factory = Factory {
+            trials,
+            ..Factory::default()
+        };
+        Self::made(mode, 5, url, factory)
     }
 
     /// The same with this image, which the record calls so and of which these bytes are installed,
@@ -129,23 +179,38 @@ impl World {
         (image, old): (Image, Vec<u8>),
         decryption_key: Option<[u8; 32]>,
     ) -> Self {
+        let factory = Factory {
+            image,
+            old,
+            decryption_key,
+            ..Factory::default()
+        };
+        Self::made(mode, seed, url, factory)
+    }
+
+    fn made(mode: Mode, seed: u64, url: &str, factory: Factory) -> Self {
         let layout = layout(mode);
         let mut flash = SimFlash::new(Shape::plain(mode, 48).part(), seed);
-        let keys = [Key {
-            public: signing_key().public().to_bytes(),
-            kind: otaru_flash::KeyKind::Ed25519,
-            development: true,
-        }];
+        let keys: Vec<Key> = factory
+            .table
+            .iter()
+            .map(|key| Key {
+                public: key.public().to_bytes(),
+                kind: otaru_flash::KeyKind::Ed25519,
+                development: true,
+            })
+            .collect();
         let mut block = DeviceBlock::new("sim", layout, &keys).unwrap();
         block.vendor_id = VENDOR;
         block.class_id = CLASS;
-        let block = block.encode_with(decryption_key.as_ref()).unwrap();
+        block.trials = factory.trials;
+        let block = block.encode_with(factory.decryption_key.as_ref()).unwrap();
         flash.program(0, &block).unwrap();
-        put(&mut flash, &layout.execution, &old, &layout);
+        put(&mut flash, &layout.execution, &factory.old, &layout);
         Journal::create(
             &mut flash,
             Geometry::new(&layout).unwrap(),
-            &State::factory(image, 1),
+            &State::factory(factory.image, 1),
         )
         .unwrap();
         let identity = Identity {
@@ -161,9 +226,10 @@ impl World {
         Self {
             flash,
             layout,
-            old,
+            old: factory.old,
             retained: vec![0; 4096],
             boots: 0,
+            outcome: None,
         }
     }
 
