@@ -128,14 +128,15 @@ pub(super) fn count(n: impl Borrow<i64>, thing: &str) -> String {
 /// The figures of an install in a sentence without an end; nothing if the device gave none.
 pub(super) fn install(install: &Install) -> Option<String> {
     let chunks = install.chunks?;
-    let mut text = format!("{} copied", count(chunks, "chunk"));
-    if let Some(ms) = install.ms {
-        text += &format!(" in {}", duration(ms));
-    }
-    if let Some(cuts) = install.cuts.filter(|cuts| *cuts > 0) {
-        text += &format!(", {} survived", count(cuts, "reset"));
-    }
-    Some(text)
+    let ms = install.ms.map(|ms| format!(" in {}", duration(ms)));
+    let cuts = install.cuts.filter(|cuts| *cuts > 0);
+    let cuts = cuts.map(|cuts| format!(", {} survived", count(cuts, "reset")));
+    Some(format!(
+        "{} copied{}{}",
+        count(chunks, "chunk"),
+        ms.unwrap_or_default(),
+        cuts.unwrap_or_default()
+    ))
 }
 
 /// How an action's status is shown.

@@ -198,7 +198,11 @@ impl Api {
     }
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+/// The SHA-256 of a file, as it stands on the wire.
+///
+/// # Panics
+/// Never: a string takes everything.
+pub fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
     for byte in Sha256::digest(bytes) {

@@ -9,6 +9,6 @@ mod api;
 mod device;
 mod lab;
 
-pub use api::{Api, ApiFailure};
+pub use api::{Api, ApiFailure, sha256_hex};
 pub use device::{Console, Device, Starts};
 pub use lab::{Lab, PATIENCE, board, builder, image_of, otaru};

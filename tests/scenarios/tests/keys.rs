@@ -2,9 +2,8 @@
 
 use otaru_image::{SigningKey, board_uuids};
 use otaru_lsp_project::Mode;
-use otaru_tests_scenarios::{Device, Lab, board, builder, image_of};
+use otaru_tests_scenarios::{Device, Lab, board, builder, image_of, sha256_hex};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 async fn update(lab: &Lab, device: &Device, label: &str, image: &[u8]) -> Value {
     lab.upload(label, image).await;
@@ -56,14 +55,7 @@ async fn device_moves_to_the_next_key_and_then_refuses_the_old_one() {
     let moved = moving("2.0.0", 3);
     let action = update(&lab, &device, "2.0.0", &moved).await;
     check(&action, "succeeded", &none);
-    let name = |image: &[u8]| {
-        let digest = Sha256::digest(image);
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>()
-    };
+    let name = |image: &[u8]| sha256_hex(image)[..16].to_owned();
     let install = &action["attempts"][0]["install"];
     assert_eq!(install["from"], json!(name(&old)), "{install}");
     assert_eq!(install["to"], json!(name(&moved)), "{install}");
