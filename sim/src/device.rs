@@ -6,7 +6,7 @@ mod firmware;
 
 use crate::images::{DEVICE_KEY, Encryption};
 use crate::progress::{Ledger, Progress};
-use crate::{Cut, Damage, Images, Scenario, Shape, SimFlash, port::Board};
+use crate::{Cut, Damage, Images, Part, Scenario, Shape, SimFlash, port::Board};
 use otaru_bootloader::{Boot, Decision, ResetCause, boot};
 use otaru_flash::{DeviceBlock, Flash, Key, KeyKind, Layout, Slot};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Journal, State};
@@ -78,8 +78,15 @@ impl Device {
     /// If layout and images do not fit, or what was before breaks a promise: mistakes in the test, or
     /// defects that a run without cuts shows.
     pub fn new(shape: &Shape, images: &Images, scenario: &Scenario, seed: u64) -> Self {
-        let layout = shape.layout();
-        let mut flash = SimFlash::new(shape.part(), seed);
+        Self::on(shape.layout(), shape.part(), images, scenario, seed)
+    }
+
+    /// The same on any layout and part.
+    ///
+    /// # Panics
+    /// As [`Device::new`].
+    pub fn on(layout: Layout, part: Part, images: &Images, scenario: &Scenario, seed: u64) -> Self {
+        let mut flash = SimFlash::new(part, seed);
         let block = device_block(&layout, images);
         let decryption_key = (images.encryption != Encryption::None).then_some(&DEVICE_KEY);
         let encoded = block.encode_with(decryption_key).expect("it encodes");
