@@ -90,7 +90,8 @@ impl Device {
         let block = device_block(&layout, images);
         let decryption_key = (images.encryption != Encryption::None).then_some(&DEVICE_KEY);
         let encoded = block.encode_with(decryption_key).expect("it encodes");
-        flash.program(0, &encoded).expect("power is on");
+        let block_at = layout.device_block.offset;
+        flash.program(block_at, &encoded).expect("power is on");
         let unit = usize::from(layout.write_unit);
         let mut padded = images.installed(0).to_vec();
         padded.resize(padded.len().next_multiple_of(unit), layout.erased);
@@ -191,7 +192,7 @@ impl Device {
     /// Boots once, without what the firmware then does.
     pub fn boot(&mut self) -> Decision {
         let at = Boot {
-            device_block_at: 0,
+            device_block_at: self.layout().device_block.offset,
             cause: ResetCause::PowerOn,
         };
         let ledger = self.ledger.clone();
@@ -312,7 +313,7 @@ impl Device {
         let ledger = self.ledger.clone();
         let mut board = Board::new(&ledger);
         let at = Boot {
-            device_block_at: 0,
+            device_block_at: self.layout().device_block.offset,
             cause: self.cause,
         };
         let decision = boot(&mut self.flash, &mut board, at, &mut [0; BUFFER_LEN]);

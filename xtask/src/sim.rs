@@ -16,10 +16,13 @@ const CHECKED: &[&str] = &["--seeds", "300", "--budgets"];
 /// If it does not build, or finds a broken promise or budget.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
     let args = if args.is_empty() { &["--help"] } else { args };
+    // Files that are named on the command line are looked for where the caller stands.
+    let manifest = workspace::root().join("Cargo.toml");
     Program::cargo()
-        .args(["run", "--quiet", "--release", "-p", "otaru-sim-bench", "--"])
+        .args(["run", "--quiet", "--release", "--manifest-path"])
+        .arg(manifest)
+        .args(["-p", "otaru-sim-bench", "--"])
         .args(args)
-        .folder(&workspace::root())
         .run_unannounced()
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Cuts the power of simulated devices, everywhere, and counts what updates cost.
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
-#[command(name = "cargo xtask sim", arg_required_else_help = true)]
+#[command(bin_name = "cargo xtask sim", arg_required_else_help = true)]
 pub(crate) struct Args {
     /// Run this many random cases, one per seed
     #[arg(long, value_name = "N", help_heading = "What to try")]

@@ -35,7 +35,6 @@ pub(crate) fn layout(text: &str, mode: Mode) -> Result<Layout> {
         overwrite: board.flash.overwrite,
         mode,
         chunk_len: board.flash.chunk_len,
-        // The simulated bootloader looks for the device block where the flash begins.
         device_block: area(device_block),
         identity: area(identity),
         record: area(record),
@@ -44,9 +43,6 @@ pub(crate) fn layout(text: &str, mode: Mode) -> Result<Layout> {
     };
     layout.check().map_err(|error| anyhow!("{error}"))?;
     Geometry::new(&layout).map_err(|error| anyhow!("{error}"))?;
-    if layout.device_block.offset != 0 {
-        bail!("the device block must stand at offset 0");
-    }
     Ok(layout)
 }
 

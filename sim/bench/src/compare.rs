@@ -8,7 +8,7 @@ use crate::subject::Subject;
 use crate::threads;
 use anyhow::Result;
 use otaru_flash::Mode;
-use otaru_sim::{Case, Scenario, Shape, Tear};
+use otaru_sim::{Again, Case, Scenario, Shape, Tear};
 use serde::Serialize;
 
 /// One row of the table of failures.
@@ -180,7 +180,11 @@ fn ours(task: &Task, mode: Mode) -> Failures {
     {
         let shape = Shape {
             ecc: task.kind.ecc,
-            overwrite: task.kind.overwrite,
+            again: if task.kind.overwrite {
+                Again::ZeroOnly
+            } else {
+                Again::Refused
+            },
             ..Shape::plain(mode, 3)
         };
         let subject = Subject::Case(Case {

@@ -5,7 +5,7 @@ use crate::subject::Subject;
 use crate::threads;
 use anyhow::{Result, bail};
 use otaru_flash::Mode;
-use otaru_sim::{Case, Cut, Explored, Plan, SCENARIOS, Shape, Tear, Violation, explore};
+use otaru_sim::{Again, Case, Cut, Explored, Plan, SCENARIOS, Shape, Tear, Violation, explore};
 use serde::Serialize;
 
 /// What was tried of one subject.
@@ -17,7 +17,7 @@ pub(crate) struct Tried {
     pub(crate) by_depth: Vec<u64>,
     pub(crate) cuts: u64,
     pub(crate) boots: u64,
-    /// Series that met the stated limit of parts that forbid overwriting.
+    /// Series that met the stated limit: a part that garbles what is programmed twice.
     pub(crate) limits: u64,
     /// The first broken promise, with the line that repeats it.
     pub(crate) failure: Option<(String, String)>,
@@ -38,11 +38,11 @@ pub(crate) fn all() -> Vec<(String, Subject)> {
             plain,
             Shape { ecc: true, ..plain },
             Shape {
-                overwrite: false,
+                again: Again::Refused,
                 ..plain
             },
             Shape {
-                overwrite: false,
+                again: Again::Refused,
                 ecc: true,
                 ..plain
             },

@@ -23,7 +23,7 @@ use anyhow::{Result, bail};
 use args::Args;
 use clap::Parser as _;
 use costs::budget;
-use otaru_sim::{Cut, SCENARIOS};
+use otaru_sim::{Cut, Damage, SCENARIOS};
 use output::line;
 use std::path::Path;
 use std::process::ExitCode;
@@ -113,7 +113,9 @@ fn repeat(subject: &Subject, cuts: &[Cut]) -> Result<()> {
 fn on_board(args: &Args, file: &Path) -> Result<()> {
     let mut subjects = Vec::new();
     for scenario in SCENARIOS {
-        if args.scenario.is_none_or(|only| only == scenario) {
+        // A worn chunk at the end of the slot needs images as long as the slot.
+        let fits = scenario.damage != Damage::WornEnd;
+        if fits && args.scenario.is_none_or(|only| only == scenario) {
             let subject = Subject::board(file, args.mode, scenario, args.image_len)?;
             subjects.push((scenario.name.to_owned(), subject));
         }

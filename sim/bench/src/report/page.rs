@@ -155,19 +155,14 @@ fn sums(title: &str, first: &str, run: &Run, key: impl Fn(&Tried) -> String) -> 
         1 => ("states, 1 cut".to_owned(), true),
         depth => (format!("states, {depth} cuts"), true),
     }));
-    for name in ["cuts tried", "boots", "at the stated limit", "broken"] {
+    for name in ["cuts tried", "boots", "broken"] {
         columns.push((name.to_owned(), true));
     }
     let mut sums: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for tried in &run.explored {
         let mut values = tried.by_depth.clone();
         values.resize(run.depth, 0);
-        values.extend([
-            tried.cuts,
-            tried.boots,
-            tried.limits,
-            u64::from(tried.failure.is_some()),
-        ]);
+        values.extend([tried.cuts, tried.boots, u64::from(tried.failure.is_some())]);
         let sum = sums
             .entry(key(tried))
             .or_insert_with(|| vec![0; values.len()]);
