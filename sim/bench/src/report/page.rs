@@ -274,3 +274,64 @@ fn escaped(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::{Comparison, Failures};
+    use crate::seeds::Seeds;
+
+    fn run() -> Run {
+        let tried = |scenario: &str, flash: &str, failure| Tried {
+            scenario: scenario.to_owned(),
+            name: format!("{flash}/{scenario}/d70/f0/s1"),
+            by_depth: vec![10, 1234],
+            cuts: 2000,
+            boots: 3000,
+            limits: 0,
+            failure,
+        };
+        let broken = ("1 < 2".to_owned(), "cargo xtask sim".to_owned());
+        Run {
+            depth: 2,
+            depth_everywhere: 1,
+            explored: vec![
+                tried("hang", "swap", None),
+                tried("hang", "standby", Some(broken)),
+            ],
+            seeds: Seeds::default(),
+            comparison: Comparison {
+                costs: Vec::new(),
+                budget_updates: 1,
+                failures: vec![Failures {
+                    system: "other".to_owned(),
+                    tears: "seen".to_owned(),
+                    flash: "plain".to_owned(),
+                    cuts: 1,
+                    states: vec![1, 2],
+                    failed: vec![0, 1],
+                    kinds: vec![("stuck".to_owned(), 1)],
+                    examples: Vec::new(),
+                }],
+            },
+        }
+    }
+
+    #[test]
+    fn the_page_stands_alone_and_shows_every_sum() {
+        let page = html(&run());
+        for outside in ["<script", "http", "@import", "url("] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.contains("<dd>2\u{202f}488</dd>"), "states are summed");
+        assert!(page.contains("<td>hang</td><td class=\"number\">20</td>"));
+        assert!(page.contains("stuck (1)"));
+    }
+
+    #[test]
+    fn what_is_broken_is_shown_first_and_escaped() {
+        let page = html(&run());
+        let broken = page.find("1 &lt; 2").expect("the violation is shown");
+        assert!(broken < page.find("<h2>").unwrap());
+    }
+}
