@@ -76,8 +76,8 @@ pub(crate) fn failures() -> Vec<Failures> {
     };
     let mut tasks = Vec::new();
     for system in [None, Some(Mode::Standby), Some(Mode::Swap)] {
-        for tears in groups() {
-            for kind in [Kind::PLAIN, ecc, Kind::ONCE] {
+        for kind in [Kind::PLAIN, ecc, Kind::ONCE] {
+            for tears in groups() {
                 // Other flash than plain: clean cuts, and everything together.
                 if kind == Kind::PLAIN || matches!(tears.name, "before" | "all") {
                     tasks.push(Task {

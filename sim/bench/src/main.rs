@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use subject::Subject;
 
 fn main() -> ExitCode {
+    subject::print_only_other_panics();
     match run(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -4,8 +4,24 @@ use crate::board;
 use anyhow::{Context as _, Result, bail};
 use otaru_flash::{Layout, Mode};
 use otaru_sim::{Case, Cut, Device, Images, Part, Rng, Scenario, Shape, Violation};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+
+thread_local! {
+    /// Whether a panic of this thread is caught and told as a broken promise.
+    static PANIC_IS_AN_ANSWER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics that are caught from being printed besides.
+pub(crate) fn print_only_other_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !PANIC_IS_AN_ANSWER.get() {
+            usual(panic);
+        }
+    }));
+}
 
 /// A board's geometry with a scenario.
 #[derive(Debug, Clone)]
@@ -67,10 +83,12 @@ impl Subject {
     /// # Errors
     /// If the scenario fails already without a cut.
     pub(crate) fn device(&self) -> Result<Device, Violation> {
+        PANIC_IS_AN_ANSWER.set(true);
         let made = catch_unwind(AssertUnwindSafe(|| match self {
             Self::Case(case) => case.device(),
             Self::Board(board) => board.device(),
         }));
+        PANIC_IS_AN_ANSWER.set(false);
         made.map_err(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));

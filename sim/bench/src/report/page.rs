@@ -28,7 +28,12 @@ pub(super) fn html(run: &Run) -> String {
     );
     summary(&mut page, run);
     fault_model(&mut page);
-    list(&mut page, "What is checked at every boot", text::PROMISES);
+    list(
+        &mut page,
+        "h2",
+        "What is checked at every boot",
+        text::PROMISES,
+    );
     tried(&mut page, run);
     comparison(&mut page, run);
     own_geometry(&mut page);
@@ -91,8 +96,8 @@ fn fault_model(page: &mut String) {
     page.push_str("</dl>\n");
 }
 
-fn list(page: &mut String, title: &str, items: &[&str]) {
-    add(page, format_args!("<h2>{title}</h2>\n<ul>\n"));
+fn list(page: &mut String, level: &str, title: &str, items: &[&str]) {
+    add(page, format_args!("<{level}>{title}</{level}>\n<ul>\n"));
     for item in items {
         add(page, format_args!("<li>{}</li>\n", escaped(item)));
     }
@@ -184,7 +189,7 @@ fn sums(title: &str, first: &str, run: &Run, key: impl Fn(&Tried) -> String) -> 
 fn comparison(page: &mut String, run: &Run) {
     page.push_str("<h2>Beside embassy-boot 0.7</h2>\n");
     let tables = tables::of(&run.comparison);
-    list(page, "How the costs were measured", text::MEASURED);
+    list(page, "h3", "How the costs were measured", text::MEASURED);
     add(
         page,
         format_args!(
@@ -198,7 +203,7 @@ fn comparison(page: &mut String, run: &Run) {
     for one in tables.iter().filter(|table| table.title != "Failures") {
         table(page, one);
     }
-    list(page, "How failures were counted", text::FAILED);
+    list(page, "h3", "How failures were counted", text::FAILED);
     for one in tables.iter().filter(|table| table.title == "Failures") {
         table(page, one);
     }
@@ -244,10 +249,12 @@ fn table(page: &mut String, table: &Table) {
         );
     }
     page.push_str("</tr></thead>\n<tbody>\n");
+    let firsts: BTreeSet<_> = table.rows.iter().map(|cells| cells.first()).collect();
+    let groups = firsts.len() < table.rows.len();
     let mut former: Option<&String> = None;
     for cells in &table.rows {
         // A line where the first column changes, if it groups rows.
-        let begins = former.is_some_and(|former| Some(former) != cells.first());
+        let begins = groups && former.is_some_and(|former| Some(former) != cells.first());
         page.push_str(if begins {
             "<tr class=\"begins\">"
         } else {

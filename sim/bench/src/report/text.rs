@@ -58,7 +58,7 @@ pub(super) const MEASURED: &[&str] = &[
 /// How failures were counted.
 pub(super) const FAILED: &[&str] = &[
     "Three chunks of 512 bytes, 8-byte units, two endings: the new firmware confirms itself, or hangs. Every operation of the whole update is cut in every way of the row, and in the life that follows every operation once more.",
-    "A state counts as failed if a mixed image is started from it, an image that never confirmed stays, a confirmed one is lost, or nothing ever comes to rest. The rules of the flash are those of the first table.",
+    "A state counts as failed if a mixed image is started from it, an image that never confirmed stays, a confirmed one is lost, or nothing ever comes to rest.",
     "The firmware over embassy-boot is as careful as the interface allows: it asks for the exchange only when the whole image was written, confirms at every start, and tries again after every error.",
     "Clean cuts, the row before, are what embassy-boot is made for, and there it does no harm where a unit may be overwritten with zeros. It does overwrite one, so on flash that takes each unit once, as the trait it builds on demands, one clean cut in a confirm or a revert makes every later boot fail.",
 ];
