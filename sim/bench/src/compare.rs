@@ -8,7 +8,7 @@ use crate::subject::Subject;
 use crate::threads;
 use anyhow::Result;
 use otaru_flash::Mode;
-use otaru_sim::{Again, Case, Scenario, Shape, Tear};
+use otaru_sim::{Again, Case, Encryption, Scenario, Shape, Tear};
 use serde::Serialize;
 
 /// One row of the table of failures.
@@ -193,6 +193,7 @@ fn ours(task: &Task, mode: Mode) -> Failures {
             differing: 100,
             filled: 0,
             seed: 1,
+            encryption: Encryption::None,
         });
         let tried = every::one(scenario.name, &subject, task.tears.tears, 2);
         row.cuts += tried.cuts;

@@ -5,7 +5,9 @@ use crate::subject::Subject;
 use crate::threads;
 use anyhow::{Result, bail};
 use otaru_flash::Mode;
-use otaru_sim::{Again, Case, Cut, Explored, Plan, SCENARIOS, Shape, Tear, Violation, explore};
+use otaru_sim::{
+    Again, Case, Cut, Encryption, Explored, Plan, SCENARIOS, Shape, Tear, Violation, explore,
+};
 use serde::Serialize;
 
 /// What was tried of one subject.
@@ -67,6 +69,7 @@ pub(crate) fn all() -> Vec<(String, Subject)> {
                     differing: 70,
                     filled: 0,
                     seed: 1,
+                    encryption: Encryption::None,
                 };
                 (scenario.name.to_owned(), Subject::Case(case))
             }));

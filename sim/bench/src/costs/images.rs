@@ -2,7 +2,9 @@
 
 use super::PAGE_LEN;
 use anyhow::{Context as _, Result, ensure};
-use otaru_image::{BoardIds, Expectation, ImageBuilder, Key, SigningKey, Uuid, Version, verify};
+use otaru_image::{
+    BoardIds, Expectation, ImageBuilder, Key, KeyKind, SigningKey, Uuid, Version, verify,
+};
 use otaru_record::Image;
 use otaru_sim::Rng;
 
@@ -111,15 +113,13 @@ fn sign(key: &SigningKey, payload: &[u8], counter: u32) -> Result<Vec<u8>> {
 fn made(bytes: Vec<u8>, public: &[u8; 32]) -> Result<Made> {
     let keys = [Key {
         public: *public,
+        kind: KeyKind::Ed25519,
         revoked: false,
     }];
     let expect = Expectation {
         keys: &keys,
         board: Some(Pair::IDS),
-        slot_address: None,
-        security_floor: 0,
-        digest: None,
-        len: None,
+        ..Expectation::default()
     };
     let len = u32::try_from(bytes.len()).context("too long")?;
     let mut source = bytes.as_slice();

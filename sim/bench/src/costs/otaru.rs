@@ -4,7 +4,7 @@ use super::{BUFFER_LEN, Costs, PAGE_LEN, Pair, Timed};
 use crate::meter::Meter;
 use anyhow::{Result, anyhow, bail, ensure};
 use otaru_bootloader::{Boot, Decision, Event, Port, ResetCause, boot};
-use otaru_flash::{DeviceBlock, Flash as _, Key, Layout, Mode, Slot};
+use otaru_flash::{DeviceBlock, Flash as _, Key, KeyKind, Layout, Mode, Slot};
 use otaru_image::Ed25519Dalek;
 use otaru_record::{Cause, Download, Geometry, Journal, Phase, State};
 use otaru_sim::{Shape, SimFlash};
@@ -124,6 +124,7 @@ impl Device {
         let mut flash = Meter::new(simulated, record);
         let keys = [Key {
             public: pair.public,
+            kind: KeyKind::Ed25519,
             development: false,
         }];
         let mut block =

@@ -176,7 +176,14 @@ fn sums(title: &str, first: &str, run: &Run, key: impl Fn(&Tried) -> String) -> 
         }
     }
     let rows = sums.into_iter().map(|(key, values)| {
-        let cells = values.into_iter().map(number);
+        let cells = values.into_iter().enumerate().map(|(column, value)| {
+            // Nothing behind the first cut means that it was not asked for.
+            if value == 0 && (1..run.depth).contains(&column) {
+                "\u{2013}".to_owned()
+            } else {
+                number(value)
+            }
+        });
         std::iter::once(key).chain(cells).collect()
     });
     Table {
