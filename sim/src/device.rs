@@ -6,7 +6,7 @@ mod firmware;
 
 use crate::images::{DEVICE_KEY, Encryption};
 use crate::progress::{Ledger, Progress};
-use crate::{Cut, Damage, Images, Scenario, Shape, SimFlash, port::Board};
+use crate::{Cut, Damage, Images, Part, Scenario, Shape, SimFlash, port::Board};
 use otaru_bootloader::{Boot, Decision, ResetCause, boot};
 use otaru_flash::{DeviceBlock, Flash, Key, KeyKind, Layout, Slot};
 use otaru_record::{Geometry, HANDOVER_LEN_MAX, Journal, State};
@@ -78,12 +78,20 @@ impl Device {
     /// If layout and images do not fit, or what was before breaks a promise: mistakes in the test, or
     /// defects that a run without cuts shows.
     pub fn new(shape: &Shape, images: &Images, scenario: &Scenario, seed: u64) -> Self {
-        let layout = shape.layout();
-        let mut flash = SimFlash::new(shape.part(), seed);
+        Self::on(shape.layout(), shape.part(), images, scenario, seed)
+    }
+
+    /// The same on any layout and part.
+    ///
+    /// # Panics
+    /// As [`Device::new`].
+    pub fn on(layout: Layout, part: Part, images: &Images, scenario: &Scenario, seed: u64) -> Self {
+        let mut flash = SimFlash::new(part, seed);
         let block = device_block(&layout, images);
         let decryption_key = (images.encryption != Encryption::None).then_some(&DEVICE_KEY);
         let encoded = block.encode_with(decryption_key).expect("it encodes");
-        flash.program(0, &encoded).expect("power is on");
+        let block_at = layout.device_block.offset;
+        flash.program(block_at, &encoded).expect("power is on");
         let unit = usize::from(layout.write_unit);
         let mut padded = images.installed(0).to_vec();
         padded.resize(padded.len().next_multiple_of(unit), layout.erased);
@@ -184,7 +192,7 @@ impl Device {
     /// Boots once, without what the firmware then does.
     pub fn boot(&mut self) -> Decision {
         let at = Boot {
-            device_block_at: 0,
+            device_block_at: self.layout().device_block.offset,
             cause: ResetCause::PowerOn,
         };
         let ledger = self.ledger.clone();
@@ -305,7 +313,7 @@ impl Device {
         let ledger = self.ledger.clone();
         let mut board = Board::new(&ledger);
         let at = Boot {
-            device_block_at: 0,
+            device_block_at: self.layout().device_block.offset,
             cause: self.cause,
         };
         let decision = boot(&mut self.flash, &mut board, at, &mut [0; BUFFER_LEN]);

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::process::Program;
 use crate::report::{Outcome, Steps};
-use crate::{cache, fuzz, report, test, workspace};
+use crate::{cache, fuzz, report, sim, test, workspace};
 
 const TARGET_MAX_BYTES: u64 = 15 << 30;
 
@@ -36,6 +36,11 @@ pub(crate) fn run() -> Result<()> {
         cargo(&["doc", "--no-deps", "--keep-going"])
     });
     test::all(&mut steps);
+    steps.run(
+        "simulator",
+        "cargo xtask sim --seeds 300 --budgets",
+        sim::check,
+    );
     steps.run("probe", "cargo test -p otaru-probe", || {
         cargo(&[
             "clippy",

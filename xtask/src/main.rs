@@ -13,6 +13,7 @@ mod fuzz;
 mod process;
 mod report;
 mod setup;
+mod sim;
 mod size;
 mod test;
 mod tidy;
@@ -44,6 +45,8 @@ Usage: cargo xtask <command>
   firmware build BOARD          build the bootloader of a board and say where it is
   size [--accept]               how large the bootloader is, against docs/size.md, and that no
                                 panic can be reached; --accept: write the figures there
+  sim [OPTION…]                 power cuts: random seeds, every cut, your own geometry, the
+                                comparison with embassy-boot, the report; alone: its help
 
 Everything that is installed or built outside the target folder stands in the user's cache
 folder, under `otaru`.";
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         ["firmware", "check", crates @ ..] => firmware::check(crates),
         ["firmware", "build", board] => firmware::build_board(board),
         ["size", rest @ ..] => size::run(rest),
+        ["sim", rest @ ..] => sim::run(rest),
         [other, ..] => Err(anyhow::anyhow!(
             "there is no command `{other}` with these arguments; `cargo xtask help` lists all commands"
         )),

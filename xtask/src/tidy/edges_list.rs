@@ -129,6 +129,19 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-manager",
         ],
     ),
+    // The simulator as a program. The manifest's model is here for geometries of real boards.
+    (
+        "otaru-sim-bench",
+        &[
+            "otaru-sim",
+            "otaru-sim-flash",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-bootloader",
+            "otaru-lsp-project",
+        ],
+    ),
     ("xtask", &[]),
     // Fuzz targets run what parses bytes from outside; nobody depends on them.
     (
