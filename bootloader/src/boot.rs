@@ -103,6 +103,10 @@ impl<'a, F, P> Context<'a, F, P> {
 }
 
 /// What [`start`] leads to.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is no heap, and it is made once per boot"
+)]
 #[derive(Debug)]
 pub enum Started {
     /// Hand over to the image in the execution slot.

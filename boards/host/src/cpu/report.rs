@@ -59,7 +59,7 @@ impl Report {
             Event::Starting { trial, of } => {
                 lines.push(format!("starting on trial, start {trial} of {of}"));
             }
-            Event::Stopped(recovery) => lines.extend(stopped(recovery)),
+            Event::Stopped(recovery) => lines.extend(stopped(**recovery)),
         }
         lines
     }
@@ -157,9 +157,9 @@ fn reason(cause: Cause) -> String {
     }
 }
 
-fn stopped(recovery: &Recovery) -> [String; 2] {
+fn stopped(recovery: Recovery) -> [String; 2] {
     let why = match recovery {
-        Recovery::NoImage(cause) => format!("no image that may run ({})", reason(*cause)),
+        Recovery::NoImage(cause) => format!("no image that may run ({})", reason(cause)),
         Recovery::DeviceBlock(_)
         | Recovery::FlashRead
         | Recovery::Record(_)
