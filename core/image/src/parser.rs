@@ -125,7 +125,6 @@ impl Parser {
     }
 
     /// Bytes the image hash covers, once the header was read.
-    #[inline(never)]
     pub(crate) fn hashed_len(&self) -> Option<u32> {
         self.found.header.map(|header| header.hashed_len())
     }
@@ -314,6 +313,7 @@ impl Parser {
         }
     }
 
+    #[inline(never)]
     fn entry_data_complete(&mut self, kind: u16) -> Result<(), Refused> {
         let duplicate = match kind {
             tlv::SECURITY_COUNTER => {

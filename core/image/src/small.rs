@@ -81,6 +81,7 @@ impl Words {
         words
     }
 
+    #[inline(never)]
     fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         let (chunks, _) = bytes.as_chunks_mut::<4>();
@@ -324,7 +325,6 @@ fn combine(s: &Words, k: &Words, point: &Point) -> Option<Point> {
 }
 
 /// A number of 512 bits modulo the order, taken in bit by bit.
-#[inline(never)]
 fn modulo_order(bytes: &[u8; 64]) -> Words {
     let mut rest = ZERO;
     for byte in bytes.iter().rev() {
