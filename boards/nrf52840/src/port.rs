@@ -44,6 +44,9 @@ pub(crate) struct Services;
 impl Port for Services {
     type Verifier = Chosen;
 
+    // There is no console.
+    const SHOWS_ENTRIES: bool = false;
+
     fn verifier(&mut self) -> Chosen {
         Chosen
     }

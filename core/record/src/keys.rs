@@ -12,15 +12,17 @@ pub fn key_table(block: &DeviceBlock, revoked: u16) -> ([Key; KEYS_MAX], usize) 
         revoked: true,
     }; KEYS_MAX];
     let mut count = 0_usize;
-    for (index, (entry, key)) in table.iter_mut().zip(block.keys()).enumerate() {
+    let mut rest = revoked;
+    for (entry, key) in table.iter_mut().zip(block.keys()) {
         *entry = Key {
             public: key.public,
             kind: match key.kind {
                 otaru_flash::KeyKind::Ed25519 => KeyKind::Ed25519,
                 otaru_flash::KeyKind::P256 { y_odd } => KeyKind::P256 { y_odd },
             },
-            revoked: revoked & (1 << (index % 16)) != 0,
+            revoked: rest & 1 != 0,
         };
+        rest = rest.rotate_right(1);
         count = count.saturating_add(1);
     }
     (table, count)

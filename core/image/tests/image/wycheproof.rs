@@ -1,7 +1,7 @@
 //! A5: Google's Wycheproof vectors against every verifier of this crate. An invalid signature is
 //! refused; a valid one is accepted.
 
-use otaru_image::{Ed25519Dalek, SignatureVerifier, StandardVerifier, WithP256};
+use otaru_image::{Ed25519Dalek, Ed25519Small, SignatureVerifier, StandardVerifier, WithP256};
 use sha2::{Digest as _, Sha256};
 use wycheproof::TestResult;
 
@@ -9,6 +9,7 @@ use wycheproof::TestResult;
 fn verifiers() -> Vec<(&'static str, Box<dyn SignatureVerifier>)> {
     vec![
         ("Ed25519Dalek", Box::new(Ed25519Dalek)),
+        ("Ed25519Small", Box::new(Ed25519Small)),
         ("WithP256", Box::new(WithP256(Ed25519Dalek))),
         ("StandardVerifier", Box::new(StandardVerifier::default())),
     ]
