@@ -15,6 +15,7 @@ pub mod layouts;
 pub mod ram;
 pub mod record;
 pub mod seeds;
+pub mod smp;
 pub mod states;
 
 /// A target: its name, what runs an input, and what makes its first inputs.
@@ -28,8 +29,7 @@ pub struct Target {
     pub seeds: fn() -> Vec<(&'static str, Vec<u8>)>,
 }
 
-/// Every target. One for SMP, the serial protocol of recovery, belongs here once that is parsed on
-/// devices; `docs/fuzzing.md` says what else a new target needs.
+/// Every target; `docs/fuzzing.md` says what else a new one needs.
 pub const TARGETS: &[Target] = &[
     Target {
         name: "boot",
@@ -55,5 +55,10 @@ pub const TARGETS: &[Target] = &[
         name: "record",
         run: record::run,
         seeds: seeds::record,
+    },
+    Target {
+        name: "smp",
+        run: smp::run,
+        seeds: seeds::smp,
     },
 ];

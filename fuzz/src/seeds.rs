@@ -172,3 +172,37 @@ pub fn identity() -> Seeds {
         ("raw", bytes(&[&[0], &new, &[16], &MARKED[0][..16]])),
     ]
 }
+
+/// A request of every kind, framed, on each kind of device; and a line as it comes over the wire.
+pub fn smp() -> Seeds {
+    // Operation, flags, length, group, sequence, command; then a CBOR map.
+    let message = |operation: u8, group: u8, command: u8, body: &[u8]| {
+        let len = u8::try_from(body.len()).unwrap_or(0);
+        let head = [operation, 0, 0, len, 0, group, 1, command];
+        bytes(&[&[8 + len, 0], &head, body])
+    };
+    let echo = message(2, 0, 0, b"\xA1\x61d\x62hi");
+    let state = message(0, 1, 0, b"\xA0");
+    let erase = message(2, 1, 5, b"\xA1\x64slot\x01");
+    let first = bytes(&[
+        b"\xA3\x63len\x18\x40\x63off\x00\x64data\x58\x20",
+        &MARKED[0][..32],
+    ]);
+    let second = bytes(&[b"\xA2\x63off\x18\x20\x64data\x58\x20", &[0x5A; 32]]);
+    let upload = bytes(&[&message(2, 1, 1, &first), &message(2, 1, 1, &second)]);
+    vec![
+        ("echo", bytes(&[&[4], &echo])),
+        ("parameters", bytes(&[&[4], &message(0, 0, 6, b"\xA0")])),
+        ("bootloader", bytes(&[&[4], &message(0, 0, 8, b"\xA0")])),
+        ("state", bytes(&[&[4 | 8], &state])),
+        ("erase", bytes(&[&[4 | 2], &erase, &state])),
+        ("upload-swap", bytes(&[&[4], &upload, &state])),
+        ("upload-standby", bytes(&[&[4 | 2 | 8], &upload])),
+        ("upload-without-record", bytes(&[&[4 | 1], &upload])),
+        ("reset", bytes(&[&[4], &message(2, 0, 5, b"\xA0"), &echo])),
+        (
+            "raw",
+            bytes(&[&[0], b"\x06\x09AAoCAAAAAAABoMB2\n\x04\x14AA==\n"]),
+        ),
+    ]
+}

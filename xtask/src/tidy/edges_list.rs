@@ -152,6 +152,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-record",
             "otaru-ddi",
             "otaru-bootloader",
+            "otaru-bootloader-recovery",
         ],
     ),
     // Whole updates with real processes; nobody depends on it.
