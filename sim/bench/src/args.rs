@@ -71,6 +71,14 @@ pub(crate) struct Args {
     /// Do all of it and write a page about it; --seeds, --depth and --quick say how much
     #[arg(long, value_name = "FILE.html", help_heading = "Report")]
     pub(crate) report: Option<PathBuf>,
+    /// Put the tables of --report between the marks of this page
+    #[arg(
+        long,
+        value_name = "FILE.md",
+        requires = "report",
+        help_heading = "Report"
+    )]
+    pub(crate) docs: Option<PathBuf>,
     /// Write the figures of --compare or --report as JSON
     #[arg(long, value_name = "FILE.json", help_heading = "Report")]
     pub(crate) json: Option<PathBuf>,

@@ -6,10 +6,13 @@ use crate::every;
 use crate::output::{line, number};
 use crate::subject::Subject;
 use crate::threads;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use otaru_flash::Mode;
 use otaru_sim::{Again, Case, Encryption, Scenario, Shape, Tear};
 use serde::Serialize;
+
+/// The name of the other bootloader.
+pub(crate) const THEIRS: &str = "embassy-boot";
 
 /// One row of the table of failures.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +40,22 @@ pub(crate) struct Comparison {
     /// Updates on which the budget of the record was asserted, one per filling.
     pub(crate) budget_updates: u32,
     pub(crate) failures: Vec<Failures>,
+}
+
+impl Comparison {
+    /// Whether none of the failures are ours.
+    ///
+    /// # Errors
+    /// If some are; the lines that repeat them stand in the rows.
+    pub(crate) fn check_ours(&self) -> Result<()> {
+        let ours = self.failures.iter().filter(|row| row.system != THEIRS);
+        for row in ours {
+            if row.failed.iter().any(|&count| count > 0) {
+                bail!("{}, {}: {}", row.system, row.tears, row.examples.join("; "));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A group of tears that is tried together.
@@ -150,7 +169,7 @@ fn theirs(task: &Task) -> Failures {
         )
     });
     Failures {
-        system: "embassy-boot".to_owned(),
+        system: THEIRS.to_owned(),
         tears: task.tears.name.to_owned(),
         flash: flash_name(task.kind),
         cuts: tried.cuts,

@@ -83,6 +83,7 @@ fn run(args: &Args) -> Result<()> {
         if let Some(file) = &args.json {
             output::write(file, &serde_json::to_string_pretty(&comparison)?)?;
         }
+        comparison.check_ours()?;
     } else if args.budgets {
         let rows = costs::table()?.len();
         let updates = budget::check_every_filling()?;

@@ -1,6 +1,8 @@
 //! The report: one page without scripts, made from a run.
 
+mod docs;
 mod page;
+mod sums;
 mod text;
 
 use crate::args::Args;
@@ -8,7 +10,7 @@ use crate::compare::{self, Comparison};
 use crate::every::{self, Tried};
 use crate::output::{self, line};
 use crate::seeds::{self, Seeds};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use std::path::Path;
 
@@ -54,6 +56,13 @@ pub(crate) fn write(args: &Args, file: &Path) -> Result<()> {
         output::write(file, &serde_json::to_string_pretty(&run)?)?;
         line(&format!("written: {}", file.display()));
     }
+    if let Some(file) = &args.docs {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        output::write(file, &docs::fill(&text, &run)?)?;
+        line(&format!("written: {}", file.display()));
+    }
+    run.comparison.check_ours()?;
     let broken = run.explored.iter().filter(|tried| tried.failure.is_some());
     match broken.count() {
         0 => Ok(()),

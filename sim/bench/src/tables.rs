@@ -123,7 +123,8 @@ fn confirm_table(rows: &[Row]) -> Table {
     table
 }
 
-fn failure_table(rows: &[Failures]) -> Table {
+/// The table of failures.
+pub(crate) fn failures(rows: &[Failures]) -> Table {
     let mut table = Table::new(
         "Failures",
         &[
@@ -171,7 +172,7 @@ pub(crate) fn costs(rows: &[Row]) -> Vec<Table> {
 /// Every table of the comparison.
 pub(crate) fn of(comparison: &Comparison) -> Vec<Table> {
     let mut tables = costs(&comparison.costs);
-    tables.push(failure_table(&comparison.failures));
+    tables.push(failures(&comparison.failures));
     tables
 }
 

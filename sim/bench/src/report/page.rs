@@ -1,11 +1,11 @@
 //! The page itself.
 
-use super::{Run, text};
+use super::{Run, sums, text};
 use crate::every::Tried;
 use crate::output::number;
 use crate::tables::{self, Table};
 use otaru_sim::Tear;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 const STYLE: &str = include_str!("style.css");
@@ -127,13 +127,13 @@ fn tried(page: &mut String, run: &Run) {
     );
     table(
         page,
-        &sums("By scenario", "scenario", run, |tried| {
+        &sums::table("By scenario", "scenario", run, |tried| {
             tried.scenario.clone()
         }),
     );
     table(
         page,
-        &sums("By flash", "flash", run, |tried| shape(&tried.name)),
+        &sums::table("By flash", "flash", run, |tried| shape(&tried.name)),
     );
     add(
         page,
@@ -152,45 +152,6 @@ fn tried(page: &mut String, run: &Run) {
 /// The shape in the name of a case.
 fn shape(name: &str) -> String {
     name.split('/').next().unwrap_or(name).to_owned()
-}
-
-fn sums(title: &str, first: &str, run: &Run, key: impl Fn(&Tried) -> String) -> Table {
-    let mut columns = vec![(first.to_owned(), false)];
-    columns.extend((1..=run.depth).map(|depth| match depth {
-        1 => ("states, 1 cut".to_owned(), true),
-        depth => (format!("states, {depth} cuts"), true),
-    }));
-    for name in ["cuts tried", "boots", "broken"] {
-        columns.push((name.to_owned(), true));
-    }
-    let mut sums: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for tried in &run.explored {
-        let mut values = tried.by_depth.clone();
-        values.resize(run.depth, 0);
-        values.extend([tried.cuts, tried.boots, u64::from(tried.failure.is_some())]);
-        let sum = sums
-            .entry(key(tried))
-            .or_insert_with(|| vec![0; values.len()]);
-        for (sum, value) in sum.iter_mut().zip(values) {
-            *sum += value;
-        }
-    }
-    let rows = sums.into_iter().map(|(key, values)| {
-        let cells = values.into_iter().enumerate().map(|(column, value)| {
-            // Nothing behind the first cut means that it was not asked for.
-            if value == 0 && (1..run.depth).contains(&column) {
-                "\u{2013}".to_owned()
-            } else {
-                number(value)
-            }
-        });
-        std::iter::once(key).chain(cells).collect()
-    });
-    Table {
-        title: title.to_owned(),
-        columns,
-        rows: rows.collect(),
-    }
 }
 
 fn comparison(page: &mut String, run: &Run) {

@@ -62,3 +62,35 @@ pub(super) const FAILED: &[&str] = &[
     "The firmware over embassy-boot is as careful as the interface allows: it asks for the exchange only when the whole image was written, confirms at every start, and tries again after every error.",
     "Clean cuts, the row before, are what embassy-boot is made for, and there it does no harm where a unit may be overwritten with zeros. It does overwrite one, so on flash that takes each unit once, as the trait it builds on demands, one clean cut in a confirm or a revert makes every later boot fail.",
 ];
+
+/// What happens in a scenario.
+pub(super) fn scenario(name: &str) -> &'static str {
+    match name {
+        "confirm" => "an update that confirms itself",
+        "hang" => "the new firmware hangs, the bootloader reverts",
+        "refuse" => "the new firmware gives itself up",
+        "cancel" => "withdrawn once it is parked",
+        "replace" => "a newer update comes while one is parked",
+        "retry" => "the third start of the trial is the one that works",
+        "second" => "the second update, when slots have changed their parts",
+        "second-hang" => "the same, reverted",
+        "after-revert" => "an update after one that was reverted",
+        "heal" => "the execution slot goes bad and is restored",
+        "worn" => "an install that has to be given up in the middle",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_scenario_is_explained() {
+        for scenario in otaru_sim::SCENARIOS {
+            assert!(
+                !super::scenario(scenario.name).is_empty(),
+                "{}",
+                scenario.name
+            );
+        }
+    }
+}
