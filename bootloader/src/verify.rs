@@ -40,8 +40,8 @@ impl<'a> Acceptance<'a> {
         }
     }
 
-    /// Reads and verifies an image. One that passes stands in [`Context::found`] afterwards, and
-    /// [`Context::runs`] says whether it is the one in the execution slot. Returns its flags.
+    /// Reads and verifies an image. One that passes stands in [`Context::found`] afterwards.
+    /// Returns its flags.
     ///
     /// # Errors
     /// [`VerifyError`]: the reason found by the second of two readings. Nothing is found then.
