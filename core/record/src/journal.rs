@@ -127,18 +127,10 @@ impl Journal {
         other
             .erase(flash, 0, other.len)
             .map_err(|cause| AppendError::Flash(Some(cause)))?;
+        // As if the other half had just become full.
         let mut journal = Self {
-            geometry,
-            half: 1,
-            epoch: 0,
-            sequence: 0,
-            cell: geometry.cells,
-            torn_end: false,
-            mark_at: None,
-            settled: false,
-            twice: false,
             frozen: false,
-            state: *state,
+            ..Self::unwritable(geometry, state)
         };
         journal.append(flash, state)?;
         Ok(journal)
@@ -148,7 +140,7 @@ impl Journal {
     pub fn unwritable(geometry: Geometry, state: &State) -> Self {
         Self {
             geometry,
-            half: 0,
+            half: 1,
             epoch: 0,
             sequence: 0,
             cell: geometry.cells,
