@@ -87,6 +87,7 @@ const REASONS: Record<string, string> = {
   "malformed-deployment": "it could not understand the request",
   "no-artifact": "there is no image for it",
   unsupported: "it cannot verify such images",
+  recovered: "an image that came over its console took the update's place",
   "dependency-unmet": "it lacks another image that this one needs",
   "not-decryptable": "the image is encrypted for another device",
   "revokes-own-key": "the image would revoke the key that signed it",
