@@ -136,7 +136,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.reason {
-            Some(reason) => write!(f, "failed while {} ({reason})", self.phase)?,
+            Some(reason) => write!(f, "failed in phase {} ({reason})", self.phase)?,
             None => f.write_str("confirmed")?,
         }
         if self.chunks > 0 {
