@@ -5,7 +5,7 @@ use crate::port::Port;
 use crate::verify::Acceptance;
 use otaru_flash::{Flash, Layout, Mode, Slot};
 use otaru_image::ReadAt;
-use otaru_record::{Backup, State};
+use otaru_record::{Backup, SlotReader, State};
 
 /// Where in the secondary slot the old chunk `chunk` of a `swap` stands, as a chunk number.
 ///
@@ -92,10 +92,8 @@ impl<F: Flash> ReadAt for ImageReader<'_, F> {
 
     fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), Unreadable> {
         if let Source::Slot(slot) = self.source {
-            let at = self.layout.image_offset(slot).checked_add(offset);
-            let area = self.layout.slot(slot);
-            return area
-                .read(self.flash, at.ok_or(Unreadable)?, buf)
+            return SlotReader::new(self.flash, self.layout, slot)
+                .read_at(offset, buf)
                 .map_err(|_failed| Unreadable);
         }
         let chunk_len = self.layout.chunk_len;

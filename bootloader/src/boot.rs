@@ -125,7 +125,8 @@ pub fn boot<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Decision {
-    // Large values stay where they were made and are borrowed; only what is returned is copied.
+    // Large values stay where they were made and are borrowed; only what is returned is copied. Calling
+    // `start` instead costs a bootloader without recovery 226 bytes of flash and 368 of stack.
     let decoded = read_block(flash, boot.device_block_at);
     let reason = match &decoded {
         Ok(block) => {

@@ -168,16 +168,12 @@ impl SimFlash {
 
     /// Erases of the sector that was erased most often, in this range.
     pub fn wear_max(&self, offset: u32, len: u32) -> u32 {
-        let inside = |&(_, &start): &(&u32, &u32)| (offset..offset + len).contains(&start);
-        let pairs = self.wear.iter().zip(self.starts.iter());
-        pairs.filter(inside).map(|(&w, _)| w).max().unwrap_or(0)
+        self.wear_in(offset, len).max().unwrap_or(0)
     }
 
     /// Sector erases so far in this range.
     pub fn erases_in(&self, offset: u32, len: u32) -> u32 {
-        let pairs = self.wear.iter().zip(self.starts.iter());
-        let inside = pairs.filter(|&(_, &start)| (offset..offset + len).contains(&start));
-        inside.map(|(&wear, _)| wear).sum()
+        self.wear_in(offset, len).sum()
     }
 
     /// Makes a range fail to read, as a failing cell would.
@@ -235,6 +231,14 @@ impl SimFlash {
     /// Ends forking.
     pub fn take_forks(&mut self) -> Forks {
         self.forking.take().map(|f| f.forks).unwrap_or_default()
+    }
+
+    /// Erases of each sector that begins in this range.
+    fn wear_in(&self, offset: u32, len: u32) -> impl Iterator<Item = u32> + '_ {
+        let pairs = self.wear.iter().zip(self.starts.iter());
+        pairs
+            .filter(move |&(_, &start)| (offset..offset + len).contains(&start))
+            .map(|(&wear, _)| wear)
     }
 
     fn now(&self) -> Moment {
