@@ -230,6 +230,14 @@ impl Board {
         buttons.is_ok_and(|buttons| buttons & crate::wire::BUTTON_RECOVERY != 0)
     }
 
+    /// Keeps what is typed on the console from now on, so that a client may write as soon as it
+    /// reads that this program listens.
+    #[cfg(feature = "chip")]
+    pub(crate) fn open_console(&self) {
+        // Without a chip nobody types.
+        let _answered = self.shared.ask(Operation::OpenConsole, 0, 0, &[]);
+    }
+
     /// Waits until something is typed on the console. Nothing else can be asked of the chip
     /// meanwhile, so this is for a program that has nothing else to do.
     #[cfg(feature = "chip")]

@@ -75,6 +75,9 @@ impl Port for Services<'_> {
     }
 
     fn report(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Stopped(_)) {
+            self.board.open_console();
+        }
         for line in self.report.lines(&event) {
             say(&line);
         }

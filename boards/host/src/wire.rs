@@ -68,10 +68,13 @@ pub(crate) enum Operation {
     /// Reset the CPU. Never answered.
     Reset = 6,
     /// Wait for console input. Answered when there is some: as many bytes as the first argument
-    /// says, or fewer. What is typed before the first such request is lost.
+    /// says, or fewer. What is typed before the first such request, or before
+    /// [`Self::OpenConsole`], is lost.
     ReadConsole = 7,
     /// Which buttons were held at the start? Answered with bits; 0 is the recovery button.
     Buttons = 8,
+    /// Keep what is typed from now on.
+    OpenConsole = 9,
 }
 
 impl Operation {
@@ -85,6 +88,7 @@ impl Operation {
             6 => Self::Reset,
             7 => Self::ReadConsole,
             8 => Self::Buttons,
+            9 => Self::OpenConsole,
             _ => return None,
         })
     }

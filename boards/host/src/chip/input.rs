@@ -4,7 +4,7 @@
 const WAITING_LEN_MAX: usize = 0x4000;
 
 /// Console input of one run of the CPU. Like the receiver of a serial port it is switched on by
-/// whoever uses it: until the CPU asks for the first time, what arrives is lost.
+/// whoever uses it: until the CPU opens it or asks for the first time, what arrives is lost.
 #[derive(Debug, Default)]
 pub(super) struct ConsoleInput {
     listens: bool,
@@ -26,9 +26,14 @@ impl ConsoleInput {
         }
     }
 
+    /// Switches the receiver on: what arrives from now on is kept.
+    pub(super) fn open(&mut self) {
+        self.listens = true;
+    }
+
     /// Takes note that the CPU waits for at most `len` bytes.
     pub(super) fn ask(&mut self, len: u32) {
-        self.listens = true;
+        self.open();
         self.wanted = Some(usize::try_from(len).unwrap_or(usize::MAX).max(1));
     }
 
@@ -61,5 +66,14 @@ mod tests {
         assert!(input.has_room());
         input.push(&[0; WAITING_LEN_MAX]);
         assert!(!input.has_room());
+    }
+
+    #[test]
+    fn input_that_comes_between_opening_and_the_first_question_is_kept() {
+        let mut input = ConsoleInput::default();
+        input.open();
+        input.push(b"early");
+        input.ask(100);
+        assert_eq!(input.take().as_deref(), Some(b"early".as_slice()));
     }
 }

@@ -456,6 +456,12 @@ impl Machine {
                 });
                 Ok(input.map_or(Answer::Later, Answer::Input))
             }
+            Operation::OpenConsole => {
+                if let Some(cpu) = &mut self.cpu {
+                    cpu.input.open();
+                }
+                Ok(Answer::Done(0))
+            }
             Operation::Buttons => Ok(Answer::Done(if self.recovery.now {
                 BUTTON_RECOVERY
             } else {
