@@ -1,4 +1,5 @@
-//! What can be said about an encrypted image without the key of its devices, on the host.
+//! What can be said about an encrypted image without the key of its devices: for managers and
+//! tools, never for a device.
 
 use crate::error::VerifyError;
 use crate::info::{ImageInfo, inspect};

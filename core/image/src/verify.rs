@@ -387,7 +387,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     }
 
     /// Judges what an image states about itself, its hash included.
-    #[cfg(feature = "std")]
+    #[cfg(all(feature = "ed25519", feature = "encryption"))]
     pub(crate) fn judge<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
         let key_index = self.authenticate(info)?;
         self.check_fit(info)?;

@@ -101,7 +101,9 @@ impl EncryptionKey {
         let text = text.trim();
         if let Some(bytes) = decode_hex(text) {
             let bytes = bytes.as_slice().try_into();
-            return bytes.map(Self).map_err(|_len| KeyFileError::NotEncryptionKey);
+            return bytes
+                .map(Self)
+                .map_err(|_len| KeyFileError::NotEncryptionKey);
         }
         let (label, der) =
             Document::from_pem(text).map_err(|_none| KeyFileError::NotEncryptionKey)?;
