@@ -335,4 +335,4 @@ fn write_block<F: Flash>(
 
 #[cfg(test)]
 #[path = "device_tests.rs"]
-mod tests;
+pub(crate) mod tests;
