@@ -282,6 +282,7 @@ async fn plan(
         version: StoredVersion::New((&image).into()),
         target: default_target(&project.settings),
         deadline_s: None,
+        trials: None,
     };
     let plan = tokio::select! {
         plan = manager::Plan::make(&client, request) => plan?,
