@@ -9,7 +9,7 @@ use crate::geometry::{CELL_LEN_MAX, Geometry};
 use crate::scan::{Half, Seen, see};
 use crate::{Body, State, StoragePermit};
 use core::fmt;
-use otaru_flash::{AccessError, Flash, Layout, LayoutError, Slot};
+use otaru_flash::{AccessError, Area, Flash, Layout, LayoutError, Slot};
 
 /// In how many cells a mark is tried before the whole state is appended instead.
 const MARK_TRIES: u32 = 3;
@@ -305,20 +305,33 @@ impl<S: Body> Journal<S> {
         }
         let begin = self.cell.saturating_sub(u32::from(self.torn_end));
         self.cell = self.cell.saturating_add(2);
+        let area = *self.geometry.half(self.half);
+        for cell in begin..self.cell {
+            self.spoil_cell(flash, &area, cell);
+        }
+    }
+
+    /// Overwrites the first unit of a cell, so that the cell never counts as an entry again. Only
+    /// where the flash allows it.
+    #[inline(never)]
+    fn spoil_cell<F: Flash>(&self, flash: &mut F, area: &Area, cell: u32) {
         let spoilt = [!self.geometry.erased; CELL_LEN_MAX];
         let unit = spoilt.get(..self.geometry.unit_len as usize);
-        for cell in begin..self.cell {
-            let at = self.geometry.cell_at(cell);
-            let area = self.geometry.half(self.half);
-            drop(unit.map(|unit| area.program(flash, at, unit)));
+        if let Some(unit) = unit.filter(|_| self.geometry.overwrite) {
+            drop(area.program(flash, self.geometry.cell_at(cell), unit));
         }
     }
 
     /// J4: erases the other half and begins it with the state in force. That first entry alone
     /// does not make the half count; what is appended behind it does.
+    ///
+    /// Before the erase its first cell is spoilt. Its second one may be torn and unseen by this boot:
+    /// if the erase then were cut before it changed anything, a later boot could see both, take the
+    /// half for the newer one, and write into sectors that an erase has touched.
     fn change_half<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
         let other = 1_u8.saturating_sub(self.half);
         let area = *self.geometry.half(other);
+        self.spoil_cell(flash, &area, 0);
         area.erase(flash, 0, area.len)
             .map_err(|cause| AppendError::Flash(Some(cause)))?;
         let before = (self.half, self.epoch, self.cell);
