@@ -22,6 +22,8 @@ pub struct Rules {
 /// What is remembered of an image that may run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
+    /// Its length in bytes, from the beginning of the slot.
+    pub len: u32,
     /// Its security counter.
     pub security_counter: u32,
     /// Keys that an accept revokes, bit = position in the key table.
@@ -116,6 +118,7 @@ impl<S: SignatureVerifier, V: FnMut() -> S, W: FnMut()> Judge for ImageJudge<'_,
             return Err(Cause::RevokesOwnKey);
         }
         Ok(Facts {
+            len: info.len,
             security_counter: info.security_counter,
             revoke: info.revoke,
             image: verified.digest().first_chunk().copied().unwrap_or_default(),

@@ -73,7 +73,7 @@ pub enum Stop {
 /// Decides what to start, and stores the decision.
 ///
 /// `memory` is what the board keeps through a reset, for a volatile record. `judge` reads the images
-/// of at most five configurations, each at most twice.
+/// of at most nine configurations, each at most twice.
 pub fn first_stage<'m, F: Flash, J: Judge>(
     flash: &mut F,
     layout: &SlotLayout,
@@ -207,8 +207,10 @@ impl<F: Flash, J: Judge> Boot<'_, F, J> {
             Err(cause) => cause,
         };
         for config in self.order() {
-            let proven = config != state.working && state.proven.has_both(config);
-            if proven && self.usable(config, state).is_ok() {
+            // Of a state that was merely found, nothing is proven.
+            let allowed = state.assumed || state.proven.has_both(config);
+            let other = config != state.working;
+            if other && allowed && self.usable(config, state).is_ok() {
                 let next = state.fallen_back(config);
                 let stored = record.append(self.flash, &next).is_ok();
                 return Decision::Start(Start {

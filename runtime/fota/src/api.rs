@@ -19,9 +19,9 @@ pub struct FotaRecord {
     pub current_bytecode: u8,
     /// Bytecode slot of the last working configuration.
     pub working_bytecode: u8,
-    /// Flash address of the current bytecode slot.
+    /// Flash address of the slot of the bytecode that runs.
     pub bytecode_address: u32,
-    /// Flash address of the current VM slot.
+    /// Flash address of the slot of the VM that runs.
     pub vm_address: u32,
     /// Preferred length of what is written or downloaded at once, in bytes: 64…512.
     pub chunk_len: u32,
@@ -215,7 +215,7 @@ pub trait Fota {
     ///
     /// # Errors
     /// [`FotaError::OutsideSlot`], [`FotaError::Protected`], [`FotaError::NotErased`],
-    /// [`FotaError::Flash`].
+    /// [`FotaError::Flash`], [`FotaError::Record`].
     fn write_slot(&mut self, address: u32, block: &[u8]) -> Result<(), FotaError>;
 
     /// Checksums of `len` bytes from `address`; 0 is allowed.
@@ -227,7 +227,8 @@ pub trait Fota {
     /// Ends the writing of the slot in which `address` lies, and verifies the image in it.
     ///
     /// # Errors
-    /// [`FotaError::OutsideSlot`], [`FotaError::BadImage`], [`FotaError::Flash`].
+    /// [`FotaError::OutsideSlot`], [`FotaError::Protected`], [`FotaError::NotErased`],
+    /// [`FotaError::BadImage`], [`FotaError::Flash`], [`FotaError::Record`].
     fn close_slot(&mut self, address: u32) -> Result<(), FotaError>;
 
     /// Makes these slots the configuration that is tried once, at the next restart. Slots that do
