@@ -48,7 +48,7 @@ impl core::error::Error for ConfirmError {}
 /// The agent's side of a trial.
 pub trait Trial {
     /// The attempt on trial, if the agent started it.
-    fn attempt(&self) -> Option<u64>;
+    fn on_trial(&self) -> Option<u64>;
 
     /// What the program says.
     fn vote(&self) -> Vote;
@@ -78,13 +78,13 @@ pub trait Trial {
 }
 
 impl<F: Flash, J: Judge, P: Port> Trial for SlotFota<'_, F, J, P> {
-    fn attempt(&self) -> Option<u64> {
+    fn on_trial(&self) -> Option<u64> {
         let state = self.state().filter(|_| self.run.trial)?;
         (state.attempt != 0).then_some(state.attempt)
     }
 
     fn vote(&self) -> Vote {
-        match (self.attempt(), self.voted) {
+        match (self.on_trial(), self.voted) {
             (None, _) => Vote::NotAsked,
             (Some(_), false) => Vote::Waiting,
             (Some(_), true) => Vote::Healthy,
@@ -92,7 +92,7 @@ impl<F: Flash, J: Judge, P: Port> Trial for SlotFota<'_, F, J, P> {
     }
 
     fn confirm(&mut self, attempt: u64) -> Result<(), ConfirmError> {
-        if self.attempt() != Some(attempt) {
+        if self.on_trial() != Some(attempt) {
             return Err(ConfirmError::NotOnTrial);
         }
         if !self.voted {
@@ -104,7 +104,7 @@ impl<F: Flash, J: Judge, P: Port> Trial for SlotFota<'_, F, J, P> {
     }
 
     fn refuse(&mut self, attempt: u64, cause: Cause) -> Result<(), ConfirmError> {
-        if self.attempt() != Some(attempt) {
+        if self.on_trial() != Some(attempt) {
             return Err(ConfirmError::NotOnTrial);
         }
         if let Ok(state) = self.writable() {

@@ -1,7 +1,7 @@
 //! Writing blocks of any length to any address of a slot.
 //!
 //! The flash contract allows to program a unit once. Bytes that do not fill a unit are therefore
-//! kept until another unit is touched or the slot is closed. What stands there already is not
+//! kept until another such unit begins or the slot is closed. What stands there already is not
 //! programmed again, so the same block may come twice.
 
 use crate::FotaError;
@@ -86,7 +86,7 @@ impl<F: Flash, J: Judge, P: Port> SlotFota<'_, F, J, P> {
         }
         if !whole.is_empty() {
             let from = offset(head_len);
-            self.replace_pending(slot, from, offset(head_len.saturating_add(whole_len)))?;
+            self.replace_pending(slot, from, offset(head_len.saturating_add(whole_len)));
             self.program_units(area, from, whole)?;
         }
         if !tail.is_empty() {
@@ -95,16 +95,12 @@ impl<F: Flash, J: Judge, P: Port> SlotFota<'_, F, J, P> {
         Ok(())
     }
 
-    /// Whole units from `from` to `to` follow: a pending one among them is not needed any more,
-    /// another one is programmed.
-    fn replace_pending(&mut self, slot: SlotName, from: u32, to: u32) -> Result<(), FotaError> {
-        match &self.pending {
-            Some(pending) if pending.slot == slot && (from..to).contains(&pending.at) => {
-                self.pending = None;
-                Ok(())
-            }
-            Some(_) | None => self.flush(),
-        }
+    /// Whole units from `from` to `to` follow: a pending one among them is not needed any more.
+    fn replace_pending(&mut self, slot: SlotName, from: u32, to: u32) {
+        self.pending = self
+            .pending
+            .take()
+            .filter(|pending| pending.slot != slot || !(from..to).contains(&pending.at));
     }
 
     /// Adds a piece that does not fill its unit.
@@ -118,37 +114,29 @@ impl<F: Flash, J: Judge, P: Port> SlotFota<'_, F, J, P> {
         let unit = u32::from(self.parts.layout.write_unit);
         let into = at.checked_rem(unit).unwrap_or(0);
         let unit_at = at.saturating_sub(into);
-        let mut pending = match self.pending.take() {
-            Some(pending) if pending.slot == slot && pending.at == unit_at => pending,
-            other => {
-                self.pending = other;
-                self.flush()?;
-                self.read_unit(slot, area, unit_at)?
-            }
-        };
+        let from = usize::try_from(into).unwrap_or_default();
+        let range = from..from.saturating_add(piece.len());
+        let same_unit = |p: &&mut Pending| p.slot == slot && p.at == unit_at;
+        if let Some(pending) = self.pending.as_mut().filter(same_unit) {
+            let target = pending.bytes.get_mut(range);
+            target.ok_or(FotaError::OutsideSlot)?.copy_from_slice(piece);
+            return Ok(());
+        }
+        let mut pending = self.read_unit(slot, area, unit_at)?;
         let erased = self.parts.layout.erased;
         let blank = pending.unit().iter().all(|&byte| byte == erased);
-        let stored = self.is_stored(area, &pending)?;
-        let from = usize::try_from(into).unwrap_or_default();
-        let to = from.saturating_add(piece.len());
-        let target = pending.bytes.get_mut(from..to);
+        let target = pending.bytes.get_mut(range);
         let target = target.ok_or(FotaError::OutsideSlot)?;
-        let differs = target != piece;
-        target.copy_from_slice(piece);
-        if differs && !blank && stored {
+        if target == piece {
+            return Ok(());
+        }
+        if !blank {
             return Err(FotaError::NotErased);
         }
+        target.copy_from_slice(piece);
+        self.flush()?;
         self.pending = Some(pending);
         Ok(())
-    }
-
-    /// Whether the unit stands in flash already, as `pending` has it.
-    fn is_stored(&mut self, area: &Area, pending: &Pending) -> Result<bool, FotaError> {
-        let mut now = [0; WINDOW_LEN];
-        let now = now.get_mut(..pending.len).unwrap_or_default();
-        area.read(&mut self.parts.flash, pending.at, now)
-            .map_err(|_cause| FotaError::Flash)?;
-        Ok(pending.unit() == now)
     }
 
     fn read_unit(&mut self, slot: SlotName, area: &Area, at: u32) -> Result<Pending, FotaError> {

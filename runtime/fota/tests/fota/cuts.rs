@@ -6,11 +6,9 @@
 //! hangs costs one watchdog reset (B21); booting again changes nothing.
 // B8 B19 B20 B21 B42 B58 B59 B62
 
-mod world;
-
+use crate::world::{Behaviour, Device, Ended, Shape, Update, explore};
 use otaru_sim_flash::{Again, Tear};
 use otaru_slots::{Config, LayoutKind};
-use world::{Behaviour, Device, Ended, Shape, Update, explore};
 
 const fn update(vm: bool, behaviour: Behaviour) -> Update {
     Update { vm, behaviour }

@@ -1,5 +1,5 @@
 //! A device of the slot engine for tests: simulated flash, the first stage, the VM's first code and a
-//! program that updates itself. Shared by the test programs of this crate.
+//! program that updates itself.
 
 use otaru_flash::{Area, Flash, crc32};
 use otaru_record::Cause;
@@ -140,12 +140,14 @@ impl Judge for Checksum {
         if bytes[1] > VERSIONS || bytes[..] != *image(slot.kind, bytes[1]) {
             return Err(Cause::DigestMismatch);
         }
-        if u32::from(bytes[1]) < rules.floor {
+        // Every third version is one that must not be undone.
+        let security_counter = u32::from(bytes[1] / 3);
+        if security_counter < rules.floor {
             return Err(Cause::SecurityCounter);
         }
         Ok(Facts {
             len: IMAGE_LEN as u32,
-            security_counter: u32::from(bytes[1]),
+            security_counter,
             revoke: 0,
             image: [bytes[1]; 8],
         })
@@ -209,7 +211,7 @@ pub(crate) enum Ended {
     Settled,
 }
 
-struct Board;
+pub(crate) struct Board;
 
 impl Port for Board {
     fn feed_watchdog(&mut self) {}
@@ -217,7 +219,7 @@ impl Port for Board {
     fn reset(&mut self) {}
 }
 
-type Module<'a> = SlotFota<'a, &'a mut SimFlash, Checksum, Board>;
+pub(crate) type Module<'a> = SlotFota<'a, &'a mut SimFlash, Checksum, Board>;
 
 /// What the firmware did when its boot ended.
 enum After {
@@ -278,6 +280,11 @@ impl Device {
         }
     }
 
+    /// Boots in the last call of [`Device::live`].
+    pub(crate) fn boots(&self) -> u32 {
+        self.ledger.boots
+    }
+
     pub(crate) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         let mut ledger = self.ledger.clone();
@@ -332,40 +339,34 @@ impl Device {
         Ok(())
     }
 
-    /// One boot: first stage, first code of the VM that it starts, and the program.
-    fn life(&mut self) -> Checked<After> {
-        let mut handover = [0; SLOT_HANDOVER_LEN_MAX];
-        let whole = self.has_whole();
-        let (vm, run) = {
-            let decision = first_stage(
-                &mut self.flash,
-                &self.layout,
-                &mut self.memory,
-                &mut Checksum,
-                self.reset,
-            );
-            let start = match decision {
-                Decision::Start(start) => start,
-                // Only a boot without a record may find nothing, and only if nothing is whole.
-                Decision::Stop(_) if self.ledger.lost && !whole => {
-                    return Ok(After::Settled);
-                }
-                Decision::Stop(stop) => return Err(format!("nothing to start: {stop:?}")),
-            };
-            if self.flash.is_off() {
-                return Ok(After::Settled);
+    /// One boot up to the VM: which VM the first stage starts and what is to run; `None` if nothing
+    /// can be started.
+    pub(crate) fn boot(&mut self, handover: &mut [u8]) -> Option<(u8, Run)> {
+        let decision = first_stage(
+            &mut self.flash,
+            &self.layout,
+            &mut self.memory,
+            &mut Checksum,
+            self.reset,
+        );
+        match decision {
+            Decision::Start(start) => {
+                let len = hand_over(start.run, start.record.as_ref(), handover);
+                len.expect("the handover fits");
+                Some((start.vm, start.run))
             }
-            let len = hand_over(start.run, start.record.as_ref(), &mut handover);
-            len.ok_or("the handover does not fit")?;
-            (start.vm, start.run)
-        };
-        let versions = self.check_start(vm, run)?;
-        let taken = take_over(&self.layout, &mut self.memory, &handover)
+            Decision::Stop(_) => None,
+        }
+    }
+
+    /// The fota module of the VM that runs after [`Device::boot`]. B21: the VM that was started passes
+    /// control on, and writes nothing.
+    pub(crate) fn module(&mut self, vm: u8, handover: &[u8]) -> Checked<Module<'_>> {
+        let taken = take_over(&self.layout, &mut self.memory, handover)
             .map_err(|error| error.to_string())?;
-        // B21: the VM that was started passes control on, and writes nothing.
         let taken = match first_code(vm, taken) {
-            FirstCode::Run(taken) if run.config.vm == vm => taken,
-            FirstCode::PassOn(other, taken) if run.config.vm == other => {
+            FirstCode::Run(taken) if taken.run.config.vm == vm => taken,
+            FirstCode::PassOn(other, taken) if taken.run.config.vm == other => {
                 match first_code(other, taken) {
                     FirstCode::Run(taken) => taken,
                     FirstCode::PassOn(..) => return Err("the new VM does not run".to_owned()),
@@ -373,26 +374,60 @@ impl Device {
             }
             FirstCode::Run(_) | FirstCode::PassOn(..) => return Err("wrong VM".to_owned()),
         };
-        if taken.record.is_none() {
-            return Err("the record was not handed over".to_owned());
+        let parts = Parts {
+            flash: &mut self.flash,
+            layout: self.layout,
+            judge: Checksum,
+            port: Board,
+        };
+        Ok(SlotFota::new(parts, taken))
+    }
+
+    /// Boots, and lends the fota module to a program.
+    pub(crate) fn session<R>(&mut self, program: impl FnOnce(&mut Module<'_>) -> R) -> R {
+        let mut handover = [0; SLOT_HANDOVER_LEN_MAX];
+        let (vm, _) = self.boot(&mut handover).expect("something starts");
+        let result = program(&mut self.module(vm, &handover).expect("a VM runs"));
+        assert_eq!(self.flash.misuse(), None);
+        result
+    }
+
+    /// A reset for this reason; the next [`Device::session`] boots after it.
+    pub(crate) fn reset(&mut self, cause: ResetCause) {
+        self.reset = cause;
+        self.flash.reset();
+    }
+
+    /// One boot: first stage, first code of the VM that it starts, and the program.
+    fn life(&mut self) -> Checked<After> {
+        let mut handover = [0; SLOT_HANDOVER_LEN_MAX];
+        let whole = self.has_whole();
+        let started = self.boot(&mut handover);
+        if self.flash.is_off() {
+            return Ok(After::Settled);
         }
-        let mut fota = SlotFota::new(
-            Parts {
-                flash: &mut self.flash,
-                layout: self.layout,
-                judge: Checksum,
-                port: Board,
-            },
-            taken,
-        );
+        let Some((vm, run)) = started else {
+            // Only a boot without a record may find nothing, and only if nothing is whole.
+            return if self.ledger.lost && !whole {
+                Ok(After::Settled)
+            } else {
+                Err("nothing to start".to_owned())
+            };
+        };
+        let versions = self.check_start(vm, run)?;
         let program = Program {
-            layout: &self.layout,
+            layout: self.layout,
             updates: self.updates,
             versions,
         };
-        program
-            .live(&mut fota, &mut self.ledger)
-            .map_err(|error| format!("the program failed: {error}"))
+        let mut ledger = self.ledger.clone();
+        let mut fota = self.module(vm, &handover)?;
+        if fota.state().is_none() {
+            return Err("the record was not handed over".to_owned());
+        }
+        let after = program.live(&mut fota, &mut ledger);
+        self.ledger = ledger;
+        after.map_err(|error| format!("the program failed: {error}"))
     }
 
     /// Which versions stand whole in the slots of a configuration.
@@ -489,13 +524,13 @@ fn goal((vm, bytecode): Pair, update: Option<&Update>) -> Option<Pair> {
 }
 
 /// The program that runs, of these versions.
-struct Program<'a> {
-    layout: &'a SlotLayout,
+struct Program {
+    layout: SlotLayout,
     updates: &'static [Update],
     versions: Pair,
 }
 
-impl Program<'_> {
+impl Program {
     fn live(&self, fota: &mut Module<'_>, ledger: &mut Ledger) -> Result<After, FotaError> {
         let Some(update) = self.updates.get(ledger.update) else {
             return Ok(After::Settled);
@@ -535,14 +570,14 @@ impl Program<'_> {
     ) -> Result<(), FotaError> {
         let new = goal(self.versions, Some(&update)).expect("there is one");
         let bytecode = fota.find_bytecode_slot()?;
-        self.fill(fota, bytecode, image(SlotKind::Bytecode, new.1))?;
+        fill(fota, bytecode, image(SlotKind::Bytecode, new.1))?;
         let mut wanted = SlotRequest {
             bytecode: self.index_of(bytecode),
             vm: fota.get_record()?.running_vm,
         };
         if update.vm {
             let vm = fota.find_vm_slot()?;
-            self.fill(fota, vm, image(SlotKind::Vm, new.0))?;
+            fill(fota, vm, image(SlotKind::Vm, new.0))?;
             wanted.vm = self.index_of(vm);
         }
         ledger.attempts += 1;
@@ -553,17 +588,17 @@ impl Program<'_> {
     fn index_of(&self, address: u32) -> u8 {
         self.layout.find(address, 0).expect("a slot").0.index
     }
+}
 
-    fn fill(&self, fota: &mut Module<'_>, address: u32, image: &[u8]) -> Result<(), FotaError> {
-        fota.erase_slot(address, IMAGE_LEN as u32)?;
-        let mut at = address;
-        // A length that is no multiple of any write unit.
-        for block in image.chunks(37) {
-            fota.write_slot(at, block)?;
-            at += block.len() as u32;
-        }
-        fota.close_slot(address)
+/// Erases a slot, writes an image in blocks whose length is no multiple of any write unit, closes it.
+pub(crate) fn fill(fota: &mut Module<'_>, address: u32, image: &[u8]) -> Result<(), FotaError> {
+    fota.erase_slot(address, IMAGE_LEN as u32)?;
+    let mut at = address;
+    for block in image.chunks(37) {
+        fota.write_slot(at, block)?;
+        at += block.len() as u32;
     }
+    fota.close_slot(address)
 }
 
 /// What was tried.
