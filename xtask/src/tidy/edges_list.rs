@@ -9,6 +9,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     ("otaru-ddi", &[]),
     // The journal refers to areas and to digests.
     ("otaru-record", &["otaru-flash", "otaru-image"]),
+    // What first stage, VM and tools of the slot engine agree on; its record is a journal like the other.
+    (
+        "otaru-slots",
+        &["otaru-flash", "otaru-image", "otaru-record"],
+    ),
     // Never the agent or DDI: the bootloader parses no network data.
     (
         "otaru-bootloader",
@@ -27,6 +32,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     (
         "otaru-runtime-agent",
         &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
+    ),
+    // Never the network or a guest.
+    (
+        "otaru-runtime-fota",
+        &["otaru-flash", "otaru-image", "otaru-record", "otaru-slots"],
     ),
     (
         "otaru-runtime",
