@@ -24,16 +24,16 @@ const RUNS: u32 = 30;
 const CUTS_MAX: u64 = 3;
 
 /// From where a machine is cut, and what may become of it.
-struct Story {
-    machine: Machine,
-    start: Snapshot,
+pub(crate) struct Story {
+    pub(crate) machine: Machine,
+    pub(crate) start: Snapshot,
     old: Vec<u8>,
-    new: Vec<u8>,
+    pub(crate) new: Vec<u8>,
     /// The phase before the work; a boot that resumes the work does not print it.
     before: &'static str,
     /// The line that begins the work, and the one that ends it.
     from: &'static str,
-    to: &'static str,
+    pub(crate) to: &'static str,
     /// Whether the new image must not be there in the end.
     reverts: bool,
 }
@@ -50,11 +50,11 @@ struct Measured {
 }
 
 /// What was chosen before the start, or is drawn.
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
-fn seed() -> u64 {
+pub(crate) fn seed() -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     let seed = number("OTARU_SEED")
         .unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish());
@@ -63,7 +63,7 @@ fn seed() -> u64 {
 }
 
 /// From the request of an update to its confirm.
-fn install(mode: Mode) -> Story {
+pub(crate) fn install(mode: Mode) -> Story {
     let (old, new) = (image(0, "idle"), image(1, "confirm"));
     let machine = Machine::flashed(mode, &old);
     machine.request_update(&old, &new);
@@ -80,7 +80,7 @@ fn install(mode: Mode) -> Story {
 }
 
 /// From a trial that was not confirmed to the old image.
-fn revert(mode: Mode) -> Story {
+pub(crate) fn revert(mode: Mode) -> Story {
     let (old, new) = (image(0, "idle"), image(1, "hang"));
     let machine = Machine::flashed(mode, &old);
     machine.request_update(&old, &new);
@@ -144,7 +144,7 @@ impl Story {
     }
 
     /// Boots until a firmware runs and has done what it does.
-    fn last_boot(&self) -> Running {
+    pub(crate) fn last_boot(&self) -> Running {
         let mut running = self.machine.power_on();
         running.wait("firmware runs: ");
         if self.machine.executes(&self.new) && !self.reverts {
@@ -155,7 +155,7 @@ impl Story {
         running
     }
 
-    fn check(&self, boots: &[Running]) {
+    pub(crate) fn check(&self, boots: &[Running]) {
         let text = boots
             .iter()
             .map(|boot| boot.text.as_str())
@@ -169,10 +169,13 @@ impl Story {
         let expected = if runs_new { &self.new } else { &self.old };
         assert_eq!(state.current, described(expected), "{text}");
         assert_eq!(state.phase, Phase::Idle, "{text}");
-        if self.reverts {
-            assert!(runs_old, "{text}");
-            assert_eq!(state.outcome.cause, Cause::TrialReset, "{text}");
-        }
+        let cause = if runs_new {
+            Cause::Confirmed
+        } else {
+            Cause::TrialReset
+        };
+        assert_eq!(state.outcome.cause, cause, "{text}");
+        assert!(runs_old || !self.reverts, "{text}");
         if text.contains("\nconfirmed\n") {
             assert!(runs_new, "a confirm was lost:\n{text}");
         }

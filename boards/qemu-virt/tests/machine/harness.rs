@@ -44,8 +44,8 @@ pub(crate) struct Machine {
     pub(crate) layout: Layout,
 }
 
-/// What stands in every area at some moment.
-pub(crate) struct Snapshot(Vec<(u32, Vec<u8>)>);
+/// What stands in every area at some moment: offset and bytes of each.
+pub(crate) struct Snapshot(pub(crate) Vec<(u32, Vec<u8>)>);
 
 impl Machine {
     /// A machine that was flashed with `image`, as `otaru flash` does it.
@@ -173,7 +173,55 @@ impl Machine {
 
     /// Switches the machine on.
     pub(crate) fn power_on(&self) -> Running {
-        Running::start(self)
+        let drive = |part| {
+            let path = self.part(part);
+            format!("if=pflash,unit={part},format=raw,file={}", path.display())
+        };
+        let arguments = ["-drive", &drive(0), "-drive", &drive(1)].map(str::to_owned);
+        Running::start(self, &arguments)
+    }
+
+    /// Switches it on with a copy of its flash, and records every change of the copy, of both parts in
+    /// one order. The log is complete when the process has been told to quit.
+    pub(crate) fn power_on_recorded(&self) -> (Running, PathBuf) {
+        let copy = self.folder.path().join("copy.bin");
+        let log = self.folder.path().join("log");
+        File::create(&log).expect("a file");
+        let file = File::create(&copy).expect("a file");
+        file.set_len(2 * PART_LEN).expect("the disk has room");
+        let write = |offset: u32, bytes: &[u8]| {
+            file.write_all_at(bytes, u64::from(offset))
+                .expect("the file takes it");
+        };
+        write(0, &BOOTLOADER_BYTES);
+        for (offset, bytes) in &self.snapshot().0 {
+            write(*offset, bytes);
+        }
+        let node = |name: &str, path: &PathBuf| {
+            format!("driver=file,node-name={name},filename={}", path.display())
+        };
+        let drive = |part: u64| {
+            let offset = part * PART_LEN;
+            format!(
+                "if=pflash,unit={part},file=json:{{\"driver\":\"raw\",,\"offset\":{offset},,\
+                 \"size\":{PART_LEN},,\"file\":\"recorded\"}}"
+            )
+        };
+        let recorded =
+            "driver=blklogwrites,node-name=recorded,file=copy,log=log,log-sector-size=512";
+        let arguments = [
+            "-blockdev",
+            &node("copy", &copy),
+            "-blockdev",
+            &node("log", &log),
+            "-blockdev",
+            recorded,
+            "-drive",
+            &drive(0),
+            "-drive",
+            &drive(1),
+        ];
+        (Running::start(self, &arguments.map(str::to_owned)), log)
     }
 }
 
@@ -233,20 +281,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    fn start(machine: &Machine) -> Self {
+    fn start(machine: &Machine, drives: &[String]) -> Self {
         let program = std::env::var_os("OTARU_QEMU_RISCV32")
             .expect("`cargo xtask setup qemu` says where QEMU is");
         let control = machine.folder.path().join("control");
-        let drive = |part| {
-            let path = machine.part(part);
-            format!("if=pflash,unit={part},format=raw,file={}", path.display())
-        };
         let mut process = Command::new(program)
             .args(["-M", "virt", "-m", "32M", "-bios", "none"])
             .args(["-display", "none", "-nic", "none", "-monitor", "none"])
             .args(["-serial", "stdio", "-qmp"])
             .arg(format!("unix:{},server=on,wait=off", control.display()))
-            .args(["-drive", &drive(0), "-drive", &drive(1)])
+            .args(drives)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -301,10 +345,21 @@ impl Running {
 
     /// Presses the reset button.
     pub(crate) fn press_reset(&self) {
+        self.order("system_reset");
+    }
+
+    /// Ends QEMU in an orderly way.
+    pub(crate) fn quit(&mut self) {
+        self.order("quit");
+        self.process.wait().expect("QEMU ends");
+    }
+
+    /// Gives QEMU a command.
+    fn order(&self, command: &str) {
         let mut stream = UnixStream::connect(&self.control).expect("QEMU listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let mut lines = BufReader::new(stream.try_clone().expect("a socket")).lines();
-        for command in ["qmp_capabilities", "system_reset"] {
+        for command in ["qmp_capabilities", command] {
             // A greeting comes before the first command, an answer before the second.
             lines.next().expect("QEMU speaks").expect("QEMU speaks");
             writeln!(stream, "{{\"execute\":\"{command}\"}}").expect("QEMU listens");

@@ -8,3 +8,4 @@ mod cuts;
 mod guard;
 mod harness;
 mod programs;
+mod replay;
