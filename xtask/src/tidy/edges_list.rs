@@ -71,6 +71,18 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-bootloader",
         ],
     ),
+    // `otaru-ddi` has the names of the reasons that its console prints.
+    (
+        "otaru-board-qemu-virt",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-bootloader",
+            "otaru-bootloader-recovery",
+        ],
+    ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
     ("otaru-lsp-project", &[]),
     ("otaru-lsp-ide", &["otaru-lsp-project"]),
@@ -202,6 +214,11 @@ pub(super) const DEV: &[(&str, &[&str])] = &[
     ("otaru-runtime-agent", &["otaru-bootloader"]),
     // The board's tests run real updates of a real image.
     ("otaru-board-host", &["otaru-lsp-build"]),
+    // The same in a machine emulator, with the geometry that the tools know.
+    (
+        "otaru-board-qemu-virt",
+        &["otaru-lsp-build", "otaru-lsp-project"],
+    ),
     ("otaru-lsp", &["otaru-image"]),
     (
         "otaru",
