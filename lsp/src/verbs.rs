@@ -6,7 +6,7 @@ mod local;
 mod teller;
 
 pub(crate) use devices::{DevicesFound, devices};
-pub(crate) use local::{LocalDevice, console, press};
+pub(crate) use local::{LocalDevice, console, map, press, slot};
 
 use crate::protocol::{Built, Outcome, Plan};
 use crate::update::ActionNews;

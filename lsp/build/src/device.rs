@@ -296,6 +296,7 @@ fn device_block<E: Debug>(
         DeviceBlock::new(&board.name, layout, &request.keys).map_err(DeviceError::Block)?;
     block.trials = u8::try_from(board.defaults.trials).unwrap_or(1);
     block.watchdog_ms = board.defaults.watchdog_ms;
+    block.flash_address = board.flash.address;
     block.vendor_id = ids.vid.0;
     block.class_id = ids.cid.0;
     let key = request.decryption_key.map(DecryptionKey::secret);
@@ -369,4 +370,4 @@ fn write_block<F: Flash>(
 
 #[cfg(test)]
 #[path = "device_tests.rs"]
-mod tests;
+pub(crate) mod tests;

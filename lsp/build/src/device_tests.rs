@@ -6,13 +6,13 @@ use otaru_lsp_project::board;
 use otaru_record::Backup;
 
 /// A flash in memory. Programming what is not erased, or beyond its end, fails.
-struct Memory {
-    bytes: Vec<u8>,
+pub(crate) struct Memory {
+    pub(crate) bytes: Vec<u8>,
     writes_left: u32,
 }
 
 impl Memory {
-    fn new(board: &Board) -> Self {
+    pub(crate) fn new(board: &Board) -> Self {
         let len = usize::try_from(board.flash.len).unwrap();
         Self {
             bytes: vec![board.flash.erased; len],
@@ -62,7 +62,7 @@ impl Flash for Memory {
     }
 }
 
-fn host() -> &'static Board {
+pub(crate) fn host() -> &'static Board {
     board("host").unwrap()
 }
 

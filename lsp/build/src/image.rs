@@ -13,7 +13,7 @@ use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
 use crate::project::OpenProject;
-use otaru_image::{ImageBuilder, board_uuids};
+use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
     BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
 };
@@ -380,8 +380,11 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
         ImageKind::Elf => Ok(elf),
         ImageKind::Flat => {
             let slot = board.execution();
-            let start = u64::from(slot.offset);
-            Ok(flat_payload(&elf, start..slot.end(), board.flash.erased)?)
+            let mapped = u64::from(board.flash.address);
+            // The firmware is linked for what follows the image's header.
+            let start = mapped + u64::from(slot.offset) + u64::from(HEADER_LEN_DEFAULT);
+            let end = mapped + slot.end();
+            Ok(flat_payload(&elf, start..end, board.flash.erased)?)
         }
     }
 }
