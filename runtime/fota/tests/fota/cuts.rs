@@ -152,7 +152,7 @@ fn every_pair_of_cuts_of_updates_of_both_vms_in_turn_is_survived() {
 fn every_pair_of_resets_is_survived_with_a_record_in_memory() {
     for kind in KINDS {
         let device = Device::new(Shape::volatile(kind), HOME, updates_of(kind));
-        let explored = explore(&device, &[&Tear::ALL, HARD], false);
+        let explored = explore(&device, &[HARD, HARD], false);
         println!("{kind:?}: {explored:?}");
         assert!(explored.states[1] > 1_000, "{explored:?}");
     }
@@ -162,7 +162,7 @@ fn every_pair_of_resets_is_survived_with_a_record_in_memory() {
 fn every_power_loss_that_erases_the_record_starts_something_whole() {
     for kind in KINDS {
         let device = Device::new(Shape::volatile(kind), HOME, updates_of(kind));
-        let explored = explore(&device, &[&Tear::ALL, HARD], true);
+        let explored = explore(&device, &[HARD, HARD], true);
         println!("{kind:?}: {explored:?}");
         assert!(explored.states[1] > 500, "{explored:?}");
     }
