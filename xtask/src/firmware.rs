@@ -40,7 +40,7 @@ const BOARDS: &[(&str, &str)] = &[
 ];
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent"];
+const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/fota"];
 
 /// The command `firmware check [CRATE…]`: sets up what is missing, then checks.
 ///
