@@ -14,6 +14,7 @@ mod explain;
 pub mod handover;
 pub mod image;
 pub mod keys;
+pub mod layout;
 pub mod manager;
 pub mod project;
 pub mod target;
