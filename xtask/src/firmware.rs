@@ -202,6 +202,17 @@ impl Bootloader {
     }
 }
 
+/// A compiler for the targets of boards.
+///
+/// # Errors
+/// If there is none on the search path, or the cache folder cannot be found.
+pub(crate) fn compiler() -> Result<PathBuf> {
+    if toolchain::rustup_has(BOARD_TARGET)? {
+        return Ok(std::env::var_os("RUSTC").map_or_else(|| "rustc".into(), PathBuf::from));
+    }
+    toolchain::rustc()
+}
+
 /// A folder of its own, so that neither compiler throws away the other's work.
 fn target_folder() -> PathBuf {
     workspace::target_folder(&workspace::root()).join("bare-metal")

@@ -335,19 +335,20 @@ fn pack(
         content,
         provenance: source.provenance.clone(),
     };
-    let write = |path: &Path, bytes: &[u8]| {
-        write_atomically(path, bytes).map_err(|source| BuildError::Storage {
-            path: path.to_owned(),
-            source,
-        })
-    };
-    write(&image.path, &bytes)?;
-    let about = serde_json::to_vec_pretty(&image).map_err(|error| BuildError::Storage {
-        path: image.path.clone(),
-        source: error.into(),
-    })?;
-    write(&folder.join(format!("{label}.json")), &about)?;
+    store(&image, &bytes)?;
     Ok(image)
+}
+
+/// Writes the image and, beside it, what is known about it.
+fn store(image: &BuiltImage, bytes: &[u8]) -> Result<(), BuildError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| BuildError::Storage { path, source }
+    };
+    write_atomically(&image.path, bytes).map_err(failed(&image.path))?;
+    let path = image.path.with_file_name(format!("{}.json", image.label));
+    let about = serde_json::to_vec_pretty(image).map_err(|error| failed(&path)(error.into()))?;
+    write_atomically(&path, &about).map_err(failed(&path))
 }
 
 /// The bytes that a device executes.

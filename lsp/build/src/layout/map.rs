@@ -48,7 +48,7 @@ pub(super) fn read(text: &str, ours: &str) -> Map {
         let Some(row) = Row::read(line) else { continue };
         match row.indent {
             0 => {
-                output = row.name.to_owned();
+                row.name.clone_into(&mut output);
                 if output == ".text" {
                     map.text_at = row.address;
                 }
