@@ -87,6 +87,11 @@ impl<'a> Acceptance<'a> {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => {
                         let info = verified.info();
+                        // Confirmed, it could not be started again. The agent refuses it before it
+                        // is parked; by cable and in recovery it comes here first.
+                        if (usize::from(info.revoke) >> (verified.key_index() & 7)) & 1 != 0 {
+                            break VerifyError::KeyRevoked;
+                        }
                         ctx.found = Some(*info);
                         ctx.digest = verified.digest();
                         ctx.runs = matches!(source, Source::Slot(Slot::Execution));

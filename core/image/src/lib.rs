@@ -46,6 +46,8 @@ mod parser;
 #[cfg(feature = "small")]
 mod small;
 mod source;
+#[cfg(all(feature = "ed25519", feature = "encryption"))]
+mod stated;
 pub mod tlv;
 mod verify;
 
@@ -77,6 +79,8 @@ pub use keyfile::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
 #[cfg(feature = "small")]
 pub use small::Ed25519Small;
 pub use source::{OutOfBounds, ReadAt};
+#[cfg(all(feature = "ed25519", feature = "encryption"))]
+pub use stated::verify_stated;
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]
 pub use verify::verify;

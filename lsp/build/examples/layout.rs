@@ -4,7 +4,7 @@
 //! repository, and `OTARU_FIRMWARE_RUSTC`, a compiler for bare metal.
 
 use otaru_lsp_build::image::{BuildOptions, build};
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::layout::LOCK_FILE_NAME;
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::{Job, JobEvent};
@@ -264,7 +264,7 @@ impl Program {
         self.files.insert("Cargo.lock".into(), lock);
         let folder = tempfile::tempdir()?;
         let root = folder.path();
-        ProjectKey::create(&root.join("keys/dev.pem"), true)?;
+        ProjectKey::create(&root.join("keys/dev.pem"), Algorithm::Ed25519, true)?;
         let first = image(root, &self.files, options).await?;
         let (name, way) = (self.name, self.way);
         let mut rows = vec![format!("| {name} | {way} | – | {} | | | |", first.len())];

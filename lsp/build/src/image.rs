@@ -1,7 +1,9 @@
 //! From a project to a signed image on disk: compile, pack, number, sign.
 
+mod encryption;
 mod provenance;
 
+pub use encryption::Encrypted;
 pub use provenance::Provenance;
 
 use crate::builds::{BuildNumberError, BuildNumbers};
@@ -57,10 +59,13 @@ pub struct BuiltImage {
     /// Keys of the key table that the image revokes, bit = position.
     #[serde(default)]
     pub revoke: u16,
-    /// Public half of the key that signed, 64 hex digits.
+    /// Public half of the key that signed, hex digits: 64 of Ed25519, 66 of P-256.
     pub key: String,
     /// Whether that key was made for development.
     pub development_key: bool,
+    /// For whom it is encrypted, if it is.
+    #[serde(default)]
+    pub encryption: Option<Encrypted>,
     /// SHA-256 of everything that makes two builds different, 64 hex digits.
     pub content: String,
     /// Where it came from.
@@ -199,6 +204,7 @@ pub async fn build(
     // A missing key must not cost a compilation.
     let key = ProjectKey::load(&project.key_path())?;
     let revoke = KeyTable::of(project, key.signing.public(), key.development)?.revoke();
+    let encryption = Encrypted::of(project)?;
     let package = Package::find(
         &project.root,
         settings.package.as_deref(),
@@ -235,6 +241,7 @@ pub async fn build(
             compiled,
             provenance,
             revoke,
+            encryption,
         },
         job,
     )?;
@@ -256,6 +263,8 @@ struct Source<'o> {
     provenance: Provenance,
     /// Keys that the image revokes.
     revoke: u16,
+    /// For whom it is encrypted, if it is.
+    encryption: Option<Encrypted>,
 }
 
 fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {
@@ -277,7 +286,7 @@ fn pack(
 ) -> Result<BuiltImage, BuildError> {
     let settings = &project.settings;
     let payload = payload(project, &source.compiled.executable)?;
-    let content = content(project, key, version, (source.revoke, &payload));
+    let content = content(project, key, version, (source, &payload));
     let numbers = BuildNumbers::in_folder(&project.state_dir());
     let number = numbers.number_for(&version.to_string(), &content)?;
     if let Some(aside) = &number.set_aside {
@@ -294,21 +303,70 @@ fn pack(
             source,
         })?,
     };
-    let bytes = ImageBuilder::new(
+    let folder = cargo::target_dir(&project.root).join("images");
+    let mut image = BuiltImage {
+        path: folder.join(format!("{label}.img")),
+        label: label.to_string(),
+        version: version.to_string(),
+        build: number.number,
+        automatic,
+        digest: String::new(),
+        size: 0,
+        board: settings.board.name.clone(),
+        security_counter: settings.security_counter,
+        revoke: source.revoke,
+        key: key.signing.public().to_hex(),
+        development_key: key.development,
+        encryption: source.encryption.clone(),
+        content,
+        provenance: source.provenance.clone(),
+    };
+    let about = folder.join(format!("{label}.json"));
+    // Encrypted again it would be another file, with a digest that no device and no manager knows.
+    if image.encryption.is_some()
+        && let Some(kept) = encryption::kept(&image, &about)
+    {
+        return Ok(kept);
+    }
+    let bytes = signed(project, key, (&label, &image), payload)?;
+    image.digest = hex(&Sha256::digest(&bytes));
+    image.size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    store(&image, &bytes)?;
+    Ok(image)
+}
+
+/// The image file.
+fn signed(
+    project: &OpenProject,
+    key: &ProjectKey,
+    (label, image): (&Label, &BuiltImage),
+    payload: Vec<u8>,
+) -> Result<Vec<u8>, BuildError> {
+    let settings = &project.settings;
+    let version = image
+        .version
+        .parse::<Version>()
+        .map_err(|source| BuildError::Version {
+            version: image.version.clone(),
+            source,
+        })?;
+    let mut builder = ImageBuilder::new(
         payload,
         otaru_image::Version {
             major: version.major,
             minor: version.minor,
             revision: version.patch,
-            build: number.number,
+            build: image.build,
         },
     )
-    .label(image_label(&label)?)
+    .label(image_label(label)?)
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
-    .security_counter(settings.security_counter)
-    .revoke(source.revoke)
-    .sign(&key.signing)
-    .map_err(BuildError::Format)?;
+    .security_counter(image.security_counter)
+    .revoke(image.revoke);
+    if let Some(encrypted) = &image.encryption {
+        builder = builder.encrypt(encrypted.recipient()?, encrypted.aes());
+    }
+    let bytes = builder.sign(&key.signing).map_err(BuildError::Format)?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let max = settings.board.image_len_max(settings.mode);
     if len > u64::from(max) {
@@ -318,25 +376,7 @@ fn pack(
             board: settings.board.name.clone(),
         });
     }
-    let folder = cargo::target_dir(&project.root).join("images");
-    let image = BuiltImage {
-        path: folder.join(format!("{label}.img")),
-        label: label.to_string(),
-        version: version.to_string(),
-        build: number.number,
-        automatic,
-        digest: hex(&Sha256::digest(&bytes)),
-        size: len,
-        board: settings.board.name.clone(),
-        security_counter: settings.security_counter,
-        revoke: source.revoke,
-        key: key.signing.public().to_hex(),
-        development_key: key.development,
-        content,
-        provenance: source.provenance.clone(),
-    };
-    store(&image, &bytes)?;
-    Ok(image)
+    Ok(bytes)
 }
 
 /// Writes the image and, beside it, what is known about it.
@@ -362,9 +402,11 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
         ImageKind::Elf => Ok(elf),
         ImageKind::Flat => {
             let slot = board.execution();
-            // What runs stands behind the header.
-            let start = u64::from(slot.offset) + u64::from(HEADER_LEN_DEFAULT);
-            Ok(flat_payload(&elf, start..slot.end(), board.flash.erased)?)
+            let mapped = u64::from(board.flash.address);
+            // The firmware is linked for what follows the image's header.
+            let start = mapped + u64::from(slot.offset) + u64::from(HEADER_LEN_DEFAULT);
+            let end = mapped + slot.end();
+            Ok(flat_payload(&elf, start..end, board.flash.erased)?)
         }
     }
 }
@@ -374,7 +416,7 @@ fn content(
     project: &OpenProject,
     key: &ProjectKey,
     version: &Version,
-    (revoke, payload): (u16, &[u8]),
+    (source, payload): (&Source<'_>, &[u8]),
 ) -> String {
     let board = project.settings.board;
     let mut hash = Sha256::new();
@@ -384,9 +426,13 @@ fn content(
     }
     hash.update(project.settings.security_counter.to_le_bytes());
     hash.update(key.signing.public().to_bytes());
-    if revoke != 0 {
-        // Most images revoke nothing; theirs stay what they were.
-        hash.update(revoke.to_le_bytes());
+    // Most images revoke nothing and are not encrypted; theirs stay what they were.
+    if source.revoke != 0 {
+        hash.update(source.revoke.to_le_bytes());
+    }
+    if let Some(encrypted) = &source.encryption {
+        hash.update(encrypted.for_key.as_bytes());
+        hash.update(encrypted.aes.to_le_bytes());
     }
     hash.update(payload);
     hex(&hash.finalize())

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use otaru_lsp_build::image::{BuildOptions, build};
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::layout::LOCK_FILE_NAME;
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::{Explain as _, Job};
@@ -76,7 +76,7 @@ fn project(folder: &Path, layout: &str) {
              [signing]\nkey = \"keys/dev.pem\"\n"
         ),
     );
-    ProjectKey::create(&folder.join("keys/dev.pem"), true).unwrap();
+    ProjectKey::create(&folder.join("keys/dev.pem"), Algorithm::Ed25519, true).unwrap();
 }
 
 /// The image of this source, and its label.
