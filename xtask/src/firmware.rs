@@ -21,11 +21,14 @@ pub(crate) use toolchain::{
 /// An Arm Cortex-M4F or M7, and a RISC-V with atomics.
 const TARGETS: &[&str] = &["thumbv7em-none-eabihf", "riscv32imac-unknown-none-elf"];
 
+/// What bytecode for the VM is built for.
+pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
+
 /// What the boards with a bootloader are built for.
 const BOARD_TARGET: &str = "thumbv7em-none-eabihf";
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent"];
+const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/vm"];
 
 /// The command `firmware check [CRATE…]`: sets up what is missing, then checks.
 ///
