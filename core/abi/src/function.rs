@@ -93,15 +93,13 @@ pub enum Outcome {
     Message,
     /// Milliseconds since the start; never an error.
     Time,
-    /// It does not return.
+    /// It does not return, but if it is refused: then with the error.
     Never,
 }
 
 /// The WebAssembly type of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
-    /// No result.
-    None,
     /// `i32`.
     I32,
     /// `i64`.
@@ -112,9 +110,8 @@ impl Outcome {
     /// Its WebAssembly type.
     pub const fn width(self) -> Width {
         match self {
-            Self::Done | Self::Number | Self::Length => Width::I32,
+            Self::Done | Self::Number | Self::Length | Self::Never => Width::I32,
             Self::Address | Self::Message | Self::Time => Width::I64,
-            Self::Never => Width::None,
         }
     }
 }

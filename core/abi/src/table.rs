@@ -199,7 +199,7 @@ pub const FUNCTIONS: &[Function] = &[
         "fota_restart",
         &[],
         Outcome::Never,
-        "Resets the device. It does not return.",
+        "Resets the device. It returns only if it is refused.",
     ),
     fota(
         "fota_accept",

@@ -7,6 +7,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     ("otaru-flash", &[]),
     ("otaru-image", &[]),
     ("otaru-ddi", &[]),
+    ("otaru-abi", &[]),
     // The journal refers to areas and to digests.
     ("otaru-record", &["otaru-flash", "otaru-image"]),
     // Never the agent or DDI: the bootloader parses no network data.
@@ -38,6 +39,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
         ],
     ),
+    // What runs bytecode knows the functions it is given, and nobody who gives them.
+    ("otaru-runtime-vm", &["otaru-abi"]),
+    // What bytecode links.
+    ("otaru-guest", &["otaru-abi"]),
+    ("bytecode-counter", &["otaru-guest"]),
     // A board brings device crates together with hardware; never anything of the host side.
     (
         "otaru-board-host",
