@@ -44,13 +44,19 @@ pub fn random(buffer: &mut [u8]) -> Result<(), Errno> {
 }
 
 /// Names the function that the VM calls: once, without arguments. When it returns, the bytecode has
-/// ended.
+/// ended. The program begins with `#![cfg_attr(target_arch = "wasm32", no_std, no_main)]`.
 #[macro_export]
 macro_rules! run {
     ($function:path) => {
         /// What the VM calls.
-        #[cfg_attr(target_arch = "wasm32", unsafe(export_name = "run"))]
-        pub extern "C" fn otaru_run() {
+        #[cfg(target_arch = "wasm32")]
+        #[unsafe(export_name = "run")]
+        extern "C" fn otaru_run() {
+            $function();
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        fn main() {
             $function();
         }
     };

@@ -5,15 +5,17 @@ mod provenance;
 pub use provenance::Provenance;
 
 use crate::builds::{BuildNumberError, BuildNumbers};
+use crate::bytecode::{self, LinkError, Place};
 use crate::cargo::{self, CompileError, CompileRequest, Package};
 use crate::elf::{ElfError, flat_payload};
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
 use crate::project::OpenProject;
-use otaru_image::{ImageBuilder, board_uuids};
+use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
-    BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
+    BoardTarget, ImageKind, Kind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError,
+    VersionSource,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -27,6 +29,8 @@ pub struct BuildOptions {
     pub label: Option<Label>,
     /// Cargo's target directory instead of `<project>/target/otaru`.
     pub target_dir: Option<PathBuf>,
+    /// What bytecode is bound to, besides the ABI; of no meaning for firmware.
+    pub place: Place,
 }
 
 /// A signed image on disk. The same text stands beside it as `<label>.json`.
@@ -81,6 +85,9 @@ pub enum BuildError {
     /// The executable gives no payload.
     #[error(transparent)]
     Elf(#[from] ElfError),
+    /// The module cannot be bytecode.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// Cargo's version cannot be used.
     #[error("the version `{version}` of Cargo.toml cannot be used: {source}")]
     Version {
@@ -129,6 +136,7 @@ impl Explain for BuildError {
             Self::Number(error) => error.code(),
             Self::Elf(ElfError::OutsideSlot { .. }) => "image-outside-slot",
             Self::Elf(_) => "elf-unusable",
+            Self::Link(error) => error.code(),
             Self::Version { .. } => "version-not-semver",
             Self::Label { .. } => "label-unusable",
             Self::Format(_) => "image-format",
@@ -143,6 +151,7 @@ impl Explain for BuildError {
             Self::Key(error) => error.hint(),
             Self::KeyTable(error) => error.hint(),
             Self::Number(error) => error.hint(),
+            Self::Link(error) => error.hint(),
             Self::Elf(ElfError::OutsideSlot { .. }) => {
                 Some("the linker script must place everything inside the slot".to_owned())
             }
@@ -167,6 +176,7 @@ impl Explain for BuildError {
             Self::Key(error) => error.class(),
             Self::KeyTable(error) => error.class(),
             Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
+            Self::Link(error) => error.class(),
             Self::Number(_)
             | Self::Elf(_)
             | Self::Format(_)
@@ -198,9 +208,10 @@ pub async fn build(
     let version = version_of(&settings.version, &package.version)?;
     let request = CompileRequest {
         features: settings.features.clone(),
-        triple: match &settings.board.target {
-            BoardTarget::Host => None,
-            BoardTarget::Triple(triple) => Some(triple.clone()),
+        triple: match (settings.kind, &settings.board.target) {
+            (Kind::Bytecode, _) => Some(bytecode::TARGET.to_owned()),
+            (Kind::Firmware, BoardTarget::Host) => None,
+            (Kind::Firmware, BoardTarget::Triple(triple)) => Some(triple.clone()),
         },
         target_dir: options
             .target_dir
@@ -263,6 +274,7 @@ fn pack(
     let settings = &project.settings;
     let payload = payload(project, &source.compiled.executable)?;
     let content = content(project, key, version, (source.revoke, &payload));
+    let payload = placed(settings.kind, payload, source.options.place)?;
     let numbers = BuildNumbers::in_folder(&project.state_dir());
     let number = numbers.number_for(&version.to_string(), &content)?;
     if let Some(aside) = &number.set_aside {
@@ -289,6 +301,7 @@ fn pack(
         },
     )
     .label(image_label(&label)?)
+    .header_len(header_len(settings.kind))
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
     .security_counter(settings.security_counter)
     .revoke(source.revoke)
@@ -304,8 +317,9 @@ fn pack(
         });
     }
     let folder = cargo::target_dir(&project.root).join("images");
+    let name = format!("{label}{}", source.options.place.suffix());
     let image = BuiltImage {
-        path: folder.join(format!("{label}.img")),
+        path: folder.join(format!("{name}.img")),
         label: label.to_string(),
         version: version.to_string(),
         build: number.number,
@@ -325,7 +339,7 @@ fn pack(
         path: image.path.clone(),
         source: error.into(),
     })?;
-    write_atomically(&folder.join(format!("{label}.json")), &about)?;
+    write_atomically(&folder.join(format!("{name}.json")), &about)?;
     Ok(image)
 }
 
@@ -336,13 +350,30 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
         path: executable.to_owned(),
         source,
     })?;
-    match board.image {
-        ImageKind::Elf => Ok(elf),
-        ImageKind::Flat => {
+    match (project.settings.kind, board.image) {
+        (Kind::Bytecode, _) => Ok(bytecode::link(&elf, Place::default())?.module),
+        (Kind::Firmware, ImageKind::Elf) => Ok(elf),
+        (Kind::Firmware, ImageKind::Flat) => {
             let slot = board.execution();
             let start = u64::from(slot.offset);
             Ok(flat_payload(&elf, start..slot.end(), board.flash.erased)?)
         }
+    }
+}
+
+/// The payload for its place. All links of one content are one version, so the place does not count
+/// as content.
+fn placed(kind: Kind, payload: Vec<u8>, place: Place) -> Result<Vec<u8>, BuildError> {
+    match kind {
+        Kind::Firmware => Ok(payload),
+        Kind::Bytecode => Ok(bytecode::link(&payload, place)?.module),
+    }
+}
+
+fn header_len(kind: Kind) -> u16 {
+    match kind {
+        Kind::Firmware => HEADER_LEN_DEFAULT,
+        Kind::Bytecode => bytecode::HEADER_LEN,
     }
 }
 
@@ -391,6 +422,11 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// SHA-256 in hex digits.
+pub fn hex_digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Lower-case hex digits.

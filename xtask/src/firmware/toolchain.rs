@@ -76,9 +76,7 @@ pub(crate) fn build() -> Result<()> {
     let system = Program::new(SYSTEM_RUSTC)
         .args(["--print", "sysroot"])
         .output()
-        .context(
-            "either `rustup target add` the targets, or install rustc-web and rust-web-src",
-        )?;
+        .context("either `rustup target add` the targets, or install rustc-web and rust-web-src")?;
     let system = Path::new(system.trim()).join("lib/rustlib");
     if !system.join("src/rust/library/Cargo.lock").exists() {
         bail!("the library source of {SYSTEM_RUSTC} is missing; install rust-web-src");

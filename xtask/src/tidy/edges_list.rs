@@ -80,6 +80,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-image",
             "otaru-record",
             "otaru-ddi",
+            // Bytecode is judged here by the code that devices judge it with.
+            "otaru-abi",
+            "otaru-runtime-vm",
         ],
     ),
     // The board is here for the client of its control socket: console and buttons of a device that

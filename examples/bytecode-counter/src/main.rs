@@ -2,7 +2,7 @@
 //!
 //! It leaves updates to the firmware's agent. When it is on trial it accepts itself once it has
 //! counted: that is its whole test of health.
-#![cfg_attr(target_arch = "wasm32", no_std)]
+#![cfg_attr(target_arch = "wasm32", no_std, no_main)]
 
 use core::time::Duration;
 
