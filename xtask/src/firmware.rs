@@ -15,7 +15,8 @@ use crate::report::{self, Outcome};
 use crate::{setup, workspace};
 
 pub(crate) use toolchain::{
-    SYSTEM_RUSTC, build as build_toolchain, is_built as toolchain_is_built, rustup_has_targets,
+    SYSTEM_RUSTC, build as build_toolchain, is_built as toolchain_is_built, rustc,
+    rustup_has_targets,
 };
 
 /// An Arm Cortex-M4F or M7, and a RISC-V with atomics.

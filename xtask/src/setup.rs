@@ -224,7 +224,10 @@ fn install_part(part: Part) -> Result<Environment> {
             ("OTARU_OPENSSL", packages::program_path(&["openssl"])?),
             ("OTARU_CPIO", packages::program_path(&["cpio"])?),
         ]),
-        Part::Firmware => firmware::build_toolchain().map(|()| Environment::new()),
+        Part::Firmware => {
+            firmware::build_toolchain()?;
+            Ok(vec![("OTARU_WASM_RUSTC", firmware::rustc()?)])
+        }
         Part::Extension => npm::install(&root.join(EXTENSION)).map(|()| Environment::new()),
         Part::Web => {
             npm::install(&root.join(WEB))?;
