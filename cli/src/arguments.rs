@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Compile and sign the project's image
     Build(Build),
+    /// Build bytecode for a slot and a VM
+    Link(Link),
     /// Write the project's image to a device by cable
     Flash(Flash),
     /// Give a device its identity in the manager
@@ -88,6 +90,9 @@ pub(crate) struct New {
     /// How updates are installed: standby or swap
     #[arg(long)]
     pub(crate) mode: Option<String>,
+    /// What it builds: firmware, or bytecode for a VM
+    #[arg(long, default_value = "firmware")]
+    pub(crate) kind: String,
     /// Where to make the project, instead of ./NAME
     #[arg(long, value_name = "FOLDER")]
     pub(crate) path: Option<PathBuf>,
@@ -126,6 +131,29 @@ pub(crate) struct Build {
     /// The version as people read it, instead of the automatic one
     #[arg(long)]
     pub(crate) label: Option<String>,
+}
+
+/// `link`
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// The bytecode slot, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..255))]
+    pub(crate) bc: u8,
+    /// The slot of the VM that runs it, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..255))]
+    pub(crate) vm: u8,
+    /// Lowest version of that VM, instead of any
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) vm_version: Option<String>,
+    /// The image of the VM that goes with it; its version is the lowest one
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) with_vm: Option<PathBuf>,
+    /// Where to write the image, and the VM's beside it with the ending .vm
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Build nothing: say whether this image may run in these slots
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["file"])]
+    pub(crate) check: Option<PathBuf>,
 }
 
 /// `flash`

@@ -15,7 +15,8 @@ use crate::report::{self, Outcome};
 use crate::{setup, workspace};
 
 pub(crate) use toolchain::{
-    SYSTEM_RUSTC, build as build_toolchain, is_built as toolchain_is_built, rustup_has_targets,
+    SYSTEM_RUSTC, build as build_toolchain, is_built as toolchain_is_built, rustc,
+    rustup_has_targets,
 };
 
 /// The compiler that builds for the machine that QEMU emulates.
@@ -38,7 +39,9 @@ const EMULATED: &str = "riscv32imac-unknown-none-elf";
 const BOARDS: &[(&str, &str)] = &[("nrf52840", CORTEX_M), ("qemu-virt", EMULATED)];
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/fota"];
+const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/fota", "runtime/vm"];
+/// What bytecode for the VM is built for.
+pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The command `firmware check [CRATE…]`: sets up what is missing, then checks.
 ///

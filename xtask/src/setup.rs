@@ -232,7 +232,10 @@ fn install_part(part: Part) -> Result<Environment> {
         ]),
         Part::Firmware => {
             firmware::build_toolchain()?;
-            Ok(vec![("OTARU_FIRMWARE_RUSTC", firmware::compiler()?)])
+            Ok(vec![
+                ("OTARU_FIRMWARE_RUSTC", firmware::compiler()?),
+                ("OTARU_WASM_RUSTC", firmware::rustc()?),
+            ])
         }
         Part::Qemu => Ok(vec![
             (

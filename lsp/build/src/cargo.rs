@@ -10,6 +10,7 @@ mod package;
 pub use message::{Diagnostic, Level};
 pub use package::Package;
 
+use crate::bytecode;
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use std::collections::{BTreeSet, VecDeque};
@@ -229,6 +230,9 @@ fn command(request: &CompileRequest) -> Result<Command, CompileError> {
     flags::apply(&mut command, request).map_err(CompileError::Io)?;
     // Behind the dashes stands what goes to the compiler, for the binary only.
     command.arg("--").args(flags::own(request));
+    if request.triple.as_deref() == Some(bytecode::TARGET) {
+        command.args(bytecode::linker_flags());
+    }
     #[cfg(unix)]
     command.process_group(0);
     Ok(command)

@@ -7,6 +7,7 @@ pub use encryption::Encrypted;
 pub use provenance::Provenance;
 
 use crate::builds::{BuildNumberError, BuildNumbers};
+use crate::bytecode::{self, LinkError, Place};
 use crate::cargo::{self, CompileError, CompileRequest, Package};
 use crate::elf::{ElfError, flat_payload};
 use crate::event::{Job, JobEvent, Phase};
@@ -16,7 +17,7 @@ use crate::layout::{self, LayoutError};
 use crate::project::OpenProject;
 use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
-    BoardTarget, ImageKind, ImageLayout, LABEL_LEN_MAX, Label, LabelError, Version, VersionError,
+    BoardTarget, ImageKind, ImageLayout, Kind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError,
     VersionSource,
 };
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct BuildOptions {
     pub target_dir: Option<PathBuf>,
     /// A compiler instead of the one that cargo takes.
     pub compiler: Option<PathBuf>,
+    /// What bytecode is bound to, besides the ABI; of no meaning for firmware.
+    pub place: Place,
 }
 
 /// A signed image on disk. The same text stands beside it as `<label>.json`.
@@ -93,6 +96,9 @@ pub enum BuildError {
     /// The executable gives no payload.
     #[error(transparent)]
     Elf(#[from] ElfError),
+    /// The module cannot be bytecode.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// Cargo's version cannot be used.
     #[error("the version `{version}` of Cargo.toml cannot be used: {source}")]
     Version {
@@ -142,6 +148,7 @@ impl Explain for BuildError {
             Self::Number(error) => error.code(),
             Self::Elf(ElfError::OutsideSlot { .. }) => "image-outside-slot",
             Self::Elf(_) => "elf-unusable",
+            Self::Link(error) => error.code(),
             Self::Version { .. } => "version-not-semver",
             Self::Label { .. } => "label-unusable",
             Self::Format(_) => "image-format",
@@ -157,6 +164,7 @@ impl Explain for BuildError {
             Self::Key(error) => error.hint(),
             Self::KeyTable(error) => error.hint(),
             Self::Number(error) => error.hint(),
+            Self::Link(error) => error.hint(),
             Self::Elf(ElfError::OutsideSlot { .. }) => {
                 Some("the linker script must place everything inside the slot".to_owned())
             }
@@ -182,6 +190,7 @@ impl Explain for BuildError {
             Self::Key(error) => error.class(),
             Self::KeyTable(error) => error.class(),
             Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
+            Self::Link(error) => error.class(),
             Self::Number(_)
             | Self::Elf(_)
             | Self::Format(_)
@@ -214,9 +223,10 @@ pub async fn build(
     let version = version_of(&settings.version, &package.version)?;
     let request = CompileRequest {
         features: settings.features.clone(),
-        triple: match &settings.board.target {
-            BoardTarget::Host => None,
-            BoardTarget::Triple(triple) => Some(triple.clone()),
+        triple: match (settings.kind, &settings.board.target) {
+            (Kind::Bytecode, _) => Some(bytecode::TARGET.to_owned()),
+            (Kind::Firmware, BoardTarget::Host) => None,
+            (Kind::Firmware, BoardTarget::Triple(triple)) => Some(triple.clone()),
         },
         target_dir: options
             .target_dir
@@ -287,6 +297,7 @@ fn pack(
     let settings = &project.settings;
     let payload = payload(project, &source.compiled.executable)?;
     let content = content(project, key, version, (source, &payload));
+    let payload = placed(settings.kind, payload, source.options.place)?;
     let numbers = BuildNumbers::in_folder(&project.state_dir());
     let number = numbers.number_for(&version.to_string(), &content)?;
     if let Some(aside) = &number.set_aside {
@@ -304,8 +315,9 @@ fn pack(
         })?,
     };
     let folder = cargo::target_dir(&project.root).join("images");
+    let name = format!("{label}{}", source.options.place.suffix());
     let mut image = BuiltImage {
-        path: folder.join(format!("{label}.img")),
+        path: folder.join(format!("{name}.img")),
         label: label.to_string(),
         version: version.to_string(),
         build: number.number,
@@ -321,7 +333,7 @@ fn pack(
         content,
         provenance: source.provenance.clone(),
     };
-    let about = folder.join(format!("{label}.json"));
+    let about = about_path(&image.path);
     // Encrypted again it would be another file, with a digest that no device and no manager knows.
     if image.encryption.is_some()
         && let Some(kept) = encryption::kept(&image, &about)
@@ -360,6 +372,7 @@ fn signed(
         },
     )
     .label(image_label(label)?)
+    .header_len(header_len(settings.kind))
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
     .security_counter(image.security_counter)
     .revoke(image.revoke);
@@ -386,9 +399,16 @@ fn store(image: &BuiltImage, bytes: &[u8]) -> Result<(), BuildError> {
         |source| BuildError::Storage { path, source }
     };
     write_atomically(&image.path, bytes).map_err(failed(&image.path))?;
-    let path = image.path.with_file_name(format!("{}.json", image.label));
+    let path = about_path(&image.path);
     let about = serde_json::to_vec_pretty(image).map_err(|error| failed(&path)(error.into()))?;
     write_atomically(&path, &about).map_err(failed(&path))
+}
+
+/// Where the text about an image stands. A label may contain dots, so the extension is cut off by hand.
+fn about_path(image: &Path) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".img").unwrap_or(&name);
+    image.with_file_name(format!("{stem}.json"))
 }
 
 /// The bytes that a device executes.
@@ -398,9 +418,10 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
         path: executable.to_owned(),
         source,
     })?;
-    match board.image {
-        ImageKind::Elf => Ok(elf),
-        ImageKind::Flat => {
+    match (project.settings.kind, board.image) {
+        (Kind::Bytecode, _) => Ok(bytecode::link(&elf, Place::default())?.module),
+        (Kind::Firmware, ImageKind::Elf) => Ok(elf),
+        (Kind::Firmware, ImageKind::Flat) => {
             let slot = board.execution();
             let mapped = u64::from(board.flash.address);
             // The firmware is linked for what follows the image's header.
@@ -408,6 +429,22 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
             let end = mapped + slot.end();
             Ok(flat_payload(&elf, start..end, board.flash.erased)?)
         }
+    }
+}
+
+/// The payload for its place. All links of one content are one version, so the place does not count
+/// as content.
+fn placed(kind: Kind, payload: Vec<u8>, place: Place) -> Result<Vec<u8>, BuildError> {
+    match kind {
+        Kind::Firmware => Ok(payload),
+        Kind::Bytecode => Ok(bytecode::link(&payload, place)?.module),
+    }
+}
+
+fn header_len(kind: Kind) -> u16 {
+    match kind {
+        Kind::Firmware => HEADER_LEN_DEFAULT,
+        Kind::Bytecode => bytecode::HEADER_LEN,
     }
 }
 
@@ -454,6 +491,11 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()>
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// SHA-256 in hex digits.
+pub fn hex_digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Lower-case hex digits.

@@ -5,6 +5,7 @@
 //! nothing of editors and prints nothing.
 
 pub mod builds;
+pub mod bytecode;
 pub mod cargo;
 pub mod credentials;
 pub mod device;

@@ -81,6 +81,14 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                       by cable.",
             },
             KeyDoc {
+                name: "kind",
+                kind: KeyKind::OneOf(&["firmware", "bytecode"]),
+                required: false,
+                default: Some("\"firmware\""),
+                doc: "What is built: `firmware` for the CPU of the board, or `bytecode`, a \
+                      WebAssembly module that the VM of a firmware runs.",
+            },
+            KeyDoc {
                 name: "version",
                 kind: KeyKind::Text,
                 required: false,

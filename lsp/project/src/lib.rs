@@ -14,6 +14,7 @@
 mod board;
 mod boards;
 mod keys;
+mod kind;
 mod label;
 mod manifest;
 mod position;
@@ -25,6 +26,7 @@ mod url;
 pub use board::{Area, Board, BoardDefaults, BoardFlash, BoardTarget, ImageKind, Mode};
 pub use boards::{board, board_names};
 pub use keys::{KeyDoc, KeyKind, MANIFEST_KEYS, TableDoc, manifest_table};
+pub use kind::Kind;
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
     Encryption, EncryptionSettings, ImageLayout, MANIFEST_FILE_NAME, Manager, Manifest, Project,

@@ -1,6 +1,7 @@
 //! The model of `Otaru.toml`.
 
 use crate::board::{Board, ImageKind, Mode, read_mode};
+use crate::kind::{Kind, read_kind};
 use crate::label::Version;
 use crate::problem::{Code, Problem};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
@@ -55,6 +56,8 @@ pub struct Project {
     pub board: Option<Spanned<String>>,
     /// Install mode.
     pub mode: Option<Spanned<Mode>>,
+    /// What is built.
+    pub kind: Option<Spanned<Kind>>,
     /// Where the version comes from.
     pub version: Option<Spanned<VersionSource>>,
     /// Cargo package.
@@ -148,6 +151,8 @@ pub struct Settings {
     pub board: &'static Board,
     /// Install mode.
     pub mode: Mode,
+    /// What is built.
+    pub kind: Kind,
     /// Where the version comes from.
     pub version: VersionSource,
     /// Cargo package, if the manifest names one.
@@ -209,6 +214,10 @@ impl Manifest {
         Some(Settings {
             board,
             mode,
+            kind: project
+                .kind
+                .as_ref()
+                .map_or(Kind::Firmware, |kind| kind.value),
             version: project
                 .version
                 .as_ref()
@@ -273,6 +282,7 @@ fn read_project(table: &mut Reader<'_>) -> Project {
         name,
         board,
         mode,
+        kind: read_kind(table, "kind"),
         version,
         package: table.string("package"),
         bin: table.string("bin"),

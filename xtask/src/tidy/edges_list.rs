@@ -7,6 +7,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     ("otaru-flash", &[]),
     ("otaru-image", &[]),
     ("otaru-ddi", &[]),
+    ("otaru-abi", &[]),
     // The journal refers to areas and to digests.
     ("otaru-record", &["otaru-flash", "otaru-image"]),
     // What first stage, VM and tools of the slot engine agree on; its record is a journal like the other.
@@ -48,6 +49,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
         ],
     ),
+    // What runs bytecode knows the functions it is given, and nobody who gives them.
+    ("otaru-runtime-vm", &["otaru-abi"]),
+    // What bytecode links.
+    ("otaru-guest", &["otaru-abi"]),
+    ("bytecode-counter", &["otaru-guest"]),
     // A board brings device crates together with hardware; never anything of the host side.
     (
         "otaru-board-host",
@@ -96,6 +102,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-image",
             "otaru-record",
             "otaru-ddi",
+            // Bytecode is judged here by the code that devices judge it with.
+            "otaru-abi",
+            "otaru-runtime-vm",
         ],
     ),
     // The board is here for the client of its control socket: console and buttons of a device that
