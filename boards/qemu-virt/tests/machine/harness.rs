@@ -64,6 +64,7 @@ impl Machine {
             image,
             security_counter: 1,
             revoked: 0,
+            decryption_key: None,
         };
         device::flash(&mut flash, &request, &Job::new().0).expect("the device is flashed");
         machine
