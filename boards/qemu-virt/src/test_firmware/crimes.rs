@@ -22,6 +22,15 @@ pub(crate) fn read(address: usize) {
     say!("read {word:#x}");
 }
 
+/// Switches off every interrupt that this program can switch off.
+pub(crate) fn refuse_interrupts() {
+    #[cfg(target_arch = "riscv32")]
+    // SAFETY: this program handles no interrupts, so nothing waits for one.
+    unsafe {
+        core::arch::asm!("csrw sie, zero", "csrci sstatus, 2");
+    }
+}
+
 /// Executes what is no instruction.
 pub(crate) fn illegal() {
     #[cfg(target_arch = "riscv32")]

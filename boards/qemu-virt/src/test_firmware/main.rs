@@ -60,6 +60,10 @@ fn firmware() -> ! {
     match script {
         "confirm" => confirm(&mut flash),
         "hang" => hang(),
+        "hang deaf" => {
+            crimes::refuse_interrupts();
+            hang()
+        }
         "fed" => fed(),
         "reset" => monitor::reset(),
         "panic" => panic!("on purpose"),

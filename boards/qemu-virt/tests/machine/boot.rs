@@ -78,7 +78,7 @@ fn reverts(mode: Mode, script: &str, started_by: &str, cause: Cause) {
 #[ignore = "needs qemu"]
 fn firmware_that_hangs_is_reset_by_the_watchdog_and_reverted() {
     reverts(Mode::Standby, "hang", "watchdog", Cause::TrialWatchdog);
-    reverts(Mode::Swap, "hang", "watchdog", Cause::TrialWatchdog);
+    reverts(Mode::Swap, "hang deaf", "watchdog", Cause::TrialWatchdog);
 }
 
 #[test]

@@ -64,6 +64,7 @@ impl Machine {
             image,
             security_counter: 1,
             revoked: 0,
+            decryption_key: None,
         };
         device::flash(&mut flash, &request, &Job::new().0).expect("the device is flashed");
         machine
@@ -288,6 +289,8 @@ impl Running {
         let mut process = Command::new(program)
             .args(["-M", "virt", "-m", "32M", "-bios", "none"])
             .args(["-display", "none", "-nic", "none", "-monitor", "none"])
+            // The machine's time is its instructions', so that a busy host is no hanging firmware.
+            .args(["-icount", "shift=5,sleep=off"])
             .args(["-serial", "stdio", "-qmp"])
             .arg(format!("unix:{},server=on,wait=off", control.display()))
             .args(drives)
