@@ -230,6 +230,7 @@ fn options(version: Option<String>) -> Result<BuildOptions, Failure> {
     Ok(BuildOptions {
         label,
         target_dir: shared_target_dir(),
+        ..BuildOptions::default()
     })
 }
 

@@ -30,17 +30,15 @@ pub(crate) fn emulated_compiler() -> Result<PathBuf> {
 }
 
 /// An Arm Cortex-M4F or M7, and a RISC-V with atomics.
-const TARGETS: &[&str] = &["thumbv7em-none-eabihf", EMULATED];
+const TARGETS: &[&str] = &[CORTEX_M, EMULATED];
+const CORTEX_M: &str = "thumbv7em-none-eabihf";
 const EMULATED: &str = "riscv32imac-unknown-none-elf";
 
 /// The boards with a bootloader, and what it is built for.
-const BOARDS: &[(&str, &str)] = &[
-    ("nrf52840", "thumbv7em-none-eabihf"),
-    ("qemu-virt", EMULATED),
-];
+const BOARDS: &[(&str, &str)] = &[("nrf52840", CORTEX_M), ("qemu-virt", EMULATED)];
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent"];
+const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/fota"];
 
 /// The command `firmware check [CRATE…]`: sets up what is missing, then checks.
 ///
@@ -223,6 +221,17 @@ impl Bootloader {
             .join("firmware")
             .join(&self.package))
     }
+}
+
+/// A compiler for Cortex-M.
+///
+/// # Errors
+/// If there is none on the search path, or the cache folder cannot be found.
+pub(crate) fn compiler() -> Result<PathBuf> {
+    if toolchain::rustup_has(CORTEX_M)? {
+        return toolchain::rustup_rustc();
+    }
+    toolchain::rustc()
 }
 
 /// A folder of its own, so that neither compiler throws away the other's work.

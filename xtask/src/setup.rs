@@ -230,7 +230,10 @@ fn install_part(part: Part) -> Result<Environment> {
             ("OTARU_OPENSSL", packages::program_path(&["openssl"])?),
             ("OTARU_CPIO", packages::program_path(&["cpio"])?),
         ]),
-        Part::Firmware => firmware::build_toolchain().map(|()| Environment::new()),
+        Part::Firmware => {
+            firmware::build_toolchain()?;
+            Ok(vec![("OTARU_FIRMWARE_RUSTC", firmware::compiler()?)])
+        }
         Part::Qemu => Ok(vec![
             (
                 "OTARU_QEMU_RISCV32",

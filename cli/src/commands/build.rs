@@ -68,6 +68,7 @@ fn options(label: Option<&str>) -> Result<BuildOptions, Failure> {
     Ok(BuildOptions {
         label: label.map(parse_label).transpose()?,
         target_dir: shared_target_dir(),
+        ..BuildOptions::default()
     })
 }
 

@@ -201,8 +201,8 @@ async fn built(session: Session<'_>, project: &OpenProject) -> Result<BuiltImage
         session,
         project,
         BuildOptions {
-            label: None,
             target_dir,
+            ..BuildOptions::default()
         },
     )
     .await

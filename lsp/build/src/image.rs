@@ -12,10 +12,12 @@ use crate::elf::{ElfError, flat_payload};
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
+use crate::layout::{self, LayoutError};
 use crate::project::OpenProject;
 use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
-    BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
+    BoardTarget, ImageKind, ImageLayout, LABEL_LEN_MAX, Label, LabelError, Version, VersionError,
+    VersionSource,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +31,8 @@ pub struct BuildOptions {
     pub label: Option<Label>,
     /// Cargo's target directory instead of `<project>/target/otaru`.
     pub target_dir: Option<PathBuf>,
+    /// A compiler instead of the one that cargo takes.
+    pub compiler: Option<PathBuf>,
 }
 
 /// A signed image on disk. The same text stands beside it as `<label>.json`.
@@ -74,6 +78,9 @@ pub enum BuildError {
     /// It does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// It cannot be given a stable layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -129,6 +136,7 @@ impl Explain for BuildError {
     fn code(&self) -> &'static str {
         match self {
             Self::Compile(error) => error.code(),
+            Self::Layout(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::KeyTable(error) => error.code(),
             Self::Number(error) => error.code(),
@@ -145,6 +153,7 @@ impl Explain for BuildError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Compile(error) => error.hint(),
+            Self::Layout(error) => error.hint(),
             Self::Key(error) => error.hint(),
             Self::KeyTable(error) => error.hint(),
             Self::Number(error) => error.hint(),
@@ -169,6 +178,7 @@ impl Explain for BuildError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Compile(error) => error.class(),
+            Self::Layout(error) => error.class(),
             Self::Key(error) => error.class(),
             Self::KeyTable(error) => error.class(),
             Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
@@ -213,8 +223,13 @@ pub async fn build(
             .clone()
             .unwrap_or_else(|| cargo::target_dir(&project.root)),
         package,
+        compiler: options.compiler.clone(),
+        placement: None,
     };
-    let compiled = cargo::compile(&request, job).await?;
+    let compiled = match settings.image_layout {
+        ImageLayout::Free => cargo::compile(&request, job).await?,
+        ImageLayout::Stable => layout::compile(&project.root, request, job).await?,
+    };
     job.begin(Phase::Pack);
     let provenance = Provenance::of(&project.root).await;
     let image = pack(
@@ -316,12 +331,7 @@ fn pack(
     let bytes = signed(project, key, (&label, &image), payload)?;
     image.digest = hex(&Sha256::digest(&bytes));
     image.size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    write_atomically(&image.path, &bytes)?;
-    let text = serde_json::to_vec_pretty(&image).map_err(|error| BuildError::Storage {
-        path: image.path.clone(),
-        source: error.into(),
-    })?;
-    write_atomically(&about, &text)?;
+    store(&image, &bytes)?;
     Ok(image)
 }
 
@@ -367,6 +377,18 @@ fn signed(
         });
     }
     Ok(bytes)
+}
+
+/// Writes the image and, beside it, what is known about it.
+fn store(image: &BuiltImage, bytes: &[u8]) -> Result<(), BuildError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| BuildError::Storage { path, source }
+    };
+    write_atomically(&image.path, bytes).map_err(failed(&image.path))?;
+    let path = image.path.with_file_name(format!("{}.json", image.label));
+    let about = serde_json::to_vec_pretty(image).map_err(|error| failed(&path)(error.into()))?;
+    write_atomically(&path, &about).map_err(failed(&path))
 }
 
 /// The bytes that a device executes.
@@ -424,20 +446,14 @@ fn image_label(label: &Label) -> Result<otaru_image::Label, BuildError> {
 }
 
 /// The old file or the new one, never a part of it.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| BuildError::Storage {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Lower-case hex digits.

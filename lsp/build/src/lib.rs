@@ -15,6 +15,7 @@ pub mod flash_map;
 pub mod handover;
 pub mod image;
 pub mod keys;
+pub mod layout;
 pub mod manager;
 pub mod project;
 pub mod target;

@@ -180,8 +180,11 @@ fn a_key_completion_replaces_the_word() {
 
 #[test]
 fn boards_modes_and_tables_are_proposed() {
-    assert_eq!(labels("[project]\nboard = |"), ["host"]);
-    assert_eq!(labels("[project]\nboard = \"|\" # here\n"), ["host"]);
+    assert_eq!(labels("[project]\nboard = |"), ["host", "nrf52840"]);
+    assert_eq!(
+        labels("[project]\nboard = \"|\" # here\n"),
+        ["host", "nrf52840"]
+    );
     assert_eq!(labels("[project]\nmode = \"s|\"\n"), ["standby", "swap"]);
     assert_eq!(
         labels("[project]\nname = \"x\"\n[|]\n"),

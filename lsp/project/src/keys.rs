@@ -1,6 +1,8 @@
 //! Every table and key of the manifest with its meaning: the one list that the reader, hover,
 //! completion and `docs/manifest.md` agree on.
 
+use crate::ImageLayout;
+
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
@@ -107,6 +109,15 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 required: false,
                 default: Some("none"),
                 doc: "Cargo features to build with.",
+            },
+            KeyDoc {
+                name: "image_layout",
+                kind: KeyKind::OneOf(ImageLayout::WORDS),
+                required: false,
+                default: Some("\"free\""),
+                doc: "`stable`: functions and constants stay where they stood in the last version, \
+                      so that a small change changes few chunks. Boards with flat images only; \
+                      when it pays stands in docs/stable-layout.md.",
             },
         ],
     },

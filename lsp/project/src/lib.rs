@@ -27,8 +27,8 @@ pub use boards::{board, board_names};
 pub use keys::{KeyDoc, KeyKind, MANIFEST_KEYS, TableDoc, manifest_table};
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
-    Encryption, EncryptionSettings, MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings,
-    Signing, UpdateTarget, VersionSource,
+    Encryption, EncryptionSettings, ImageLayout, MANIFEST_FILE_NAME, Manager, Manifest, Project,
+    Settings, Signing, UpdateTarget, VersionSource,
 };
 pub use position::{LineIndex, Position};
 pub use problem::{Code, Problem, Severity};

@@ -1,6 +1,6 @@
 //! The model of `Otaru.toml`.
 
-use crate::board::{Board, Mode, read_mode};
+use crate::board::{Board, ImageKind, Mode, read_mode};
 use crate::label::Version;
 use crate::problem::{Code, Problem};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
@@ -18,6 +18,30 @@ pub enum VersionSource {
     Cargo,
     /// Given in the manifest.
     Given(Version),
+}
+
+/// Whether a build looks at the layout of the one before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ImageLayout {
+    /// The linker places everything as it likes.
+    #[default]
+    Free,
+    /// Functions and constants stay where they stood in the last version.
+    Stable,
+}
+
+impl ImageLayout {
+    /// The words in a manifest.
+    pub const WORDS: &'static [&'static str] = &["free", "stable"];
+
+    /// The layout of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "free" => Some(Self::Free),
+            "stable" => Some(Self::Stable),
+            _ => None,
+        }
+    }
 }
 
 /// `[project]`
@@ -39,6 +63,8 @@ pub struct Project {
     pub bin: Option<Spanned<String>>,
     /// Cargo features.
     pub features: Vec<Spanned<String>>,
+    /// Whether functions and constants stay where they stood.
+    pub image_layout: Option<Spanned<ImageLayout>>,
 }
 
 /// `[signing]`
@@ -130,6 +156,8 @@ pub struct Settings {
     pub bin: Option<String>,
     /// Cargo features.
     pub features: Vec<String>,
+    /// Whether functions and constants stay where they stood.
+    pub image_layout: ImageLayout,
     /// Path of the private key, relative to the manifest.
     pub key: String,
     /// The image's security counter.
@@ -188,6 +216,10 @@ impl Manifest {
             package: text(&project.package),
             bin: text(&project.bin),
             features: texts(&project.features),
+            image_layout: project
+                .image_layout
+                .as_ref()
+                .map_or(ImageLayout::Free, |layout| layout.value),
             key: text(&self.signing.key)?,
             security_counter: self
                 .signing
@@ -236,6 +268,7 @@ fn read_project(table: &mut Reader<'_>) -> Project {
             }
         }
     });
+    let image_layout = read_image_layout(table, board.as_ref());
     Project {
         name,
         board,
@@ -244,8 +277,39 @@ fn read_project(table: &mut Reader<'_>) -> Project {
         package: table.string("package"),
         bin: table.string("bin"),
         features: table.strings("features"),
+        image_layout,
         span: table.place().span.clone(),
     }
+}
+
+/// Reports a layout that does not exist, or that the board's images cannot have.
+fn read_image_layout(
+    table: &mut Reader<'_>,
+    board: Option<&Spanned<String>>,
+) -> Option<Spanned<ImageLayout>> {
+    let text = table.string("image_layout")?;
+    let Some(layout) = ImageLayout::named(&text.value) else {
+        let message = format!("there is no image layout `{}`", text.value);
+        table.report(
+            Problem::error(Code::Value, text.span.clone(), message)
+                .with_nearest(&text.value, ImageLayout::WORDS),
+        );
+        return None;
+    };
+    let kind = board
+        .and_then(|board| crate::board(&board.value))
+        .map(|board| board.image);
+    if (layout, kind) == (ImageLayout::Stable, Some(ImageKind::Elf)) {
+        table.report(
+            Problem::error(
+                Code::Conflict,
+                text.span.clone(),
+                "images of this board are whole executables, whose layout cannot be kept",
+            )
+            .with_hint("leave `image_layout` out"),
+        );
+    }
+    Some(text.with(layout))
 }
 
 /// Reports a board that does not exist, or that does not have the mode.

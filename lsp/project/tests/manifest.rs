@@ -2,7 +2,7 @@
 // Issue 2, section 5: diagnostics for Otaru.toml (syntax, unknown and missing keys, board).
 
 use otaru_lsp_project::{
-    FILE_LEN_MAX, LineIndex, Manifest, Mode, Parsed, UpdateTarget, VersionSource,
+    FILE_LEN_MAX, ImageLayout, LineIndex, Manifest, Mode, Parsed, UpdateTarget, VersionSource,
 };
 
 const COMPLETE: &str = r#"
@@ -395,6 +395,37 @@ fn a_key_table_has_eight_places_and_names_each_key_once() {
     check(
         &with_keys("key_table = [\"a\", \"a\"]"),
         &["14:19 \"\\\"a\\\"\" value: `a` stands in `key_table` already"],
+    );
+}
+
+#[test]
+fn an_image_layout_is_read_and_refused_where_it_cannot_be_kept() {
+    // A build option that keeps the layout of an image stable between versions.
+    let text = |board: &str, layout: &str| {
+        format!(
+            "[project]\nname = \"lamp\"\nboard = \"{board}\"\nimage_layout = \"{layout}\"\n\
+             [signing]\nkey = \"k\"\n"
+        )
+    };
+    let read = Manifest::parse(&text("nrf52840", "stable"));
+    let settings = read.model.settings().expect("complete");
+    assert_eq!(settings.image_layout, ImageLayout::Stable);
+    let read = Manifest::parse(&text("host", "free"));
+    let settings = read.model.settings().expect("complete");
+    assert_eq!(settings.image_layout, ImageLayout::Free);
+    check(
+        &text("host", "stable"),
+        &[
+            "4:16 \"\\\"stable\\\"\" conflict: images of this board are whole executables, whose \
+             layout cannot be kept | leave `image_layout` out",
+        ],
+    );
+    check(
+        &text("nrf52840", "stabel"),
+        &[
+            "4:16 \"\\\"stabel\\\"\" value: there is no image layout `stabel` | did you mean \
+             `stable`?",
+        ],
     );
 }
 
