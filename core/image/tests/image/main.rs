@@ -14,6 +14,7 @@ mod imgtool;
 mod keys;
 mod malformed;
 mod p256;
+mod parts;
 mod random;
 mod refuse;
 mod small;
