@@ -11,6 +11,7 @@ mod dependency;
 mod encryption;
 mod forge;
 mod imgtool;
+mod imgtool_parts;
 mod keys;
 mod malformed;
 mod p256;
