@@ -189,6 +189,7 @@ mod tests {
             key: "0123456789abcdef".to_owned(),
             development_key: true,
             content: String::new(),
+            parts: Vec::new(),
             provenance: Provenance::default(),
         }
     }

@@ -1,7 +1,9 @@
 //! From a project to a signed image on disk: compile, pack, number, sign.
 
+mod parts;
 mod provenance;
 
+pub use parts::BuiltPart;
 pub use provenance::Provenance;
 
 use crate::builds::{BuildNumberError, BuildNumbers};
@@ -15,6 +17,7 @@ use otaru_image::{ImageBuilder, board_uuids};
 use otaru_lsp_project::{
     BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
 };
+use parts::Payloads;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
@@ -59,6 +62,9 @@ pub struct BuiltImage {
     pub development_key: bool,
     /// SHA-256 of everything that makes two builds different, 64 hex digits.
     pub content: String,
+    /// Further images in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BuiltPart>,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -100,6 +106,9 @@ pub enum BuildError {
     /// The image format cannot express it.
     #[error("the image cannot be built: {0}")]
     Format(otaru_image::BuildError),
+    /// There is nothing in the file of a part.
+    #[error("the file of part `{0}` is empty")]
+    PartEmpty(String),
     /// It does not fit into the slot.
     #[error("the image has {len} bytes, the slot of board `{board}` holds {max}")]
     TooLarge {
@@ -132,6 +141,7 @@ impl Explain for BuildError {
             Self::Version { .. } => "version-not-semver",
             Self::Label { .. } => "label-unusable",
             Self::Format(_) => "image-format",
+            Self::PartEmpty(_) => "part-empty",
             Self::TooLarge { .. } => "image-too-large",
             Self::Storage { .. } => "storage",
         }
@@ -157,7 +167,7 @@ impl Explain for BuildError {
                  [profile.release]"
                     .to_owned(),
             ),
-            Self::Elf(_) | Self::Format(_) | Self::Storage { .. } => None,
+            Self::Elf(_) | Self::Format(_) | Self::PartEmpty(_) | Self::Storage { .. } => None,
         }
     }
 
@@ -166,7 +176,7 @@ impl Explain for BuildError {
             Self::Compile(error) => error.class(),
             Self::Key(error) => error.class(),
             Self::KeyTable(error) => error.class(),
-            Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
+            Self::Version { .. } | Self::Label { .. } | Self::PartEmpty(_) => ErrorClass::Project,
             Self::Number(_)
             | Self::Elf(_)
             | Self::Format(_)
@@ -189,6 +199,8 @@ pub async fn build(
     // A missing key must not cost a compilation.
     let key = ProjectKey::load(&project.key_path())?;
     let revoke = KeyTable::of(project, key.signing.public(), key.development)?.revoke();
+    // Nor must a missing part.
+    let parts = Payloads::read(project)?;
     let package = Package::find(
         &project.root,
         settings.package.as_deref(),
@@ -220,6 +232,7 @@ pub async fn build(
             compiled,
             provenance,
             revoke,
+            parts,
         },
         job,
     )?;
@@ -241,6 +254,7 @@ struct Source<'o> {
     provenance: Provenance,
     /// Keys that the image revokes.
     revoke: u16,
+    parts: Payloads<'o>,
 }
 
 fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {
@@ -262,7 +276,7 @@ fn pack(
 ) -> Result<BuiltImage, BuildError> {
     let settings = &project.settings;
     let payload = payload(project, &source.compiled.executable)?;
-    let content = content(project, key, version, (source.revoke, &payload));
+    let content = content(project, key, version, (source, &payload));
     let numbers = BuildNumbers::in_folder(&project.state_dir());
     let number = numbers.number_for(&version.to_string(), &content)?;
     if let Some(aside) = &number.set_aside {
@@ -279,7 +293,7 @@ fn pack(
             source,
         })?,
     };
-    let bytes = ImageBuilder::new(
+    let image = ImageBuilder::new(
         payload,
         otaru_image::Version {
             major: version.major,
@@ -291,9 +305,9 @@ fn pack(
     .label(image_label(&label)?)
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
     .security_counter(settings.security_counter)
-    .revoke(source.revoke)
-    .sign(&key.signing)
-    .map_err(BuildError::Format)?;
+    .revoke(source.revoke);
+    let (image, parts) = source.parts.behind(project, key, image)?;
+    let bytes = image.sign(&key.signing).map_err(BuildError::Format)?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let max = settings.board.image_len_max(settings.mode);
     if len > u64::from(max) {
@@ -318,6 +332,7 @@ fn pack(
         key: key.signing.public().to_hex(),
         development_key: key.development,
         content,
+        parts,
         provenance: source.provenance.clone(),
     };
     write_atomically(&image.path, &bytes)?;
@@ -351,7 +366,7 @@ fn content(
     project: &OpenProject,
     key: &ProjectKey,
     version: &Version,
-    (revoke, payload): (u16, &[u8]),
+    (source, payload): (&Source<'_>, &[u8]),
 ) -> String {
     let board = project.settings.board;
     let mut hash = Sha256::new();
@@ -361,11 +376,12 @@ fn content(
     }
     hash.update(project.settings.security_counter.to_le_bytes());
     hash.update(key.signing.public().to_bytes());
-    if revoke != 0 {
+    if source.revoke != 0 {
         // Most images revoke nothing; theirs stay what they were.
-        hash.update(revoke.to_le_bytes());
+        hash.update(source.revoke.to_le_bytes());
     }
     hash.update(payload);
+    source.parts.count(&mut hash);
     hex(&hash.finalize())
 }
 

@@ -48,6 +48,7 @@ fn image() -> BuiltImage {
         key: KEY.to_owned(),
         development_key: true,
         content: String::new(),
+        parts: Vec::new(),
         provenance: Provenance::default(),
     }
 }

@@ -16,6 +16,7 @@ mod boards;
 mod keys;
 mod label;
 mod manifest;
+mod parts;
 mod position;
 mod problem;
 mod reader;
@@ -29,6 +30,7 @@ pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
     MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings, Signing, UpdateTarget, VersionSource,
 };
+pub use parts::{FIRMWARE_NAME, Need, PARTS_MAX, Part, PartSettings};
 pub use position::{LineIndex, Position};
 pub use problem::{Code, Problem, Severity};
 pub use reader::{FILE_LEN_MAX, Parsed, Span, Spanned};

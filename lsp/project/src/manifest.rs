@@ -2,6 +2,7 @@
 
 use crate::board::{Board, Mode, read_mode};
 use crate::label::Version;
+use crate::parts::{Need, Part, PartSettings, check_parts, indexed, read_needs, read_part};
 use crate::problem::{Code, Problem};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
 use crate::url::ManagerUrl;
@@ -39,6 +40,8 @@ pub struct Project {
     pub bin: Option<Spanned<String>>,
     /// Cargo features.
     pub features: Vec<Spanned<String>>,
+    /// Which of its parts it needs.
+    pub needs: Vec<Spanned<Need>>,
 }
 
 /// `[signing]`
@@ -80,6 +83,8 @@ pub struct Manifest {
     pub signing: Signing,
     /// `[manager]`
     pub manager: Manager,
+    /// `[[part]]`, in the order of the file.
+    pub parts: Vec<Part>,
 }
 
 /// Whom an update addresses when the command does not say.
@@ -108,6 +113,10 @@ pub struct Settings {
     pub bin: Option<String>,
     /// Cargo features.
     pub features: Vec<String>,
+    /// Further images of the same file, in the order of the manifest.
+    pub parts: Vec<PartSettings>,
+    /// Indices of the parts that the firmware needs, and their lowest versions.
+    pub needs: Vec<(u8, Version)>,
     /// Path of the private key, relative to the manifest.
     pub key: String,
     /// The image's security counter.
@@ -128,10 +137,15 @@ impl Manifest {
     /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
     /// problems.
     pub fn parse(text: &str) -> Parsed<Self> {
-        read_document(text, |root| Self {
-            project: root.table("project", read_project),
-            signing: root.table("signing", read_signing),
-            manager: root.table("manager", read_manager),
+        read_document(text, |root| {
+            let manifest = Self {
+                project: root.table("project", read_project),
+                signing: root.table("signing", read_signing),
+                manager: root.table("manager", read_manager),
+                parts: root.tables("part", read_part),
+            };
+            check_parts(root, &manifest.project.needs, &manifest.parts);
+            manifest
         })
     }
 
@@ -163,6 +177,12 @@ impl Manifest {
             package: text(&project.package),
             bin: text(&project.bin),
             features: texts(&project.features),
+            parts: self
+                .parts
+                .iter()
+                .map(|part| part.settings(&self.parts))
+                .collect::<Option<_>>()?,
+            needs: indexed(&project.needs, &self.parts)?,
             key: text(&self.signing.key)?,
             security_counter: self
                 .signing
@@ -211,6 +231,7 @@ fn read_project(table: &mut Reader<'_>) -> Project {
         package: table.string("package"),
         bin: table.string("bin"),
         features: table.strings("features"),
+        needs: read_needs(table, "needs"),
         span: table.place().span.clone(),
     }
 }
