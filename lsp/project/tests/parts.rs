@@ -19,7 +19,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 fn settings(text: &str) -> Settings {
-    assert_eq!(problems(text), [String::new(); 0]);
+    assert_eq!(problems(text), Vec::<String>::new());
     Manifest::parse(text).model.settings().expect("complete")
 }
 
