@@ -1,11 +1,12 @@
 //! Checks an uploaded file: its hash, and for an image its form and signature.
 
+use crate::api::views::Part;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::store::uploads::UploadRow;
 use crate::{secret, store};
 use md5::Md5;
-use otaru_image::{Expectation, Key, ReadAt, Verified, VerifyError, verify};
+use otaru_image::{Expectation, Key, ReadAt, Verified, VerifyError, inspect_part, verify};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -24,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) security_counter: Option<i64>,
     /// Public key that signed it, hex.
     pub(crate) signing_key: Option<String>,
+    /// The further images in it.
+    pub(crate) parts: Vec<Part>,
 }
 
 /// Checks the complete file of an upload.
@@ -82,11 +85,13 @@ fn check(upload: &UploadRow, keys: &[Key], mut file: File) -> Result<Facts, ApiE
         board: None,
         security_counter: None,
         signing_key: None,
+        parts: Vec::new(),
     };
     if upload.is_foreign {
         return Ok(facts);
     }
-    let verified = verify_image(upload, keys, (file, digest))?;
+    let mut source = FileSource(file);
+    let verified = verify_image(upload, keys, (&mut source, digest))?;
     let info = verified.info();
     if let Some(label) = info.label.filter(|label| label.as_str() != upload.version) {
         return Err(ApiError::unprocessable(
@@ -103,13 +108,38 @@ fn check(upload: &UploadRow, keys: &[Key], mut file: File) -> Result<Facts, ApiE
     facts.signing_key = keys
         .get(verified.key_index())
         .map(|key| secret::hex(&key.public));
+    facts.parts = parts(&verified, keys, &mut source)?;
     Ok(facts)
+}
+
+/// What is worth knowing about the parts of a file that is verified with them.
+fn parts(
+    verified: &Verified,
+    keys: &[Key],
+    source: &mut FileSource,
+) -> Result<Vec<Part>, ApiError> {
+    let signers = verified.signers().skip(1);
+    let parts = verified.info().parts.iter().zip(signers);
+    parts
+        .map(|(part, signer)| {
+            let about = inspect_part(source, part).map_err(ApiError::internal)?;
+            Ok(Part {
+                index: i64::from(part.index),
+                version: about.header.version.to_string(),
+                label: about.label.map(|label| label.to_string()),
+                size: i64::from(part.len),
+                digest: secret::hex(&part.digest),
+                security_counter: i64::from(about.security_counter),
+                key: keys.get(signer).map(|key| secret::hex(&key.public)),
+            })
+        })
+        .collect()
 }
 
 fn verify_image(
     upload: &UploadRow,
     keys: &[Key],
-    (file, digest): (File, [u8; 32]),
+    (source, digest): (&mut FileSource, [u8; 32]),
 ) -> Result<Verified, ApiError> {
     let len = u32::try_from(upload.size).map_err(|_too_large| {
         ApiError::unprocessable("size-mismatch", "an image has less than 4 GiB")
@@ -124,7 +154,7 @@ fn verify_image(
         ..Expectation::default()
     };
     let mut buf = vec![0; BLOCK_LEN];
-    verify(&mut FileSource(file), len, &expect, &mut buf).map_err(refused)
+    verify(source, len, &expect, &mut buf).map_err(refused)
 }
 
 fn refused(error: VerifyError<io::Error>) -> ApiError {
