@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make a new project with a development key
     New(New),
-    /// Make, list and register signing keys
+    /// Make, list and register keys
     #[command(subcommand)]
     Keys(Keys),
     /// Compile and sign the project's image
@@ -100,6 +100,12 @@ pub(crate) enum Keys {
     New {
         /// File of the private key, instead of the one in Otaru.toml
         path: Option<PathBuf>,
+        /// What it signs with
+        #[arg(long, value_name = "NAME", default_value = "ed25519", value_parser = ["ed25519", "p256"])]
+        algorithm: String,
+        /// A key for which images are encrypted (X25519), instead of one that signs
+        #[arg(long, conflicts_with = "algorithm")]
+        encryption: bool,
         /// Not for development: without the mark that says so
         #[arg(long)]
         release: bool,
@@ -131,6 +137,9 @@ pub(crate) struct Flash {
     /// The version as people read it, instead of the automatic one
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// Private half of the encryption key, if Otaru.toml names only the public one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decryption_key: Option<PathBuf>,
 }
 
 /// `provision`
@@ -166,6 +175,10 @@ pub(crate) struct Fota {
     /// Seconds the new firmware has to reach the manager
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub(crate) deadline: Option<u32>,
+    /// How often the new firmware may start before it has confirmed itself, 1 to 16; without it what
+    /// the device was flashed with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) trials: Option<u32>,
     /// Do not wait for the result
     #[arg(long)]
     pub(crate) no_watch: bool,

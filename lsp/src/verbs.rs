@@ -6,7 +6,7 @@ mod local;
 mod teller;
 
 pub(crate) use devices::{DevicesFound, devices};
-pub(crate) use local::{LocalDevice, console, press};
+pub(crate) use local::{LocalDevice, console, map, press, slot};
 
 use crate::protocol::{Built, Outcome, Plan};
 use crate::update::ActionNews;
@@ -282,6 +282,7 @@ async fn plan(
         version: StoredVersion::New((&image).into()),
         target: default_target(&project.settings),
         deadline_s: None,
+        trials: None,
     };
     let plan = tokio::select! {
         plan = manager::Plan::make(&client, request) => plan?,

@@ -148,6 +148,7 @@ async fn update(session: Session<'_>, stage: &Stage) -> Result<Measured, Failure
             version: StoredVersion::New(NewVersion::from(&image)),
             target: Target::Devices(vec![stage.device.name.clone()]),
             deadline_s: Some(DEADLINE_S),
+            trials: None,
         },
     )
     .await?;

@@ -41,6 +41,7 @@ async fn update(session: Session<'_>, arguments: &Fota) -> Result<(), Failure> {
         version,
         target: target(&project, arguments),
         deadline_s: arguments.deadline,
+        trials: arguments.trials,
     };
     let plan = Plan::make(&client, request).await?;
     show_plan(session, &plan);
@@ -96,6 +97,8 @@ fn show_plan(session: Session<'_>, plan: &Plan) {
             "version": plan.version,
             "digest": plan.digest,
             "size": plan.size,
+            "encryption": plan.encryption,
+            "trials": plan.request.trials,
             "devices": devices,
             "warnings": plan.warnings,
         }),
@@ -109,6 +112,17 @@ fn show_plan(session: Session<'_>, plan: &Plan) {
     }
     output.text(&format!("  digest   {}", plan.digest));
     output.text(&format!("  size     {}", bytes(plan.size)));
+    if let Some(algorithm) = &plan.encryption {
+        output.text(&format!(
+            "  encrypted {algorithm}; devices need the key for it"
+        ));
+    }
+    if let Some(trials) = plan.request.trials {
+        output.text(&format!(
+            "  trials   {trials} {} to confirm itself before it is undone",
+            if trials == 1 { "start" } else { "starts" }
+        ));
+    }
     for warning in &plan.warnings {
         output.text(&format!(
             "  {} {warning}",

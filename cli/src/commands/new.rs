@@ -3,7 +3,7 @@
 use crate::arguments::New;
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::target::plain_name;
 use otaru_lsp_project::{Mode, board, board_names, nearest};
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(crate) fn run(session: Session<'_>, arguments: &New) -> Result<(), Failure> 
             .hint("choose another name, or `--path`"));
     }
     make(&folder, arguments, &package, mode)?;
-    let key = ProjectKey::create(&folder.join(KEY), true)?;
+    let key = ProjectKey::create(&folder.join(KEY), Algorithm::Ed25519, true)?;
     session.output.result(
         "project",
         &format!(

@@ -47,6 +47,8 @@ mod parts;
 #[cfg(feature = "small")]
 mod small;
 mod source;
+#[cfg(all(feature = "ed25519", feature = "encryption"))]
+mod stated;
 pub mod tlv;
 mod verify;
 
@@ -81,6 +83,8 @@ pub use parts::{PART_ALIGN, PART_GAP, PARTS_MAX, Part, Parts};
 #[cfg(feature = "small")]
 pub use small::Ed25519Small;
 pub use source::{OutOfBounds, ReadAt};
+#[cfg(all(feature = "ed25519", feature = "encryption"))]
+pub use stated::verify_stated;
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]
 pub use verify::verify;

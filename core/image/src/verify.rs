@@ -410,6 +410,14 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         })
     }
 
+    /// Judges what an image states about itself, its hash included.
+    #[cfg(all(feature = "ed25519", feature = "encryption"))]
+    pub(crate) fn judge<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+        let key_index = self.authenticate(info)?;
+        self.check_fit(info)?;
+        Ok(key_index)
+    }
+
     /// Which key signed this image.
     fn authenticate<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
         if matches!(info.signature, Signature::P256(_)) && !self.verifier.knows_p256() {

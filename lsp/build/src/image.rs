@@ -1,8 +1,10 @@
 //! From a project to a signed image on disk: compile, pack, number, sign.
 
+mod encryption;
 mod parts;
 mod provenance;
 
+pub use encryption::Encrypted;
 pub use parts::BuiltPart;
 pub use provenance::Provenance;
 
@@ -13,7 +15,7 @@ use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
 use crate::project::OpenProject;
-use otaru_image::{ImageBuilder, board_uuids};
+use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
     BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
 };
@@ -56,10 +58,13 @@ pub struct BuiltImage {
     /// Keys of the key table that the image revokes, bit = position.
     #[serde(default)]
     pub revoke: u16,
-    /// Public half of the key that signed, 64 hex digits.
+    /// Public half of the key that signed, hex digits: 64 of Ed25519, 66 of P-256.
     pub key: String,
     /// Whether that key was made for development.
     pub development_key: bool,
+    /// For whom it is encrypted, if it is.
+    #[serde(default)]
+    pub encryption: Option<Encrypted>,
     /// SHA-256 of everything that makes two builds different, 64 hex digits.
     pub content: String,
     /// Further images in the file.
@@ -201,6 +206,7 @@ pub async fn build(
     let revoke = KeyTable::of(project, key.signing.public(), key.development)?.revoke();
     // Nor must a missing part.
     let parts = Payloads::read(project)?;
+    let encryption = Encrypted::of(project)?;
     let package = Package::find(
         &project.root,
         settings.package.as_deref(),
@@ -233,6 +239,7 @@ pub async fn build(
             provenance,
             revoke,
             parts,
+            encryption,
         },
         job,
     )?;
@@ -255,6 +262,8 @@ struct Source<'o> {
     /// Keys that the image revokes.
     revoke: u16,
     parts: Payloads<'o>,
+    /// For whom it is encrypted, if it is.
+    encryption: Option<Encrypted>,
 }
 
 fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {
@@ -293,21 +302,78 @@ fn pack(
             source,
         })?,
     };
-    let image = ImageBuilder::new(
+    let folder = cargo::target_dir(&project.root).join("images");
+    let mut image = BuiltImage {
+        path: folder.join(format!("{label}.img")),
+        label: label.to_string(),
+        version: version.to_string(),
+        build: number.number,
+        automatic,
+        digest: String::new(),
+        size: 0,
+        board: settings.board.name.clone(),
+        security_counter: settings.security_counter,
+        revoke: source.revoke,
+        key: key.signing.public().to_hex(),
+        development_key: key.development,
+        encryption: source.encryption.clone(),
+        content,
+        parts: Vec::new(),
+        provenance: source.provenance.clone(),
+    };
+    let about = folder.join(format!("{label}.json"));
+    // Encrypted again it would be another file, with a digest that no device and no manager knows.
+    if image.encryption.is_some()
+        && let Some(kept) = encryption::kept(&image, &about)
+    {
+        return Ok(kept);
+    }
+    let (bytes, parts) = signed(project, key, (&label, &image), (payload, &source.parts))?;
+    image.parts = parts;
+    image.digest = hex(&Sha256::digest(&bytes));
+    image.size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    write_atomically(&image.path, &bytes)?;
+    let text = serde_json::to_vec_pretty(&image).map_err(|error| BuildError::Storage {
+        path: image.path.clone(),
+        source: error.into(),
+    })?;
+    write_atomically(&about, &text)?;
+    Ok(image)
+}
+
+/// The image file.
+fn signed(
+    project: &OpenProject,
+    key: &ProjectKey,
+    (label, image): (&Label, &BuiltImage),
+    (payload, parts): (Vec<u8>, &Payloads<'_>),
+) -> Result<(Vec<u8>, Vec<BuiltPart>), BuildError> {
+    let settings = &project.settings;
+    let version = image
+        .version
+        .parse::<Version>()
+        .map_err(|source| BuildError::Version {
+            version: image.version.clone(),
+            source,
+        })?;
+    let mut builder = ImageBuilder::new(
         payload,
         otaru_image::Version {
             major: version.major,
             minor: version.minor,
             revision: version.patch,
-            build: number.number,
+            build: image.build,
         },
     )
-    .label(image_label(&label)?)
+    .label(image_label(label)?)
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
-    .security_counter(settings.security_counter)
-    .revoke(source.revoke);
-    let (image, parts) = source.parts.behind(project, key, image)?;
-    let bytes = image.sign(&key.signing).map_err(BuildError::Format)?;
+    .security_counter(image.security_counter)
+    .revoke(image.revoke);
+    if let Some(encrypted) = &image.encryption {
+        builder = builder.encrypt(encrypted.recipient()?, encrypted.aes());
+    }
+    let (builder, parts) = parts.behind(project, key, builder)?;
+    let bytes = builder.sign(&key.signing).map_err(BuildError::Format)?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let max = settings.board.image_len_max(settings.mode);
     if len > u64::from(max) {
@@ -317,31 +383,7 @@ fn pack(
             board: settings.board.name.clone(),
         });
     }
-    let folder = cargo::target_dir(&project.root).join("images");
-    let image = BuiltImage {
-        path: folder.join(format!("{label}.img")),
-        label: label.to_string(),
-        version: version.to_string(),
-        build: number.number,
-        automatic,
-        digest: hex(&Sha256::digest(&bytes)),
-        size: len,
-        board: settings.board.name.clone(),
-        security_counter: settings.security_counter,
-        revoke: source.revoke,
-        key: key.signing.public().to_hex(),
-        development_key: key.development,
-        content,
-        parts,
-        provenance: source.provenance.clone(),
-    };
-    write_atomically(&image.path, &bytes)?;
-    let about = serde_json::to_vec_pretty(&image).map_err(|error| BuildError::Storage {
-        path: image.path.clone(),
-        source: error.into(),
-    })?;
-    write_atomically(&folder.join(format!("{label}.json")), &about)?;
-    Ok(image)
+    Ok((bytes, parts))
 }
 
 /// The bytes that a device executes.
@@ -355,8 +397,11 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
         ImageKind::Elf => Ok(elf),
         ImageKind::Flat => {
             let slot = board.execution();
-            let start = u64::from(slot.offset);
-            Ok(flat_payload(&elf, start..slot.end(), board.flash.erased)?)
+            let mapped = u64::from(board.flash.address);
+            // The firmware is linked for what follows the image's header.
+            let start = mapped + u64::from(slot.offset) + u64::from(HEADER_LEN_DEFAULT);
+            let end = mapped + slot.end();
+            Ok(flat_payload(&elf, start..end, board.flash.erased)?)
         }
     }
 }
@@ -376,9 +421,13 @@ fn content(
     }
     hash.update(project.settings.security_counter.to_le_bytes());
     hash.update(key.signing.public().to_bytes());
+    // Most images revoke nothing and are not encrypted; theirs stay what they were.
     if source.revoke != 0 {
-        // Most images revoke nothing; theirs stay what they were.
         hash.update(source.revoke.to_le_bytes());
+    }
+    if let Some(encrypted) = &source.encryption {
+        hash.update(encrypted.for_key.as_bytes());
+        hash.update(encrypted.aes.to_le_bytes());
     }
     hash.update(payload);
     source.parts.count(&mut hash);

@@ -11,6 +11,7 @@ pub mod device;
 pub mod elf;
 mod event;
 mod explain;
+pub mod flash_map;
 pub mod handover;
 pub mod image;
 pub mod keys;

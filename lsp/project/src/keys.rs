@@ -18,6 +18,8 @@ pub enum KeyKind {
     Url,
     /// A whole number within a range.
     Number(u32, u32),
+    /// One of these numbers.
+    Choice(&'static [u32]),
     /// A list of strings.
     List,
 }
@@ -126,8 +128,8 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 kind: KeyKind::Path,
                 required: true,
                 default: None,
-                doc: "The Ed25519 private key (PKCS#8 PEM) that signs. `otaru keys new` makes one. \
-                      Keep it out of version control.",
+                doc: "The private key (Ed25519 or P-256, PKCS#8 PEM) that signs. `otaru keys new` \
+                      makes one. Keep it out of version control.",
             },
             KeyDoc {
                 name: "security_counter",
@@ -153,6 +155,29 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 default: Some("none"),
                 doc: "Keys of `key_table` that devices give up for good when they confirm this \
                       image. Sign with the key that you move to.",
+            },
+        ],
+    },
+    TableDoc {
+        name: "encryption",
+        doc: "Encrypts the firmware on its way to the device. Without this table images are sent in \
+              plain text, signed.",
+        keys: &[
+            KeyDoc {
+                name: "key",
+                kind: KeyKind::Path,
+                required: true,
+                default: None,
+                doc: "The X25519 key of the devices (PEM). `otaru keys new --encryption` makes one. \
+                      The public half encrypts; to flash by cable the private half is needed, which \
+                      is written into the device.",
+            },
+            KeyDoc {
+                name: "aes",
+                kind: KeyKind::Choice(&[128, 256]),
+                required: false,
+                default: Some("128"),
+                doc: "Bits of the AES key with which the firmware is encrypted.",
             },
         ],
     },

@@ -28,7 +28,8 @@ pub use boards::{board, board_names};
 pub use keys::{KeyDoc, KeyKind, MANIFEST_KEYS, TableDoc, manifest_table};
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
-    MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings, Signing, UpdateTarget, VersionSource,
+    Encryption, EncryptionSettings, MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings,
+    Signing, UpdateTarget, VersionSource,
 };
 pub use parts::{FIRMWARE_NAME, Need, PARTS_MAX, Part, PartSettings};
 pub use position::{LineIndex, Position};

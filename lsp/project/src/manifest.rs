@@ -59,6 +59,17 @@ pub struct Signing {
     pub revoke: Vec<Spanned<String>>,
 }
 
+/// `[encryption]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// The bytes of the table's name.
+    pub span: Span,
+    /// Path of the devices' key, either half, relative to the manifest.
+    pub key: Option<Spanned<String>>,
+    /// Bits of the AES key, 128 or 256.
+    pub aes: Option<Spanned<u32>>,
+}
+
 /// `[manager]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manager {
@@ -81,6 +92,8 @@ pub struct Manifest {
     pub project: Project,
     /// `[signing]`
     pub signing: Signing,
+    /// `[encryption]`
+    pub encryption: Encryption,
     /// `[manager]`
     pub manager: Manager,
     /// `[[part]]`, in the order of the file.
@@ -94,6 +107,15 @@ pub enum UpdateTarget {
     Device(String),
     /// One fleet, by name or id.
     Fleet(String),
+}
+
+/// How images are encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncryptionSettings {
+    /// Path of the devices' key, either half, relative to the manifest.
+    pub key: String,
+    /// Whether AES-256 is used; else AES-128.
+    pub aes_256: bool,
 }
 
 /// A manifest that is complete: what the build backend works with.
@@ -125,6 +147,8 @@ pub struct Settings {
     pub key_table: Vec<String>,
     /// Those of them that the image revokes.
     pub revoke: Vec<String>,
+    /// How images are encrypted, if they are.
+    pub encryption: Option<EncryptionSettings>,
     /// The manager's address, if the manifest names one.
     pub manager_url: Option<ManagerUrl>,
     /// Name of the firmware in the manager.
@@ -141,6 +165,7 @@ impl Manifest {
             let manifest = Self {
                 project: root.table("project", read_project),
                 signing: root.table("signing", read_signing),
+                encryption: read_encryption(root),
                 manager: root.table("manager", read_manager),
                 parts: root.tables("part", read_part),
             };
@@ -191,6 +216,14 @@ impl Manifest {
                 .map_or(0, |at| at.value),
             key_table: texts(&self.signing.key_table),
             revoke: texts(&self.signing.revoke),
+            encryption: text(&self.encryption.key).map(|key| EncryptionSettings {
+                key,
+                aes_256: self
+                    .encryption
+                    .aes
+                    .as_ref()
+                    .is_some_and(|at| at.value == 256),
+            }),
             manager_url: self.manager.url.as_ref().map(|url| url.value.clone()),
             firmware: text(&self.manager.firmware).unwrap_or_else(|| name.clone()),
             target: device.or(fleet),
@@ -283,6 +316,34 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
         key_table,
         revoke,
     }
+}
+
+/// A table that is not there encrypts nothing; one that is there names a key.
+fn read_encryption(root: &mut Reader<'_>) -> Encryption {
+    let is_wanted = root.has("encryption");
+    root.table("encryption", |table| {
+        let key = table.string("key");
+        if is_wanted {
+            table.require(
+                "key",
+                key.as_ref(),
+                "add `key = \"keys/device.pem\"`; `otaru keys new --encryption` makes one",
+            );
+        }
+        let aes = table.number("aes", 128..=256).filter(|aes| {
+            let is_size = matches!(aes.value, 128 | 256);
+            if !is_size {
+                let message = "`aes` must be 128 or 256";
+                table.report(Problem::error(Code::Value, aes.span.clone(), message));
+            }
+            is_size
+        });
+        Encryption {
+            span: table.place().span.clone(),
+            key,
+            aes,
+        }
+    })
 }
 
 /// Reports keys for which a device has no place, and those that stand there twice.

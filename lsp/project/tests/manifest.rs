@@ -397,3 +397,31 @@ fn a_key_table_has_eight_places_and_names_each_key_once() {
         &["14:19 \"\\\"a\\\"\" value: `a` stands in `key_table` already"],
     );
 }
+
+#[test]
+fn images_are_encrypted_if_the_manifest_names_a_key() {
+    let text = |lines: &str| with_keys(&format!("[encryption]\n{lines}"));
+    let settings = |lines: &str| {
+        check(&text(lines), &[]);
+        let model = Manifest::parse(&text(lines)).model;
+        let encryption = model.settings().unwrap().encryption;
+        encryption.map(|settings| (settings.key, settings.aes_256))
+    };
+    let key = "key = \"keys/device.pem\"";
+    let expected = |long| Some(("keys/device.pem".to_owned(), long));
+    assert_eq!(settings(key), expected(false));
+    assert_eq!(settings(&format!("{key}\naes = 128")), expected(false));
+    assert_eq!(settings(&format!("{key}\naes = 256")), expected(true));
+    check(
+        &text(&format!("{key}\naes = 192")),
+        &["16:7 \"192\" value: `aes` must be 128 or 256"],
+    );
+    check(
+        &text("aes = 256"),
+        &[
+            "14:2 \"encryption\" missing-required: `key` is missing in `[encryption]` | add `key = \"keys/device.pem\"`; `otaru keys new --encryption` makes one",
+        ],
+    );
+    let plain = Manifest::parse(&with_keys("")).model.settings().unwrap();
+    assert_eq!(plain.encryption, None);
+}

@@ -34,6 +34,17 @@ pub(crate) fn rustup_has(target: &str) -> Result<bool> {
     Ok(has_core(Path::new(text.trim())))
 }
 
+/// The compiler on the search path itself, not what chooses between several.
+///
+/// # Errors
+/// If there is no compiler on the search path.
+pub(crate) fn rustup_rustc() -> Result<PathBuf> {
+    let sysroot = Program::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()?;
+    Ok(Path::new(sysroot.trim()).join("bin/rustc"))
+}
+
 /// The compiler on the search path can build for every target as it is.
 ///
 /// # Errors

@@ -9,6 +9,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     ("otaru-ddi", &[]),
     // The journal refers to areas and to digests.
     ("otaru-record", &["otaru-flash", "otaru-image"]),
+    // What first stage, VM and tools of the slot engine agree on; its record is a journal like the other.
+    (
+        "otaru-slots",
+        &["otaru-flash", "otaru-image", "otaru-record"],
+    ),
     // Never the agent or DDI: the bootloader parses no network data.
     (
         "otaru-bootloader",
@@ -27,6 +32,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     (
         "otaru-runtime-agent",
         &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
+    ),
+    // Never the network or a guest.
+    (
+        "otaru-runtime-fota",
+        &["otaru-flash", "otaru-image", "otaru-record", "otaru-slots"],
     ),
     (
         "otaru-runtime",
@@ -59,6 +69,18 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-image",
             "otaru-record",
             "otaru-bootloader",
+        ],
+    ),
+    // `otaru-ddi` has the names of the reasons that its console prints.
+    (
+        "otaru-board-qemu-virt",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-bootloader",
+            "otaru-bootloader-recovery",
         ],
     ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
@@ -192,6 +214,11 @@ pub(super) const DEV: &[(&str, &[&str])] = &[
     ("otaru-runtime-agent", &["otaru-bootloader"]),
     // The board's tests run real updates of a real image.
     ("otaru-board-host", &["otaru-lsp-build"]),
+    // The same in a machine emulator, with the geometry that the tools know.
+    (
+        "otaru-board-qemu-virt",
+        &["otaru-lsp-build", "otaru-lsp-project"],
+    ),
     ("otaru-lsp", &["otaru-image"]),
     (
         "otaru",

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use otaru_image::{
-    Aes, BoardIds, DecryptionKey, Expectation, Form, ImageBuilder, Key, Label, SigningKey,
-    VerifyError, Version, board_uuids, installed_form,
+    Aes, BoardIds, DecryptionKey, EncryptionKey, Expectation, Form, ImageBuilder, Key, Label,
+    SigningKey, VerifyError, Version, board_uuids, installed_form,
 };
 
 use crate::forge::{check, digest_of, len_u32, other_key, payload, trusted};
@@ -383,4 +383,15 @@ fn installed_form_of_our_encrypted_image_is_accepted_by_imgtool() {
             assert!(dump.contains(expected), "no {expected} in {dump}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn our_key_of_a_device_is_read_by_imgtool() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(dir.path(), "device.pem");
+    let key = DecryptionKey::generate().unwrap();
+    key.save_new(Path::new(&file)).unwrap();
+    let public = imgtool(&["getpub", "--key", &file, "--encoding", "pem"]);
+    assert_eq!(EncryptionKey::parse(&public).unwrap(), key.public());
 }
