@@ -89,7 +89,10 @@ impl<'a> Acceptance<'a> {
                         let info = verified.info();
                         // Confirmed, it could not be started again. The agent refuses it before it
                         // is parked; by cable and in recovery it comes here first.
-                        if (usize::from(info.revoke) >> (verified.key_index() & 7)) & 1 != 0 {
+                        if verified
+                            .signers()
+                            .any(|key| (usize::from(info.revoke) >> (key & 7)) & 1 != 0)
+                        {
                             break VerifyError::KeyRevoked;
                         }
                         ctx.found = Some(*info);

@@ -1,12 +1,15 @@
 //! Checks an uploaded file: its hash, and for an image its form and signature.
 
+use crate::api::views::Part;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::public_key::PublicKey;
 use crate::store::uploads::UploadRow;
 use crate::{secret, store};
 use md5::Md5;
-use otaru_image::{Expectation, ImageInfo, ReadAt, VerifyError, inspect, verify, verify_stated};
+use otaru_image::{
+    Expectation, ImageInfo, ReadAt, VerifyError, inspect, inspect_part, verify, verify_stated,
+};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -25,6 +28,8 @@ pub(crate) struct Facts {
     pub(crate) security_counter: Option<i64>,
     /// Public key that signed it, hex.
     pub(crate) signing_key: Option<String>,
+    /// The further images in it.
+    pub(crate) parts: Vec<Part>,
     /// Its encryption. The payload was not checked then.
     pub(crate) encryption: Option<&'static str>,
 }
@@ -79,12 +84,15 @@ fn check(upload: &UploadRow, keys: &[PublicKey], mut file: File) -> Result<Facts
         board: None,
         security_counter: None,
         signing_key: None,
+        parts: Vec::new(),
         encryption: None,
     };
     if upload.is_foreign {
         return Ok(facts);
     }
-    let (info, key_index) = verify_image(upload, keys, (file, digest))?;
+    let mut source = FileSource(file);
+    let verified = verify_image(upload, keys, (&mut source, digest))?;
+    let info = verified.info;
     if let Some(label) = info.label.filter(|label| label.as_str() != upload.version) {
         return Err(ApiError::unprocessable(
             "version-mismatch",
@@ -97,22 +105,53 @@ fn check(upload: &UploadRow, keys: &[PublicKey], mut file: File) -> Result<Facts
     }
     facts.board = info.cid.map(|cid| cid.to_string());
     facts.security_counter = Some(i64::from(info.security_counter));
-    facts.signing_key = keys.get(key_index).map(|key| key.to_hex());
+    facts.signing_key = keys.get(verified.key_index).map(|key| key.to_hex());
     facts.encryption = info
         .encryption
         .map(|key| if key.is_256() { "aes-256" } else { "aes-128" });
+    facts.parts = parts(&verified, keys, &mut source)?;
     Ok(facts)
 }
 
-/// What the image says, and which key signed it.
+/// What the image says, and which keys signed it and its parts.
+struct Genuine {
+    info: ImageInfo,
+    key_index: usize,
+    part_keys: Vec<usize>,
+}
+
+/// What is worth knowing about the parts of a file that is verified with them.
+fn parts(
+    verified: &Genuine,
+    keys: &[PublicKey],
+    source: &mut FileSource,
+) -> Result<Vec<Part>, ApiError> {
+    let parts = verified.info.parts.iter().zip(&verified.part_keys);
+    parts
+        .map(|(part, &signer)| {
+            let about = inspect_part(source, part).map_err(ApiError::internal)?;
+            Ok(Part {
+                index: i64::from(part.index),
+                version: about.header.version.to_string(),
+                label: about.label.map(|label| label.to_string()),
+                size: i64::from(part.len),
+                digest: secret::hex(&part.digest),
+                security_counter: i64::from(about.security_counter),
+                key: keys.get(signer).map(|key| key.to_hex()),
+            })
+        })
+        .collect()
+}
+
+/// Verifies the image and its parts.
 ///
 /// The hash that is signed is over the plain text, so of an encrypted image it is taken as the image
 /// states it. The digest has been checked, and the devices check the rest.
 fn verify_image(
     upload: &UploadRow,
     keys: &[PublicKey],
-    (file, digest): (File, [u8; 32]),
-) -> Result<(ImageInfo, usize), ApiError> {
+    (source, digest): (&mut FileSource, [u8; 32]),
+) -> Result<Genuine, ApiError> {
     let len = u32::try_from(upload.size).map_err(|_too_large| {
         ApiError::unprocessable("size-mismatch", "an image has less than 4 GiB")
     })?;
@@ -126,13 +165,24 @@ fn verify_image(
         len: Some(len),
         ..Expectation::default()
     };
-    let mut file = FileSource(file);
-    if inspect(&mut file, len).is_ok_and(|info| info.encryption.is_some()) {
-        return verify_stated(&mut file, len, &expect).map_err(refused);
+    if inspect(source, len).is_ok_and(|info| info.encryption.is_some()) {
+        // An encrypted image has no parts.
+        let stated = verify_stated(source, len, &expect).map_err(refused)?;
+        let (info, key_index) = stated;
+        let part_keys = Vec::new();
+        return Ok(Genuine {
+            info,
+            key_index,
+            part_keys,
+        });
     }
     let mut buf = vec![0; BLOCK_LEN];
-    let verified = verify(&mut file, len, &expect, &mut buf).map_err(refused)?;
-    Ok((*verified.info(), verified.key_index()))
+    let verified = verify(source, len, &expect, &mut buf).map_err(refused)?;
+    Ok(Genuine {
+        info: *verified.info(),
+        key_index: verified.key_index(),
+        part_keys: verified.signers().skip(1).collect(),
+    })
 }
 
 fn refused(error: VerifyError<io::Error>) -> ApiError {

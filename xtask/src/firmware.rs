@@ -39,7 +39,13 @@ const EMULATED: &str = "riscv32imac-unknown-none-elf";
 const BOARDS: &[(&str, &str)] = &[("nrf52840", CORTEX_M), ("qemu-virt", EMULATED)];
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/fota", "runtime/vm"];
+const DEVICE_FOLDERS: &[&str] = &[
+    "core/",
+    "bootloader",
+    "runtime/agent",
+    "runtime/fota",
+    "runtime/vm",
+];
 /// What bytecode for the VM is built for.
 pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 

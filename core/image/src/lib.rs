@@ -43,6 +43,7 @@ mod key;
 #[cfg(feature = "std")]
 mod keyfile;
 mod parser;
+mod parts;
 #[cfg(feature = "small")]
 mod small;
 mod source;
@@ -76,6 +77,9 @@ pub use key::{
 };
 #[cfg(feature = "std")]
 pub use keyfile::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
+#[cfg(feature = "parts")]
+pub use parts::inspect_part;
+pub use parts::{PART_ALIGN, PART_GAP, PARTS_MAX, Part, Parts};
 #[cfg(feature = "small")]
 pub use small::Ed25519Small;
 pub use source::{OutOfBounds, ReadAt};

@@ -190,6 +190,7 @@ mod tests {
             development_key: true,
             encryption: None,
             content: String::new(),
+            parts: Vec::new(),
             provenance: Provenance::default(),
         }
     }

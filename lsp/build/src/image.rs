@@ -1,9 +1,11 @@
 //! From a project to a signed image on disk: compile, pack, number, sign.
 
 mod encryption;
+mod parts;
 mod provenance;
 
 pub use encryption::Encrypted;
+pub use parts::BuiltPart;
 pub use provenance::Provenance;
 
 use crate::builds::{BuildNumberError, BuildNumbers};
@@ -17,9 +19,10 @@ use crate::layout::{self, LayoutError};
 use crate::project::OpenProject;
 use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
-    BoardTarget, ImageKind, ImageLayout, Kind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError,
-    VersionSource,
+    BoardTarget, ImageKind, ImageLayout, Kind, LABEL_LEN_MAX, Label, LabelError, Version,
+    VersionError, VersionSource,
 };
+use parts::Payloads;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
@@ -71,6 +74,9 @@ pub struct BuiltImage {
     pub encryption: Option<Encrypted>,
     /// SHA-256 of everything that makes two builds different, 64 hex digits.
     pub content: String,
+    /// Further images in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BuiltPart>,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -118,6 +124,9 @@ pub enum BuildError {
     /// The image format cannot express it.
     #[error("the image cannot be built: {0}")]
     Format(otaru_image::BuildError),
+    /// There is nothing in the file of a part.
+    #[error("the file of part `{0}` is empty")]
+    PartEmpty(String),
     /// It does not fit into the slot.
     #[error("the image has {len} bytes, the slot of board `{board}` holds {max}")]
     TooLarge {
@@ -152,6 +161,7 @@ impl Explain for BuildError {
             Self::Version { .. } => "version-not-semver",
             Self::Label { .. } => "label-unusable",
             Self::Format(_) => "image-format",
+            Self::PartEmpty(_) => "part-empty",
             Self::TooLarge { .. } => "image-too-large",
             Self::Storage { .. } => "storage",
         }
@@ -179,7 +189,7 @@ impl Explain for BuildError {
                  [profile.release]"
                     .to_owned(),
             ),
-            Self::Elf(_) | Self::Format(_) | Self::Storage { .. } => None,
+            Self::Elf(_) | Self::Format(_) | Self::PartEmpty(_) | Self::Storage { .. } => None,
         }
     }
 
@@ -189,7 +199,7 @@ impl Explain for BuildError {
             Self::Layout(error) => error.class(),
             Self::Key(error) => error.class(),
             Self::KeyTable(error) => error.class(),
-            Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
+            Self::Version { .. } | Self::Label { .. } | Self::PartEmpty(_) => ErrorClass::Project,
             Self::Link(error) => error.class(),
             Self::Number(_)
             | Self::Elf(_)
@@ -213,6 +223,8 @@ pub async fn build(
     // A missing key must not cost a compilation.
     let key = ProjectKey::load(&project.key_path())?;
     let revoke = KeyTable::of(project, key.signing.public(), key.development)?.revoke();
+    // Nor must a missing part.
+    let parts = Payloads::read(project)?;
     let encryption = Encrypted::of(project)?;
     let package = Package::find(
         &project.root,
@@ -251,6 +263,7 @@ pub async fn build(
             compiled,
             provenance,
             revoke,
+            parts,
             encryption,
         },
         job,
@@ -273,6 +286,7 @@ struct Source<'o> {
     provenance: Provenance,
     /// Keys that the image revokes.
     revoke: u16,
+    parts: Payloads<'o>,
     /// For whom it is encrypted, if it is.
     encryption: Option<Encrypted>,
 }
@@ -331,6 +345,7 @@ fn pack(
         development_key: key.development,
         encryption: source.encryption.clone(),
         content,
+        parts: Vec::new(),
         provenance: source.provenance.clone(),
     };
     let about = about_path(&image.path);
@@ -340,7 +355,8 @@ fn pack(
     {
         return Ok(kept);
     }
-    let bytes = signed(project, key, (&label, &image), payload)?;
+    let (bytes, parts) = signed(project, key, (&label, &image), (payload, &source.parts))?;
+    image.parts = parts;
     image.digest = hex(&Sha256::digest(&bytes));
     image.size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     store(&image, &bytes)?;
@@ -352,8 +368,8 @@ fn signed(
     project: &OpenProject,
     key: &ProjectKey,
     (label, image): (&Label, &BuiltImage),
-    payload: Vec<u8>,
-) -> Result<Vec<u8>, BuildError> {
+    (payload, parts): (Vec<u8>, &Payloads<'_>),
+) -> Result<(Vec<u8>, Vec<BuiltPart>), BuildError> {
     let settings = &project.settings;
     let version = image
         .version
@@ -379,6 +395,7 @@ fn signed(
     if let Some(encrypted) = &image.encryption {
         builder = builder.encrypt(encrypted.recipient()?, encrypted.aes());
     }
+    let (builder, parts) = parts.behind(project, key, builder)?;
     let bytes = builder.sign(&key.signing).map_err(BuildError::Format)?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let max = settings.board.image_len_max(settings.mode);
@@ -389,7 +406,7 @@ fn signed(
             board: settings.board.name.clone(),
         });
     }
-    Ok(bytes)
+    Ok((bytes, parts))
 }
 
 /// Writes the image and, beside it, what is known about it.
@@ -472,6 +489,7 @@ fn content(
         hash.update(encrypted.aes.to_le_bytes());
     }
     hash.update(payload);
+    source.parts.count(&mut hash);
     hex(&hash.finalize())
 }
 

@@ -327,6 +327,64 @@ async fn a_cancelled_build_leaves_no_process_behind() {
     events.close();
 }
 
+#[tokio::test]
+async fn parts_of_the_manifest_go_into_the_file() {
+    // Multi-image: firmware plus further images in one signed file.
+    let folder = tempfile::tempdir().unwrap();
+    let before = project(folder.path(), MAIN);
+    let plain = built(&before).await;
+    assert_eq!(plain.parts, []);
+    let manifest = "[project]\nname = \"lamp\"\nboard = \"host\"\nneeds = [\"fonts 2.0.0\"]\n\
+        [signing]\nkey = \"keys/dev.pem\"\nsecurity_counter = 4\n\
+        [[part]]\nname = \"fonts\"\nindex = 2\nfile = \"fonts.bin\"\nversion = \"2.1.0\"\n\
+        needs = [\"firmware 1.2.0\"]\n";
+    std::fs::write(folder.path().join("Otaru.toml"), manifest).unwrap();
+    let project = OpenProject::open(folder.path()).unwrap();
+    let missing = build(&project, &BuildOptions::default(), &Job::new().0).await;
+    assert_eq!(missing.unwrap_err().code(), "storage");
+    std::fs::write(folder.path().join("fonts.bin"), []).unwrap();
+    let empty = build(&project, &BuildOptions::default(), &Job::new().0).await;
+    assert_eq!(empty.unwrap_err().code(), "part-empty");
+
+    std::fs::write(folder.path().join("fonts.bin"), [7; 9000]).unwrap();
+    let with = built(&project).await;
+    let bytes = std::fs::read(&with.path).unwrap();
+    let info = inspect(&mut bytes.as_slice(), u32::MAX).unwrap();
+    assert_eq!(u64::from(info.len), with.size);
+    let part = *info.parts.get(2).unwrap();
+    assert!(
+        part.offset
+            .is_multiple_of(project.settings.board.flash.chunk_len)
+    );
+    assert_eq!(hex(&part.digest), with.parts[0].digest);
+    assert_eq!(
+        (with.parts[0].index, with.parts[0].name.as_str()),
+        (2, "fonts")
+    );
+    let about = otaru_image::inspect_part(&mut bytes.as_slice(), &part).unwrap();
+    assert_eq!(about.header.version.to_string(), "2.1.0+0");
+    assert_eq!((about.index(), about.security_counter), (Some(2), 4));
+    let key = SigningKey::load(&folder.path().join("keys/dev.pem")).unwrap();
+    let keys = [otaru_image::Key {
+        public: key.public().to_bytes(),
+        kind: key.public().kind(),
+        revoked: false,
+    }];
+    let expect = otaru_image::Expectation {
+        keys: &keys,
+        len: Some(info.len),
+        ..otaru_image::Expectation::default()
+    };
+    let verdict = otaru_image::verify(&mut bytes.as_slice(), info.len, &expect, &mut [0; 4096]);
+    assert_eq!(verdict.unwrap().signers().count(), 2);
+
+    // Only the part changes: a new number. It changes back: the old one.
+    std::fs::write(folder.path().join("fonts.bin"), [8; 9000]).unwrap();
+    assert_ne!(built(&project).await.build, with.build);
+    std::fs::write(folder.path().join("fonts.bin"), [7; 9000]).unwrap();
+    assert_eq!(built(&project).await.digest, with.digest);
+}
+
 /// The project with these lines at the end of its manifest.
 fn with_lines(folder: &Path, signing: &str, lines: &str) -> OpenProject {
     let text = format!(

@@ -49,6 +49,7 @@ fn image() -> BuiltImage {
         development_key: true,
         encryption: None,
         content: String::new(),
+        parts: Vec::new(),
         provenance: Provenance::default(),
     }
 }

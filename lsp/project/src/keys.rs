@@ -2,6 +2,7 @@
 //! completion and `docs/manifest.md` agree on.
 
 use crate::ImageLayout;
+use crate::parts::PARTS_MAX;
 
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +128,13 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                       so that a small change changes few chunks. Boards with flat images only; \
                       when it pays stands in docs/stable-layout.md.",
             },
+            KeyDoc {
+                name: "needs",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("none"),
+                doc: "Parts that the firmware needs, with their lowest versions: `\"radio 2.1.0\"`.",
+            },
         ],
     },
     TableDoc {
@@ -225,6 +233,48 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 default: None,
                 doc: "The fleet (name or `flt-…`) that an update addresses. Not together with \
                       `device`.",
+            },
+        ],
+    },
+    TableDoc {
+        name: "part",
+        doc: "A further image in the same file, `[[part]]`: for a radio, or resources. It is signed \
+              like the firmware and installed with it, all or none.",
+        keys: &[
+            KeyDoc {
+                name: "name",
+                kind: KeyKind::Text,
+                required: true,
+                default: None,
+                doc: "What it is called in this file.",
+            },
+            KeyDoc {
+                name: "index",
+                kind: KeyKind::Number(1, PARTS_MAX),
+                required: true,
+                default: None,
+                doc: "Which image of the device it is. The firmware is image 0.",
+            },
+            KeyDoc {
+                name: "file",
+                kind: KeyKind::Path,
+                required: true,
+                default: None,
+                doc: "The payload: any file.",
+            },
+            KeyDoc {
+                name: "version",
+                kind: KeyKind::Text,
+                required: true,
+                default: None,
+                doc: "MAJOR.MINOR.PATCH of the part.",
+            },
+            KeyDoc {
+                name: "needs",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("none"),
+                doc: "Other parts or `firmware`, with their lowest versions: `\"firmware 1.2.0\"`.",
             },
         ],
     },

@@ -17,6 +17,7 @@ mod keys;
 mod kind;
 mod label;
 mod manifest;
+mod parts;
 mod position;
 mod problem;
 mod reader;
@@ -32,6 +33,7 @@ pub use manifest::{
     Encryption, EncryptionSettings, ImageLayout, MANIFEST_FILE_NAME, Manager, Manifest, Project,
     Settings, Signing, UpdateTarget, VersionSource,
 };
+pub use parts::{FIRMWARE_NAME, Need, PARTS_MAX, Part, PartSettings};
 pub use position::{LineIndex, Position};
 pub use problem::{Code, Problem, Severity};
 pub use reader::{FILE_LEN_MAX, Parsed, Span, Spanned};

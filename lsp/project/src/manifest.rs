@@ -3,6 +3,7 @@
 use crate::board::{Board, ImageKind, Mode, read_mode};
 use crate::kind::{Kind, read_kind};
 use crate::label::Version;
+use crate::parts::{Need, Part, PartSettings, check_parts, indexed, read_needs, read_part};
 use crate::problem::{Code, Problem};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
 use crate::url::ManagerUrl;
@@ -68,6 +69,8 @@ pub struct Project {
     pub features: Vec<Spanned<String>>,
     /// Whether functions and constants stay where they stood.
     pub image_layout: Option<Spanned<ImageLayout>>,
+    /// Which of its parts it needs.
+    pub needs: Vec<Spanned<Need>>,
 }
 
 /// `[signing]`
@@ -122,6 +125,8 @@ pub struct Manifest {
     pub encryption: Encryption,
     /// `[manager]`
     pub manager: Manager,
+    /// `[[part]]`, in the order of the file.
+    pub parts: Vec<Part>,
 }
 
 /// Whom an update addresses when the command does not say.
@@ -163,6 +168,10 @@ pub struct Settings {
     pub features: Vec<String>,
     /// Whether functions and constants stay where they stood.
     pub image_layout: ImageLayout,
+    /// Further images of the same file, in the order of the manifest.
+    pub parts: Vec<PartSettings>,
+    /// Indices of the parts that the firmware needs, and their lowest versions.
+    pub needs: Vec<(u8, Version)>,
     /// Path of the private key, relative to the manifest.
     pub key: String,
     /// The image's security counter.
@@ -185,11 +194,16 @@ impl Manifest {
     /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
     /// problems.
     pub fn parse(text: &str) -> Parsed<Self> {
-        read_document(text, |root| Self {
-            project: root.table("project", read_project),
-            signing: root.table("signing", read_signing),
-            encryption: read_encryption(root),
-            manager: root.table("manager", read_manager),
+        read_document(text, |root| {
+            let manifest = Self {
+                project: root.table("project", read_project),
+                signing: root.table("signing", read_signing),
+                encryption: read_encryption(root),
+                manager: root.table("manager", read_manager),
+                parts: root.tables("part", read_part),
+            };
+            check_parts(root, &manifest.project.needs, &manifest.parts);
+            manifest
         })
     }
 
@@ -229,6 +243,12 @@ impl Manifest {
                 .image_layout
                 .as_ref()
                 .map_or(ImageLayout::Free, |layout| layout.value),
+            parts: self
+                .parts
+                .iter()
+                .map(|part| part.settings(&self.parts))
+                .collect::<Option<_>>()?,
+            needs: indexed(&project.needs, &self.parts)?,
             key: text(&self.signing.key)?,
             security_counter: self
                 .signing
@@ -288,6 +308,7 @@ fn read_project(table: &mut Reader<'_>) -> Project {
         bin: table.string("bin"),
         features: table.strings("features"),
         image_layout,
+        needs: read_needs(table, "needs"),
         span: table.place().span.clone(),
     }
 }

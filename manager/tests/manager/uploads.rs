@@ -202,6 +202,54 @@ async fn version_in_use_stays() {
     assert_eq!(action["version"], "1.1.0", "the history keeps its name");
 }
 
+/// Multi-image: a set is shown with its parts, and refused if one of them is not good.
+#[tokio::test]
+async fn parts_of_a_file_are_shown_and_a_broken_one_is_refused() {
+    let manager = TestManager::start().await;
+    manager.firmware("1.0.0").await;
+    assert_eq!(
+        manager.get("/firmwares/counter/versions/1.0.0").await["parts"],
+        json!([])
+    );
+    let builder = |payload: &[u8]| {
+        let version = otaru_image::Version {
+            major: 2,
+            ..otaru_image::Version::default()
+        };
+        otaru_image::ImageBuilder::new(payload, version).security_counter(3)
+    };
+    let file = |signer: &SigningKey, needed: u8| {
+        let part = builder(&[7; 900]).index(2).sign(signer).expect("a part");
+        let file = builder(b"firmware")
+            .depends_on(otaru_image::Dependency {
+                image: 2,
+                version: otaru_image::Version {
+                    major: needed,
+                    ..otaru_image::Version::default()
+                },
+            })
+            .part(2, part.clone());
+        (file.sign(&signing_key()).expect("a file"), part)
+    };
+    let (content, part) = file(&signing_key(), 2);
+    let (status, answer) = manager.upload("counter", "2.0.0", &content, false).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let shown = manager.get("/firmwares/counter/versions/2.0.0").await;
+    let expected = json!([{"index": 2, "version": "2.0.0+0", "label": null, "size": part.len(),
+        "digest": digest(&part), "security_counter": 3, "key": signing_key().public().to_hex()}]);
+    assert_eq!(shown["parts"], expected);
+    for (content, reason) in [
+        (file(&SigningKey::from_seed([7; 32]), 2).0, "key-unknown"),
+        (file(&signing_key(), 3).0, "dependency-unmet"),
+    ] {
+        let (status, answer) = manager.upload("counter", "3.0.0", &content, false).await;
+        assert_eq!(
+            (status, code(&answer)),
+            (StatusCode::UNPROCESSABLE_ENTITY, reason)
+        );
+    }
+}
+
 // A5 with ECDSA P-256.
 #[tokio::test]
 async fn image_signed_with_a_p256_key_of_the_ring_is_taken() {

@@ -12,7 +12,7 @@ use otaru_image::{
 
 use crate::forge::{check, digest_of, len_u32, other_key, payload, trusted};
 
-fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     let program = std::env::var_os("OTARU_IMGTOOL")
         .expect("OTARU_IMGTOOL is the path of imgtool 2.5.0; cargo xtask test sets it");
     Command::new(program)
@@ -21,7 +21,7 @@ fn run(args: &[&str]) -> Output {
         .expect("imgtool can be started")
 }
 
-fn imgtool(args: &[&str]) -> String {
+pub(crate) fn imgtool(args: &[&str]) -> String {
     let output = run(args);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -29,7 +29,7 @@ fn imgtool(args: &[&str]) -> String {
     text
 }
 
-fn path(dir: &Path, name: &str) -> String {
+pub(crate) fn path(dir: &Path, name: &str) -> String {
     dir.join(name)
         .to_str()
         .expect("temporary folders have plain names")
