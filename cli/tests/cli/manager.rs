@@ -310,12 +310,12 @@ fn the_doctor_names_what_needs_repair_and_how() {
     let well = home.run(&["-C", "lamp", "doctor"]);
     assert_eq!(well.code, 0, "{}", well.out);
     assert!(
-        well.out.contains("✓ project  lamp, board host\n"),
+        well.out.contains("✓ project    lamp, board host\n"),
         "{}",
         well.out
     );
     std::fs::remove_file(home.path("lamp/keys/dev.pem")).unwrap();
     let ill = home.run(&["-C", "lamp", "doctor"]);
     assert_eq!(ill.code, 1);
-    assert!(ill.out.contains("✗ key      the signing key ~/lamp/keys/dev.pem does not exist\n           next: make one with `otaru keys new"), "{}", ill.out);
+    assert!(ill.out.contains("✗ key        the signing key ~/lamp/keys/dev.pem does not exist\n             next: make one with `otaru keys new"), "{}", ill.out);
 }

@@ -188,7 +188,7 @@ fn boards_modes_and_tables_are_proposed() {
     assert_eq!(labels("[project]\nmode = \"s|\"\n"), ["standby", "swap"]);
     assert_eq!(
         labels("[project]\nname = \"x\"\n[|]\n"),
-        ["signing", "encryption", "manager"]
+        ["signing", "encryption", "manager", "part"]
     );
     assert_eq!(labels("[project]\n# bo|\n"), Vec::<String>::new());
     assert_eq!(labels("bo|\n"), Vec::<String>::new());
