@@ -88,7 +88,7 @@ const REASONS: Record<string, string> = {
   busy: "another update is in progress",
   "malformed-deployment": "it could not understand the request",
   "no-artifact": "there is no image for it",
-  unsupported: "it cannot verify such images",
+  unsupported: "it cannot take such images, or has no key for encrypted ones",
   recovered: "an image that came over its console took the update's place",
   "dependency-unmet": "it lacks another image that this one needs",
   "not-decryptable": "the image is encrypted for another device",

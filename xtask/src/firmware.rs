@@ -38,7 +38,7 @@ const EMULATED: &str = "riscv32imac-unknown-none-elf";
 const BOARDS: &[(&str, &str)] = &[("nrf52840", CORTEX_M), ("qemu-virt", EMULATED)];
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent"];
+const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent", "runtime/fota"];
 
 /// The command `firmware check [CRATE…]`: sets up what is missing, then checks.
 ///

@@ -178,10 +178,17 @@ fn verdict(session: Session<'_>, actions: &[Action]) -> Result<(), Failure> {
     if unsuccessful.is_empty() {
         return Ok(());
     }
-    Err(
-        Failure::new(Exit::NotUpdated, "not-updated", unsuccessful.join("; "))
-            .hint("repair it and run `otaru fota` again; devices keep what ran before"),
-    )
+    let failure = Failure::new(Exit::NotUpdated, "not-updated", unsuccessful.join("; "));
+    let lacks_key = |action: &Action| {
+        let reason = action.reason.as_deref();
+        matches!(reason, Some("not-decryptable" | "unsupported"))
+    };
+    Err(failure.hint(if actions.iter().any(lacks_key) {
+        "an encrypted image needs a device that was flashed with its key: `otaru flash`; devices \
+         keep what ran before"
+    } else {
+        "repair it and run `otaru fota` again; devices keep what ran before"
+    }))
 }
 
 async fn watch_running(session: Session<'_>, running: &Running) -> Result<(), Failure> {

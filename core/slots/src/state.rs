@@ -5,7 +5,7 @@ use otaru_record::{Body, Cause, DigestStart};
 
 /// Length of an entry in bytes.
 pub(crate) const ENTRY_LEN: u32 = 104;
-/// Entries that a half must have: an update that is reverted takes 13 cells.
+/// Entries that a half must have: an update that is reverted takes at most 14 cells.
 pub(crate) const ENTRIES_MIN: u32 = 16;
 
 const TAG: u32 = 0x4F54_5301;

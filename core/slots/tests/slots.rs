@@ -1,6 +1,8 @@
 //! Layouts as data, and the stored bytes of layout, record and handover.
 // B7 B9 B10 B42
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use otaru_flash::{Area, Flash};
 use otaru_record::{Cause, Volatile};
 use otaru_slots::presets::{self, Preset};
@@ -10,6 +12,7 @@ use otaru_slots::{
     VOLATILE_LEN,
 };
 use proptest::prelude::*;
+use std::fmt::Write as _;
 
 /// A flash without limits; `tests/fota` of the runtime has one with all of them.
 struct Ram(Vec<u8>);
@@ -83,7 +86,7 @@ fn refused(change: impl FnOnce(&mut SlotLayout)) -> SlotLayoutError {
     let mut layout = preset("esp32");
     change(&mut layout);
     let error = layout.check().expect_err("it cannot work");
-    assert_eq!(layout.encode().unwrap_err(), error);
+    assert_eq!(layout.encode(), Err(error));
     error
 }
 
@@ -221,11 +224,11 @@ fn full_state() -> SlotState {
 /// Compares with a stored vector. `OTARU_WRITE_VECTORS=1` writes one that does not exist yet.
 fn check_vector(name: &str, bytes: &[u8]) {
     let path = format!("{}/tests/vectors/v1/{name}", env!("CARGO_MANIFEST_DIR"));
-    let text: Vec<String> = bytes
-        .chunks(16)
-        .map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect())
-        .collect();
-    let text = text.join("\n") + "\n";
+    let mut text = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        let end = (index + 1).is_multiple_of(16) || index + 1 == bytes.len();
+        write!(text, "{byte:02x}{}", if end { "\n" } else { "" }).unwrap();
+    }
     if std::env::var_os("OTARU_WRITE_VECTORS").is_some() && !std::path::Path::new(&path).exists() {
         std::fs::write(&path, &text).expect("it can be written");
     }

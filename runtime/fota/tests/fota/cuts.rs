@@ -55,7 +55,7 @@ const HARD: &[Tear] = &[
 fn updates_without_a_cut_end_as_the_programs_decide() {
     for kind in KINDS {
         for shape in [Shape::plain(kind), Shape::volatile(kind)] {
-            let mut device = Device::new(&shape, HOME, updates_of(kind));
+            let mut device = Device::new(shape, HOME, updates_of(kind));
             assert_eq!(device.live(), Ok(Ended::Settled));
             device.check_end().unwrap();
             let vm = if kind == LayoutKind::Bytecode { 1 } else { 3 };
@@ -98,7 +98,7 @@ fn shapes(kind: LayoutKind) -> [Shape; 6] {
 fn every_single_cut_of_several_updates_is_survived() {
     for kind in KINDS {
         for shape in shapes(kind) {
-            let device = Device::new(&shape, HOME, updates_of(kind));
+            let device = Device::new(shape, HOME, updates_of(kind));
             let explored = explore(&device, &[&Tear::ALL], false);
             println!("{kind:?} {shape:?}: {explored:?}");
             assert!(explored.states[0] > 350, "{explored:?}");
@@ -111,13 +111,14 @@ fn survive_pairs(kind: LayoutKind, home: Config, updates: &'static [Update]) {
     survive_pairs_torn(kind, home, updates, [&Tear::ALL, HARD]);
 }
 
+#[expect(clippy::print_stdout, reason = "how many states were tried")]
 fn survive_pairs_torn(
     kind: LayoutKind,
     home: Config,
     updates: &'static [Update],
     tears: [&[Tear]; 2],
 ) {
-    let device = Device::new(&Shape::plain(kind), home, updates);
+    let device = Device::new(Shape::plain(kind), home, updates);
     let explored = explore(&device, &tears, false);
     println!("{kind:?} from {home:?}: {updates:?}: {explored:?}");
     assert!(explored.states[1] > 5_000, "{explored:?}");
@@ -150,8 +151,8 @@ fn every_pair_of_cuts_of_updates_of_both_vms_in_turn_is_survived() {
 #[test]
 fn every_pair_of_resets_is_survived_with_a_record_in_memory() {
     for kind in KINDS {
-        let device = Device::new(&Shape::volatile(kind), HOME, updates_of(kind));
-        let explored = explore(&device, &[&Tear::ALL, HARD], false);
+        let device = Device::new(Shape::volatile(kind), HOME, updates_of(kind));
+        let explored = explore(&device, &[HARD, HARD], false);
         println!("{kind:?}: {explored:?}");
         assert!(explored.states[1] > 1_000, "{explored:?}");
     }
@@ -160,8 +161,8 @@ fn every_pair_of_resets_is_survived_with_a_record_in_memory() {
 #[test]
 fn every_power_loss_that_erases_the_record_starts_something_whole() {
     for kind in KINDS {
-        let device = Device::new(&Shape::volatile(kind), HOME, updates_of(kind));
-        let explored = explore(&device, &[&Tear::ALL, HARD], true);
+        let device = Device::new(Shape::volatile(kind), HOME, updates_of(kind));
+        let explored = explore(&device, &[HARD, HARD], true);
         println!("{kind:?}: {explored:?}");
         assert!(explored.states[1] > 500, "{explored:?}");
     }

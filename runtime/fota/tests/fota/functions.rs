@@ -13,7 +13,7 @@ const TO_1: SlotRequest = SlotRequest { bytecode: 1, vm: 0 };
 const BOTH: SlotRequest = SlotRequest { bytecode: 1, vm: 1 };
 
 fn device(kind: LayoutKind) -> Device {
-    Device::new(&Shape::plain(kind), HOME, &[])
+    Device::new(Shape::plain(kind), HOME, &[])
 }
 
 fn bytecode_device() -> Device {
@@ -483,7 +483,7 @@ fn a_lost_record_is_invalid_until_an_accept_and_the_default_runs() {
         Shape::plain(LayoutKind::Bytecode),
         Shape::volatile(LayoutKind::Bytecode),
     ] {
-        let mut device = Device::new(&shape, HOME, &[]);
+        let mut device = Device::new(shape, HOME, &[]);
         let record = device.layout.area(otaru_slots::SlotArea::Record);
         for at in (0..record.len).step_by(8) {
             device.flash.corrupt(record.offset + at, 0x10);
@@ -537,7 +537,7 @@ proptest! {
         reverse: bool,
     ) {
         let shape = Shape { write_unit: unit, erased, ..Shape::plain(LayoutKind::Bytecode) };
-        let mut device = Device::new(&shape, HOME, &[]);
+        let mut device = Device::new(shape, HOME, &[]);
         let slot_len = device.layout.bytecode[1].len as usize;
         let data: Vec<u8> = (0..slot_len).map(|at| (at * 31 % 251) as u8).collect();
         let mut pieces = Vec::new();

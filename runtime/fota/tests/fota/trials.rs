@@ -17,7 +17,7 @@ const ATTEMPT: u64 = 4711;
 
 /// A device with an update of VM and bytecode that waits for its restart.
 fn armed(attempt: u64) -> Device {
-    let mut device = Device::new(&Shape::plain(LayoutKind::VmBytecode), HOME, &[]);
+    let mut device = Device::new(Shape::plain(LayoutKind::VmBytecode), HOME, &[]);
     device.session(|fota| {
         let (bytecode, vm) = (
             fota.find_bytecode_slot().unwrap(),
@@ -137,7 +137,7 @@ fn a_new_vm_that_hangs_costs_one_watchdog_reset() {
         behaviour: Behaviour::Hangs,
     }];
     for home in [HOME, AWAY] {
-        let mut device = Device::new(&Shape::plain(LayoutKind::VmBytecode), home, UPDATES);
+        let mut device = Device::new(Shape::plain(LayoutKind::VmBytecode), home, UPDATES);
         device.live().unwrap();
         // The boot that updates, the one that hangs, the one that is back.
         assert_eq!(device.boots(), 3);
@@ -217,7 +217,7 @@ fn a_slot_that_was_never_accepted_is_no_way_out() {
 #[test]
 fn what_was_only_assumed_gives_way_when_it_crashes() {
     // B8
-    let mut device = Device::new(&Shape::volatile(LayoutKind::VmBytecode), HOME, &[]);
+    let mut device = Device::new(Shape::volatile(LayoutKind::VmBytecode), HOME, &[]);
     for slot in AWAY.slots() {
         let area = *device.layout.slot(slot).unwrap();
         area.program(&mut device.flash, 0, image(slot.kind, 2))
@@ -239,7 +239,7 @@ fn what_was_only_assumed_gives_way_when_it_crashes() {
 
 #[test]
 fn an_accept_raises_the_floors() {
-    let mut device = Device::new(&Shape::plain(LayoutKind::Bytecode), HOME, &[]);
+    let mut device = Device::new(Shape::plain(LayoutKind::Bytecode), HOME, &[]);
     device.session(|fota| {
         let address = fota.find_bytecode_slot().unwrap();
         fill(fota, address, image(SlotKind::Bytecode, 3)).unwrap();

@@ -49,7 +49,7 @@ impl Shape {
     }
 
     /// first stage | record A | record B | VM 0 | bytecode 0 | VM 1 | bytecode 1 (one sector longer)
-    pub(crate) fn layout(&self) -> SlotLayout {
+    pub(crate) fn layout(self) -> SlotLayout {
         let record = Area::new(HALF, 2 * HALF, HALF);
         let from = 3 * HALF;
         let vm_1 = match self.kind {
@@ -80,7 +80,7 @@ impl Shape {
         }
     }
 
-    fn part(&self) -> Part {
+    fn part(self) -> Part {
         let slots = (self.layout().flash_len - 3 * HALF) / SECTOR;
         let mut sectors = vec![HALF; 3];
         sectors.extend((0..slots).map(|_| SECTOR));
@@ -96,7 +96,7 @@ impl Shape {
 }
 
 /// Highest version that a test makes.
-const VERSIONS: u8 = 6;
+const VERSIONS: u8 = 16;
 
 fn made(kind: SlotKind, version: u8) -> Vec<u8> {
     let tag = match kind {
@@ -231,7 +231,7 @@ const BOOTS_MAX: u32 = 60;
 
 impl Device {
     /// A device that was flashed by cable with version 1 of everything, in the slots `home`.
-    pub(crate) fn new(shape: &Shape, home: Config, updates: &'static [Update]) -> Self {
+    pub(crate) fn new(shape: Shape, home: Config, updates: &'static [Update]) -> Self {
         let layout = shape.layout();
         layout.check().expect("the layout works");
         let mut flash = SimFlash::new(shape.part(), 7);
@@ -243,11 +243,10 @@ impl Device {
             area.program(&mut flash, 0, &bytes).expect("power is on");
         }
         let mut memory = vec![0x5A; VOLATILE_LEN];
-        let mut record = SlotRecord::open(&mut flash, &layout, &mut memory).expect("it fits");
-        record
+        SlotRecord::open(&mut flash, &layout, &mut memory)
+            .expect("it fits")
             .append(&mut flash, &SlotState::factory(home))
             .expect("power is on");
-        drop(record);
         flash.reset();
         let ledger = Ledger {
             update: 0,
