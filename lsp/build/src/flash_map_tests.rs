@@ -35,6 +35,7 @@ fn flashed(mode: Mode, image: &[u8]) -> Memory {
         image,
         security_counter: 2,
         revoked: 0,
+        decryption_key: None,
     };
     flash(&mut memory, &request, &Job::new().0).unwrap();
     memory
