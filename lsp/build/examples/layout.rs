@@ -163,40 +163,37 @@ async fn main() -> Outcome<()> {
     let target_dir = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| source.join("target"), PathBuf::from)
         .join("layout");
-    let mut rows = Vec::new();
-    for way in WAYS {
+    // Only these ways, if some are named.
+    let only: Vec<String> = std::env::args().skip(1).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+    print(
+        "| program | way | change | image, bytes | differ | d | install, s |\n\
+         | --- | --- | --- | --: | --: | --: | --: |",
+    )?;
+    for way in WAYS.iter().filter(|way| wanted(way.name)) {
         let options = BuildOptions {
             target_dir: Some(target_dir.join(way.name.replace([',', ' '], "-"))),
             compiler: std::env::var_os("OTARU_FIRMWARE_RUSTC").map(PathBuf::from),
             ..BuildOptions::default()
         };
-        note(way.name)?;
-        rows.extend(
-            Program::sample(&source, *way)?
-                .measure(&source, &options)
-                .await?,
-        );
+        Program::sample(&source, *way)?
+            .measure(&source, &options)
+            .await?;
     }
-    let options = BuildOptions {
-        target_dir: Some(target_dir.join("host")),
-        ..BuildOptions::default()
-    };
-    note("host")?;
-    rows.extend(
+    if wanted("host") {
+        let options = BuildOptions {
+            target_dir: Some(target_dir.join("host")),
+            ..BuildOptions::default()
+        };
         Program::counter(&source)?
             .measure(&source, &options)
-            .await?,
-    );
-    let mut out = std::io::stdout().lock();
-    writeln!(
-        out,
-        "| program | way | change | image, bytes | differ | d | install, s |\n\
-         | --- | --- | --- | --: | --: | --: | --: |"
-    )?;
-    for row in rows {
-        writeln!(out, "{row}")?;
+            .await?;
     }
     Ok(())
+}
+
+fn print(row: &str) -> Outcome<()> {
+    Ok(writeln!(std::io::stdout(), "{row}")?)
 }
 
 /// A program as it is before any change.
@@ -259,7 +256,7 @@ impl Program {
     }
 
     /// Builds it as it is, then with each change alone, and compares.
-    async fn measure(mut self, source: &Path, options: &BuildOptions) -> Outcome<Vec<String>> {
+    async fn measure(mut self, source: &Path, options: &BuildOptions) -> Outcome<()> {
         let lock = std::fs::read_to_string(source.join("Cargo.lock"))?;
         self.files.insert("Cargo.lock".into(), lock);
         let folder = tempfile::tempdir()?;
@@ -267,7 +264,7 @@ impl Program {
         ProjectKey::create(&root.join("keys/dev.pem"), Algorithm::Ed25519, true)?;
         let first = image(root, &self.files, options).await?;
         let (name, way) = (self.name, self.way);
-        let mut rows = vec![format!("| {name} | {way} | – | {} | | | |", first.len())];
+        print(&format!("| {name} | {way} | – | {} | | | |", first.len()))?;
         let lock = std::fs::read(root.join(LOCK_FILE_NAME)).ok();
         for change in self.changes {
             let mut files = self.files.clone();
@@ -280,16 +277,16 @@ impl Program {
             let changed = image(root, &files, options).await?;
             let (differ, all) = differing(&first, &changed);
             let install = differ * CHUNK_MS;
-            rows.push(format!(
+            print(&format!(
                 "| {name} | {way} | {} | {} | {differ} of {all} | {} % | {}.{:02} |",
                 change.name,
                 changed.len(),
                 differ * 100 / all.max(1),
                 install / 1000,
                 install % 1000 / 10
-            ));
+            ))?;
         }
-        Ok(rows)
+        Ok(())
     }
 }
 
