@@ -112,10 +112,10 @@ test("signing keys are pasted as PEM, private ones refused, development ones mar
   opened.expected.add(422);
   const ring = page.locator("section", { hasText: "Signing keys" });
   await ring.getByLabel("Name of a new key").fill("bench");
-  await ring.getByLabel(/public key/).fill("-----BEGIN PRIVATE KEY-----");
+  await ring.getByLabel(/^Public key/).fill("-----BEGIN PRIVATE KEY-----");
   await ring.getByRole("button", { name: "Add signing key" }).click();
   await ring.getByRole("alert").getByText("This is a private key, and was not stored.").waitFor();
-  await ring.getByLabel(/public key/).fill(signingKey().pem);
+  await ring.getByLabel(/^Public key/).fill(signingKey().pem);
   await ring.getByLabel("A development key").check();
   await ring.getByRole("button", { name: "Add signing key" }).click();
   await ring.locator(".rows").getByText("bench").waitFor();
