@@ -335,6 +335,12 @@ impl Board {
     /// What is started verifies, and is what the record says.
     fn started(&mut self, block: &DeviceBlock, start: &Start) {
         let state = *start.journal.state();
+        // Without a record that can be written, only the confirmed image runs, whatever the phase.
+        let image = if start.journal.is_frozen() {
+            state.current
+        } else {
+            *state.running()
+        };
         let keys: Vec<otaru_image::Key> = (0..)
             .zip(block.keys())
             .map(|(number, key)| otaru_image::Key {
@@ -351,8 +357,8 @@ impl Board {
             }),
             slot_address: Some(block.execution_address()),
             security_floor: state.floor,
-            digest: Some(state.running().digest),
-            len: Some(state.running().len),
+            digest: Some(image.digest),
+            len: Some(image.len),
             ..Expectation::default()
         };
         let len = self.layout.execution.len;
