@@ -37,6 +37,7 @@ mod dependency;
 mod ecdsa;
 mod encryption;
 mod error;
+mod hash;
 mod header;
 mod info;
 mod key;

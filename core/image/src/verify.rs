@@ -2,7 +2,6 @@
 
 use core::convert::Infallible;
 
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
@@ -13,6 +12,7 @@ use crate::encryption::PayloadCipher;
 use crate::encryption::{Decryption, DecryptionKey, Form};
 use crate::error::Unsupported;
 use crate::error::{ImageError, VerifyError};
+use crate::hash::Sha256;
 #[cfg(feature = "encryption")]
 use crate::header::ImageHeader;
 use crate::info::ImageInfo;
@@ -340,7 +340,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         match boundary.map(|at| block.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))) {
             Some(Some((hashed, behind))) if self.image_hash.is_none() => {
                 self.hasher.update(hashed);
-                self.image_hash = Some(self.hasher.clone().finalize().into());
+                self.image_hash = Some(self.hasher.hash());
                 self.hasher.update(behind);
             }
             Some(_) | None => self.hasher.update(block),
@@ -349,7 +349,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     }
 
     fn conclude<E>(&self) -> Result<Verified, VerifyError<E>> {
-        let digest: [u8; 32] = self.hasher.clone().finalize().into();
+        let digest: [u8; 32] = self.hasher.hash();
         if self
             .expect
             .digest
