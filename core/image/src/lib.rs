@@ -81,4 +81,6 @@ pub use source::{OutOfBounds, ReadAt};
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]
 pub use verify::verify;
-pub use verify::{BLOCK_LEN_MIN, Expectation, Progress, Verification, Verified, verify_with};
+pub use verify::{
+    Accepted, BLOCK_LEN_MIN, Expectation, Progress, Verification, Verified, verify_with,
+};

@@ -61,7 +61,6 @@ const ROOT_OF_MINUS_ONE: Words = Words([
 struct Words([u32; 8]);
 
 const ZERO: Words = Words([0; 8]);
-const ONE: Words = Words([1, 0, 0, 0, 0, 0, 0, 0]);
 
 /// The lower half; a cast would say the same, but not that the rest is meant to be lost.
 const fn low(value: u64) -> u32 {
@@ -278,8 +277,6 @@ const AFFINE: &[Step] = &[(Y, Y, Times, Z), (X, X, Times, Z)];
 /// X, Y, Z, T.
 type Point = [Words; 4];
 
-const NEUTRAL: Point = [ZERO, ONE, ONE, ZERO];
-
 /// Field elements, and what is done with them. A step in a list is 4 bytes, a call with three
 /// references is 14.
 struct Calculator([Words; 16]);
@@ -288,7 +285,8 @@ impl Calculator {
     fn new() -> Self {
         let mut places = [ZERO; 16];
         let [.., d, one, root] = &mut places;
-        (*d, *one, *root) = (D, ONE, ROOT_OF_MINUS_ONE);
+        (*d, *root) = (D, ROOT_OF_MINUS_ONE);
+        one.0[0] = 1;
         Self(places)
     }
 
@@ -328,7 +326,7 @@ impl Calculator {
     #[inline(never)]
     fn raise(&mut self, place: Place, bits: u32, without: u32) {
         let base = *self.get(place);
-        let mut result = ONE;
+        let mut result = *self.get(One);
         for bit in (0..bits).rev() {
             result = result.times(&result);
             if without.checked_shr(bit).unwrap_or(0) & 1 == 0 {
@@ -340,7 +338,14 @@ impl Calculator {
 
     #[inline(never)]
     fn point(&self) -> Point {
-        self.0.first_chunk().copied().unwrap_or(NEUTRAL)
+        self.0.first_chunk().copied().unwrap_or([ZERO; 4])
+    }
+
+    /// Puts the neutral point there.
+    #[inline(never)]
+    fn reset(&mut self) {
+        self.set_point(&[ZERO; 4]);
+        self.run(&[(Y, X, Plus, One), (Z, X, Plus, One)]);
     }
 
     fn set_point(&mut self, point: &Point) {
@@ -374,7 +379,7 @@ impl Calculator {
         if let Some(highest) = y.0.last_mut() {
             *highest &= 0x7fff_ffff;
         }
-        self.set_point(&NEUTRAL);
+        self.reset();
         self.set(Y, &y);
         if y.reduce(&P) {
             return None;
@@ -428,7 +433,7 @@ impl Calculator {
         let base = self.decode(&encoded)?;
         self.add(point);
         let both = self.point();
-        self.set_point(&NEUTRAL);
+        self.reset();
         for bit in (0..256).rev() {
             self.double();
             let chosen = match (s.bit(bit), k.bit(bit)) {

@@ -1,7 +1,5 @@
 //! Whether this device may run an image: one pass over its bytes, then the verdict.
 
-use core::convert::Infallible;
-
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
@@ -11,7 +9,7 @@ use crate::ecdsa::p256_key_hash;
 use crate::encryption::PayloadCipher;
 use crate::encryption::{Decryption, DecryptionKey, Form};
 use crate::error::Unsupported;
-use crate::error::{ImageError, VerifyError};
+use crate::error::VerifyError;
 use crate::hash::Sha256;
 #[cfg(feature = "encryption")]
 use crate::header::ImageHeader;
@@ -21,7 +19,7 @@ use crate::info::inspect;
 #[cfg(feature = "ed25519")]
 use crate::key::StandardVerifier;
 use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash};
-use crate::parser::Parser;
+use crate::parser::{Fault, Parser};
 use crate::source::ReadAt;
 use crate::tlv;
 
@@ -57,26 +55,6 @@ pub struct Expectation<'k> {
     pub form: Form,
     /// The key for encrypted images. Without it they are refused as unsupported.
     pub decryption_key: Option<&'k DecryptionKey>,
-}
-
-/// Why the bytes so far are not an acceptable image.
-#[derive(Debug, Clone, Copy)]
-enum Refusal {
-    Image(ImageError<Infallible>),
-    #[cfg_attr(
-        not(feature = "encryption"),
-        expect(dead_code, reason = "only an encrypted image ends in it")
-    )]
-    NotDecryptable,
-}
-
-impl Refusal {
-    fn error<E>(self) -> VerifyError<E> {
-        match self {
-            Self::Image(error) => error.widen().into(),
-            Self::NotDecryptable => VerifyError::NotDecryptable,
-        }
-    }
 }
 
 /// How far a [`Verification`] is.
@@ -120,6 +98,27 @@ impl Verified {
     /// Which of the expected keys signed it.
     pub const fn key_index(&self) -> usize {
         self.key_index
+    }
+}
+
+/// The same where it was found, for devices: moving a large value costs them more code than what is
+/// done with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted<'v> {
+    info: &'v ImageInfo,
+    digest: [u8; 32],
+    key_index: usize,
+}
+
+impl<'v> Accepted<'v> {
+    /// What the image says, parsed from the bytes that were hashed.
+    pub const fn info(&self) -> &'v ImageInfo {
+        self.info
+    }
+
+    /// SHA-256 of the complete file.
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 }
 
@@ -177,7 +176,7 @@ pub struct Verification<'k, V> {
     done: u32,
     /// What an encrypted image needs besides.
     decryption: Option<Decryption>,
-    refusal: Option<Refusal>,
+    refusal: Option<Fault>,
 }
 
 #[cfg(feature = "ed25519")]
@@ -201,7 +200,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             image_hash: None,
             done: 0,
             decryption: None,
-            refusal: Parser::check_slot(slot_len).err().map(Refusal::Image),
+            refusal: Parser::check_slot(slot_len),
         }
     }
 
@@ -217,9 +216,31 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         source: &mut S,
         buf: &mut [u8],
     ) -> Result<Progress, VerifyError<S::Error>> {
+        if let Some(accepted) = self.advance(source, buf)? {
+            return Ok(Progress::Done(Verified {
+                info: *accepted.info,
+                digest: accepted.digest,
+                key_index: accepted.key_index,
+            }));
+        }
+        Ok(Progress::More {
+            done: self.done,
+            total: self.len_to_read()?,
+        })
+    }
+
+    /// The same; nothing while there is more to do.
+    ///
+    /// # Errors
+    /// As [`Verification::step`].
+    pub fn advance<S: ReadAt>(
+        &mut self,
+        source: &mut S,
+        buf: &mut [u8],
+    ) -> Result<Option<Accepted<'_>>, VerifyError<S::Error>> {
         let total = self.len_to_read()?;
         if self.done >= total {
-            return self.conclude().map(Progress::Done);
+            return self.conclude().map(Some);
         }
         let mut own = [0; BLOCK_LEN_MIN];
         let buf = if buf.len() < BLOCK_LEN_MIN {
@@ -238,10 +259,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
                 .map_err(VerifyError::Read)?;
         }
         self.absorb(block);
-        Ok(Progress::More {
-            done: self.done,
-            total: self.len_to_read()?,
-        })
+        Ok(None)
     }
 
     /// Where reading ends, as far as it is known; or why it makes no sense to read on.
@@ -259,7 +277,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             }
         }
         match self.refusal {
-            Some(refusal) => Err(refusal.error()),
+            Some(refusal) => Err(self.parser.error(refusal)),
             None => Ok(self.parser.known_len()),
         }
     }
@@ -289,34 +307,27 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Ok(());
         }
         let Some(key) = self.expect.decryption_key else {
-            let encrypted = ImageError::Unsupported(Unsupported::Encryption);
-            self.refusal = Some(Refusal::Image(encrypted));
+            self.refusal = Some(Fault::Unsupported(Unsupported::Encryption));
             return Ok(());
         };
         self.refusal = match inspect(source, self.slot_len) {
-            Err(ImageError::Read(cause)) => return Err(cause),
-            Err(ImageError::Malformed(which)) => Some(ImageError::Malformed(which)),
-            Err(ImageError::Unsupported(what)) => Some(ImageError::Unsupported(what)),
-            Err(ImageError::TooLarge { needed, slot_len }) => {
-                Some(ImageError::TooLarge { needed, slot_len })
-            }
+            Err(error) => Some(self.parser.adopt(error)?),
             Ok(info) => {
                 let cipher = PayloadCipher::new(&info, Some(key));
                 let form = self.expect.form;
                 self.decryption = cipher.ok().map(|cipher| Decryption::new(cipher, form));
                 None
             }
-        }
-        .map(Refusal::Image);
+        };
         if self.refusal.is_none() && self.decryption.is_none() {
-            self.refusal = Some(Refusal::NotDecryptable);
+            self.refusal = Some(Fault::NotDecryptable);
         }
         Ok(())
     }
 
     fn absorb(&mut self, block: &mut [u8]) {
         if self.refusal.is_none() {
-            self.refusal = self.parser.feed(block).err().map(Refusal::Image);
+            self.refusal = self.parser.feed(block).err();
         }
         let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
         let boundary = self
@@ -348,7 +359,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         self.done = self.done.saturating_add(len);
     }
 
-    fn conclude<E>(&self) -> Result<Verified, VerifyError<E>> {
+    fn conclude<E>(&self) -> Result<Accepted<'_>, VerifyError<E>> {
         let digest: [u8; 32] = self.hasher.hash();
         if self
             .expect
@@ -358,11 +369,11 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(VerifyError::DigestMismatch);
         }
         if let Some(refusal) = self.refusal {
-            return Err(refusal.error());
+            return Err(self.parser.error(refusal));
         }
         let announced = self.expect.len.unwrap_or(self.done);
         let info = match self.parser.info() {
-            Some(info) if info.len == announced => *info,
+            Some(info) if info.len == announced => info,
             Some(_) | None => {
                 let image = self.parser.known_len();
                 return Err(VerifyError::LengthMismatch { image, announced });
@@ -377,9 +388,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         if info.header.flags.is_encrypted() && self.decryption.is_none() {
             return Err(VerifyError::Unsupported(Unsupported::Encryption));
         }
-        let key_index = self.authenticate(&info)?;
-        self.check_fit(&info)?;
-        Ok(Verified {
+        let key_index = self.authenticate(info)?;
+        self.check_fit(info)?;
+        Ok(Accepted {
             info,
             digest,
             key_index,
@@ -443,7 +454,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
 
     /// Whether a genuine image belongs into this slot of this board.
     fn check_fit<E>(&self, info: &ImageInfo) -> Result<(), VerifyError<E>> {
-        if self.expect.board.is_some() && self.expect.board != info.board() {
+        if let Some(board) = &self.expect.board
+            && (info.vid.as_ref() != Some(&board.vid) || info.cid.as_ref() != Some(&board.cid))
+        {
             return Err(VerifyError::WrongBoard);
         }
         if let (Some(slot), Some(image)) = (self.expect.slot_address, info.rom_address())
@@ -468,12 +481,14 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     ) -> Result<(), VerifyError<E>> {
         let itself = needed.image == self.expect.index;
         let met = if itself {
-            info.header.version >= needed.version
+            info.header.version.number() >= needed.version.number()
         } else if self.expect.present.is_empty() {
             return Err(VerifyError::Unsupported(Unsupported::Dependency));
         } else {
             let mut others = self.expect.present.iter();
-            others.any(|other| other.image == needed.image && other.version >= needed.version)
+            others.any(|other| {
+                other.image == needed.image && other.version.number() >= needed.version.number()
+            })
         };
         if met {
             Ok(())

@@ -34,8 +34,26 @@ impl Geometry {
     /// # Errors
     /// [`LayoutError::RecordTooShort`] if a half cannot hold one whole update.
     pub fn new(layout: &Layout) -> Result<Self, LayoutError> {
+        let mut geometry = Self::BLANK;
+        geometry.fit(layout).map(|()| geometry)
+    }
+
+    /// One without room for anything.
+    pub(crate) const BLANK: Self = Self {
+        halves: [Area::new(0, 0, 0); 2],
+        cell_len: 0,
+        unit_len: 0,
+        cells: 0,
+        bitmap_len: 0,
+        erased: 0,
+        overwrite: false,
+    };
+
+    /// The same in place.
+    #[inline(never)]
+    pub(crate) fn fit(&mut self, layout: &Layout) -> Result<(), LayoutError> {
         let too_short = LayoutError::RecordTooShort;
-        let halves = layout.record.halves();
+        self.halves = layout.record.halves();
         let unit_len = u32::from(layout.write_unit).max(MARK_LEN);
         let chunks = layout.chunk_count();
         let bitmap_len = chunks.div_ceil(64).saturating_mul(8);
@@ -51,19 +69,18 @@ impl Geometry {
         let needed = marks
             .div_ceil(marks_per_cell.max(1))
             .saturating_add(ENTRIES);
-        let cells = halves[0].len.checked_div(cell_len).ok_or(too_short)?;
+        let [half, _] = &self.halves;
+        let cells = half.len.checked_div(cell_len).ok_or(too_short)?;
         if cells < needed || cell_len as usize > CELL_LEN_MAX {
             return Err(too_short);
         }
-        Ok(Self {
-            halves,
-            cell_len,
-            unit_len,
-            cells,
-            bitmap_len: bitmap_len as usize,
-            erased: layout.erased,
-            overwrite: layout.overwrite,
-        })
+        self.cell_len = cell_len;
+        self.unit_len = unit_len;
+        self.cells = cells;
+        self.bitmap_len = bitmap_len as usize;
+        self.erased = layout.erased;
+        self.overwrite = layout.overwrite;
+        Ok(())
     }
 
     /// Length of an entry in bytes, without padding.

@@ -4,9 +4,9 @@
 //! Little-endian: magic `OTHO`, format `u16` 1, length `u16`, half `u8`, flags `u8` (1 settled,
 //! 2 twice, 4 the last cell is torn), cell `u32`, epoch `u32`, sequence `u32`, the state as a record entry, CRC-32.
 
-use crate::cell::Entry;
+use crate::cell::Stamp;
 use crate::geometry::{CELL_LEN_MAX, Geometry};
-use crate::{Journal, LoadError};
+use crate::{Journal, LoadError, State};
 use core::fmt;
 use otaru_flash::{Layout, crc32};
 
@@ -47,12 +47,11 @@ impl Journal {
         if self.frozen {
             return None;
         }
-        let entry = Entry {
+        let stamp = Stamp {
             epoch: self.epoch,
             sequence: self.sequence,
-            state: self.state,
         };
-        let body = entry.encode(&self.geometry, buf.get_mut(HEADER_LEN..)?)?;
+        let body = stamp.encode(&self.state, &self.geometry, buf.get_mut(HEADER_LEN..)?)?;
         let len = HEADER_LEN.checked_add(body)?;
         let end = len.checked_add(4)?;
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -97,7 +96,8 @@ impl Journal {
             return None;
         }
         let [c0, c1, c2, c3, e0, e1, e2, e3, s0, s1, s2, s3] = rest;
-        let entry = Entry::decode(&geometry, body.get(HEADER_LEN..)?)?;
+        let mut state = State::default();
+        Stamp::decode(&geometry, body.get(HEADER_LEN..)?, &mut state)?;
         Some(Self {
             geometry,
             half,
@@ -109,7 +109,7 @@ impl Journal {
             settled: flags & SETTLED != 0,
             twice: flags & TWICE != 0,
             frozen: false,
-            state: entry.state,
+            state,
         })
     }
 }
