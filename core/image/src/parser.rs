@@ -14,6 +14,9 @@ use crate::error::{ImageError, Malformed, Unsupported, VerifyError};
 use crate::header::{HEADER_LEN, ImageFlags, ImageHeader, Version};
 use crate::info::{ImageInfo, Label};
 use crate::key::Signature;
+#[cfg(feature = "parts")]
+use crate::parts::PART_LEN;
+use crate::parts::Parts;
 use crate::tlv;
 
 /// Longest item: an encrypted key, or a signature.
@@ -96,6 +99,18 @@ const fn rule(kind: u16, area: Area, (least, most): (u8, u8), once: u8) -> Rule 
     }
 }
 
+#[cfg(feature = "parts")]
+const fn part_rule(place: u16) -> Rule {
+    let kind = tlv::PART_FIRST.saturating_add(place);
+    rule(kind, Area::Protected, (PART_LEN, PART_LEN), 0)
+}
+
+#[cfg(feature = "parts")]
+const _: () = assert!(
+    tlv::PART_LAST == tlv::PART_FIRST + 2,
+    "the table of rules names every part"
+);
+
 const RULES: &[Rule] = &[
     rule(tlv::SECURITY_COUNTER, Area::Protected, (4, 4), COUNTER),
     rule(tlv::VENDOR_ID, Area::Protected, (16, 16), VENDOR),
@@ -108,6 +123,14 @@ const RULES: &[Rule] = &[
         0,
     ),
     rule(tlv::REVOKE, Area::Protected, (2, 2), REVOKES),
+    #[cfg(feature = "parts")]
+    rule(tlv::IMAGE_INDEX, Area::Protected, (1, 1), 0),
+    #[cfg(feature = "parts")]
+    part_rule(0),
+    #[cfg(feature = "parts")]
+    part_rule(1),
+    #[cfg(feature = "parts")]
+    part_rule(2),
     rule(tlv::KEY_HASH, Area::Unprotected, (32, 32), KEY_HASH),
     rule(tlv::SHA256, Area::Unprotected, (32, 32), IMAGE_HASH),
     rule(
@@ -155,6 +178,7 @@ const EMPTY: ImageInfo = ImageInfo {
     dependencies: Dependencies::NONE,
     encryption: None,
     revoke: 0,
+    parts: Parts::NONE,
     key_hash: [0; 32],
     image_hash: [0; 32],
     signature: Signature::Ed25519([0; 64]),
@@ -255,9 +279,15 @@ impl Parser {
         }
     }
 
-    /// Length of the image as far as it is known: it is at least this long, and never beyond the
+    /// Length of the file as far as it is known: it is at least this long, and never beyond the
     /// slot.
     pub(crate) fn known_len(&self) -> u32 {
+        self.end.max(self.info.parts.end())
+    }
+
+    /// The same of the image without its parts.
+    #[cfg(feature = "parts")]
+    pub(crate) const fn own_len(&self) -> u32 {
         self.end
     }
 
@@ -458,6 +488,14 @@ impl Parser {
                 add_dependency(&mut info.dependencies, value)?;
                 &mut []
             }
+            #[cfg(feature = "parts")]
+            tlv::IMAGE_INDEX..=tlv::PART_LAST => {
+                let slot = (self.slot_len, &mut self.needed);
+                if info.parts.take(kind, value, slot)? {
+                    return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
+                }
+                &mut []
+            }
             #[cfg(feature = "encryption")]
             tlv::ENCRYPTION_X25519 => {
                 let len = u16::from(self.item_len);
@@ -505,7 +543,10 @@ impl Parser {
         if info.header.flags.encryption() != key_bits {
             return Err(Fault::Malformed(Malformed::EncryptedKey));
         }
-        info.len = self.area_end;
+        #[cfg(feature = "parts")]
+        info.parts
+            .complete(self.area_end, info.header.flags.is_encrypted())?;
+        info.len = self.area_end.max(info.parts.end());
         self.complete = true;
         Ok(())
     }
@@ -567,6 +608,8 @@ impl Area {
             tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
             tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
             _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
+            // Known only with the feature `parts`; whoever skips them would run half of a file.
+            tlv::IMAGE_INDEX..=tlv::PART_LAST => Err(Unsupported::ProtectedTlv(kind)),
             tlv::BOOT_RECORD => Ok(()),
             _ if tlv::is_vendor(kind) => Ok(()),
             _ => Err(Unsupported::ProtectedTlv(kind)),

@@ -1,5 +1,8 @@
 //! Whether this device may run an image: one pass over its bytes, then the verdict.
 
+#[cfg_attr(not(feature = "parts"), path = "verify/without_parts.rs")]
+mod parts;
+
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
@@ -22,6 +25,7 @@ use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, 
 use crate::parser::{Fault, Parser};
 use crate::source::ReadAt;
 use crate::tlv;
+use parts::{PartKeys, PartsCheck, signers};
 
 /// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
 /// 256 and more, a multiple of the flash's read unit, is sensible.
@@ -82,6 +86,7 @@ pub struct Verified {
     info: ImageInfo,
     digest: [u8; 32],
     key_index: usize,
+    part_keys: PartKeys,
 }
 
 impl Verified {
@@ -99,6 +104,12 @@ impl Verified {
     pub const fn key_index(&self) -> usize {
         self.key_index
     }
+
+    /// Places of the keys that signed the image and its parts, in the order of the images, as in
+    /// [`Verified::key_index`].
+    pub fn signers(&self) -> impl Iterator<Item = usize> {
+        signers(self.key_index, self.part_keys)
+    }
 }
 
 /// The same where it was found, for devices: moving a large value costs them more code than what is
@@ -108,6 +119,7 @@ pub struct Accepted<'v> {
     info: &'v ImageInfo,
     digest: [u8; 32],
     key_index: usize,
+    part_keys: PartKeys,
 }
 
 impl<'v> Accepted<'v> {
@@ -119,6 +131,17 @@ impl<'v> Accepted<'v> {
     /// SHA-256 of the complete file.
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// Which of the expected keys signed it.
+    pub const fn key_index(&self) -> usize {
+        self.key_index
+    }
+
+    /// Places of the keys that signed the image and its parts, in the order of the images, as in
+    /// [`Accepted::key_index`].
+    pub fn signers(&self) -> impl Iterator<Item = usize> {
+        signers(self.key_index, self.part_keys)
     }
 }
 
@@ -162,7 +185,8 @@ pub fn verify_with<S: ReadAt, V: SignatureVerifier>(
 /// Order of the checks: format, as the bytes come (with both digest and length announced it is
 /// judged after the digest, so that a damaged copy is called damaged); digest, length, image hash;
 /// key known and not revoked; signature; and only then what the signed fields say: board, slot,
-/// security counter, dependencies.
+/// security counter, dependencies. Parts are judged as they come, and their first failure is reported
+/// behind the signature of image 0.
 #[derive(Debug, Clone)]
 pub struct Verification<'k, V> {
     slot_len: u32,
@@ -177,6 +201,7 @@ pub struct Verification<'k, V> {
     /// What an encrypted image needs besides.
     decryption: Option<Decryption>,
     refusal: Option<Fault>,
+    parts: PartsCheck,
 }
 
 #[cfg(feature = "ed25519")]
@@ -201,6 +226,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             done: 0,
             decryption: None,
             refusal: Parser::check_slot(slot_len),
+            parts: PartsCheck::new(),
         }
     }
 
@@ -221,6 +247,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
                 info: *accepted.info,
                 digest: accepted.digest,
                 key_index: accepted.key_index,
+                part_keys: accepted.part_keys,
             }));
         }
         Ok(Progress::More {
@@ -239,6 +266,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         buf: &mut [u8],
     ) -> Result<Option<Accepted<'_>>, VerifyError<S::Error>> {
         let total = self.len_to_read()?;
+        if self.judge_part() {
+            return Ok(None);
+        }
         if self.done >= total {
             return self.conclude().map(Some);
         }
@@ -248,7 +278,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         } else {
             buf
         };
-        let block = self.block_len(total, buf.len());
+        let block = self.block_len(self.boundary(total), buf.len());
         let block = buf.get_mut(..block).unwrap_or_default();
         source
             .read_at(self.done, block)
@@ -258,12 +288,15 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             self.begin_decryption(source, block)
                 .map_err(VerifyError::Read)?;
         }
+        let at = self.done;
         self.absorb(block);
+        self.absorb_part(at, block);
         Ok(None)
     }
 
     /// Where reading ends, as far as it is known; or why it makes no sense to read on.
     fn len_to_read<E>(&self) -> Result<u32, VerifyError<E>> {
+        let refused = self.refusal.is_some() || self.parts.is_refused();
         if let Some(announced) = self.expect.len {
             if announced > self.slot_len {
                 let needed = u64::from(announced);
@@ -272,14 +305,16 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
                     slot_len: self.slot_len,
                 });
             }
-            if self.refusal.is_none() || self.expect.digest.is_some() {
+            if !refused || self.expect.digest.is_some() {
                 return Ok(announced);
             }
         }
-        match self.refusal {
-            Some(refusal) => Err(self.parser.error(refusal)),
-            None => Ok(self.parser.known_len()),
+        if let Some(refusal) = self.refusal {
+            return Err(self.parser.error(refusal));
         }
+        self.parts.verdict()?;
+        let first = self.parts.first().map(|first| first.len);
+        Ok(first.unwrap_or_else(|| self.parser.known_len()))
     }
 
     /// Up to the next multiple of the buffer's length, so that blocks stay aligned in flash.
@@ -372,10 +407,11 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(self.parser.error(refusal));
         }
         let announced = self.expect.len.unwrap_or(self.done);
-        let info = match self.parser.info() {
+        let first = self.parts.first();
+        let info = match first.or(self.parser.info()) {
             Some(info) if info.len == announced => info,
             Some(_) | None => {
-                let image = self.parser.known_len();
+                let image = first.map_or(self.parser.known_len(), |first| first.len);
                 return Err(VerifyError::LengthMismatch { image, announced });
             }
         };
@@ -389,12 +425,22 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(VerifyError::Unsupported(Unsupported::Encryption));
         }
         let key_index = self.authenticate(info)?;
+        self.conclude_parts(info)?;
         self.check_fit(info)?;
         Ok(Accepted {
             info,
             digest,
             key_index,
+            part_keys: self.parts.keys,
         })
+    }
+
+    /// Judges what an image states about itself, its hash included.
+    #[cfg(all(feature = "ed25519", feature = "encryption"))]
+    pub(crate) fn judge<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+        let key_index = self.authenticate(info)?;
+        self.check_fit(info)?;
+        Ok(key_index)
     }
 
     /// Which key signed this image.
@@ -479,10 +525,23 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         info: &ImageInfo,
         needed: &Dependency,
     ) -> Result<(), VerifyError<E>> {
-        let itself = needed.image == self.expect.index;
-        let met = if itself {
-            info.header.version.number() >= needed.version.number()
-        } else if self.expect.present.is_empty() {
+        if needed.image != self.expect.index {
+            return self.check_other(needed);
+        }
+        if info.header.version.number() >= needed.version.number() {
+            Ok(())
+        } else {
+            Err(VerifyError::DependencyUnmet(*needed))
+        }
+    }
+
+    /// Whether another image is there: as a part of the same file, or on the device. Who has parts
+    /// knows the others.
+    fn check_other<E>(&self, needed: &Dependency) -> Result<(), VerifyError<E>> {
+        let nobody_knows = self.expect.present.is_empty() && self.parts.first().is_none();
+        let met = if let Some(version) = self.parts.version(needed.image) {
+            version.number() >= needed.version.number()
+        } else if nobody_knows {
             return Err(VerifyError::Unsupported(Unsupported::Dependency));
         } else {
             let mut others = self.expect.present.iter();

@@ -5,8 +5,8 @@
 //! of one can therefore never pass as the other. The entry as a whole ends with the number of its
 //! zero bits, which detects any program that was cut short, and a CRC-32.
 
-use crate::geometry::{ENTRY_FIXED_LEN, Geometry, MARK_LEN};
-use crate::{Backup, Cause, Image, Outcome, Phase, State};
+use crate::geometry::{ENTRY_FIXED_LEN, MARK_LEN};
+use crate::{Backup, Body, Cause, Image, Outcome, Phase, State};
 use otaru_flash::{Slot, crc32};
 
 const ENTRY_TAG: u32 = 0x4F54_0001;
@@ -17,7 +17,7 @@ const FLAG_REPORTED: u8 = 1;
 const FLAG_HEAL: u8 = 2;
 const FLAG_FACTORY: u8 = 4;
 
-/// The place of a state entry in the history.
+/// The place of an entry in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) epoch: u32,
@@ -96,27 +96,24 @@ fn get_image(fields: &Fields, at: usize) -> Image {
     }
 }
 
+/// Tag, its complement, epoch and sequence number.
+const HEAD_LEN: usize = 16;
+
 impl Stamp {
-    /// Writes an entry into `buf`; the length written is [`Geometry::entry_len`].
+    /// Writes an entry with this state, `len` bytes, into `buf`.
     #[inline(never)]
-    pub(crate) fn encode(
-        self,
-        state: &State,
-        geometry: &Geometry,
-        buf: &mut [u8],
-    ) -> Option<usize> {
-        let len = geometry.entry_len();
+    pub(crate) fn encode<S: Body>(self, state: &S, len: usize, buf: &mut [u8]) -> Option<usize> {
         let entry = buf.get_mut(..len)?;
         let (body, trailer) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
-        let (fields, bitmap) = body.split_first_chunk_mut::<FIELDS_LEN>()?;
-        put(fields, 0, ENTRY_TAG.to_le_bytes());
-        put(fields, 4, (!ENTRY_TAG).to_le_bytes());
-        put(fields, 8, self.epoch.to_le_bytes());
-        put(fields, 12, self.sequence.to_le_bytes());
-        state.put_fields(fields);
-        for (to, from) in bitmap.iter_mut().zip(state.differing.bytes()) {
-            *to = *from;
-        }
+        state.put(body)?;
+        let head = body.first_chunk_mut::<HEAD_LEN>()?;
+        let [t0, t1, t2, t3] = S::TAG.to_le_bytes();
+        let [n0, n1, n2, n3] = (!S::TAG).to_le_bytes();
+        let [e0, e1, e2, e3] = self.epoch.to_le_bytes();
+        let [s0, s1, s2, s3] = self.sequence.to_le_bytes();
+        *head = [
+            t0, t1, t2, t3, n0, n1, n2, n3, e0, e1, e2, e3, s0, s1, s2, s3,
+        ];
         let crc = crc32(body).to_le_bytes();
         let [z0, z1] = zero_bits(body, crc);
         let [c0, c1, c2, c3] = crc;
@@ -124,36 +121,58 @@ impl Stamp {
         Some(len)
     }
 
-    /// Reads the entry in `cell` into `state`, if it is whole and every field has a known value; else
-    /// `state` is of no use afterwards.
+    /// Reads the entry of `len` bytes in `cell` into `state`, if it is whole and every field has a
+    /// known value; else `state` is of no use afterwards.
     #[inline(never)]
-    pub(crate) fn decode(geometry: &Geometry, cell: &[u8], state: &mut State) -> Option<Self> {
-        let entry = cell.get(..geometry.entry_len())?;
+    pub(crate) fn decode<S: Body>(len: usize, cell: &[u8], state: &mut S) -> Option<Self> {
+        let entry = cell.get(..len)?;
         let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<TRAILER_LEN>()?;
-        let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
+        let [_, _, _, _, _, _, _, _, e0, e1, e2, e3, s0, s1, s2, s3] =
+            *body.first_chunk::<HEAD_LEN>()?;
         let crc = crc32(body).to_le_bytes();
         let whole = crc == [*c0, *c1, *c2, *c3]
             && zero_bits(body, crc) == [*z0, *z1]
             && [*p0, *p1] == [0, 0]
-            && words(fields) == Some((ENTRY_TAG, !ENTRY_TAG));
+            && words(body) == Some((S::TAG, !S::TAG));
         if !whole {
             return None;
         }
-        state.take_fields(fields, bitmap)?;
+        state.take(body)?;
         Some(Self {
-            epoch: get_u32(fields, 8),
-            sequence: get_u32(fields, 12),
+            epoch: u32::from_le_bytes([e0, e1, e2, e3]),
+            sequence: u32::from_le_bytes([s0, s1, s2, s3]),
         })
     }
 }
 
-impl State {
-    /// Whether an entry with this state reads back as one: neither a download nor a backup ever
-    /// stands in the execution slot.
-    pub(crate) fn is_storable(&self) -> bool {
+impl Body for State {
+    const TAG: u32 = ENTRY_TAG;
+
+    fn put(&self, body: &mut [u8]) -> Option<()> {
+        let (fields, bitmap) = body.split_first_chunk_mut::<FIELDS_LEN>()?;
+        self.put_fields(fields);
+        for (to, from) in bitmap.iter_mut().zip(self.differing.bytes()) {
+            *to = *from;
+        }
+        Some(())
+    }
+
+    fn take(&mut self, body: &[u8]) -> Option<()> {
+        let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
+        self.take_fields(fields, bitmap)
+    }
+
+    /// Neither a download nor a backup ever stands in the execution slot.
+    fn is_storable(&self) -> bool {
         self.slot != Some(Slot::Execution) && self.backup != Backup::Copy(Slot::Execution)
     }
 
+    fn mark(&mut self, step: u16) {
+        self.step = step.saturating_add(1);
+    }
+}
+
+impl State {
     fn put_fields(&self, fields: &mut Fields) {
         let backup = match self.backup {
             Backup::None => NO_SLOT,
@@ -191,7 +210,6 @@ impl State {
         put(fields, 184, outcome.to);
     }
 
-    /// In place: a state that is returned is moved field by field.
     fn take_fields(&mut self, fields: &Fields, bitmap: &[u8]) -> Option<()> {
         let slot_code = get_u8(fields, 17);
         self.slot = storage(slot_code);

@@ -2,6 +2,17 @@
 
 use otaru_flash::{Area, Layout, LayoutError, Mode};
 
+/// How the flash of a record takes what is written to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Smallest unit that can be programmed, in bytes.
+    pub write_unit: u16,
+    /// What an erased byte reads as: 0xFF or 0x00.
+    pub erased: u8,
+    /// Whether a used unit may be overwritten with all bits inverse ([`Layout::overwrite`]).
+    pub overwrite: bool,
+}
+
 /// Length of a state entry without its bitmap, in bytes.
 pub(crate) const ENTRY_FIXED_LEN: u32 = 200;
 /// Length of a mark in bytes, before it is padded to the write unit.
@@ -23,7 +34,7 @@ pub struct Geometry {
     pub(crate) cell_len: u32,
     pub(crate) unit_len: u32,
     pub(crate) cells: u32,
-    pub(crate) bitmap_len: usize,
+    pub(crate) entry_len: usize,
     pub(crate) erased: u8,
     pub(crate) overwrite: bool,
 }
@@ -44,7 +55,7 @@ impl Geometry {
         cell_len: 0,
         unit_len: 0,
         cells: 0,
-        bitmap_len: 0,
+        entry_len: 0,
         erased: 0,
         overwrite: false,
     };
@@ -52,40 +63,75 @@ impl Geometry {
     /// The same in place.
     #[inline(never)]
     pub(crate) fn fit(&mut self, layout: &Layout) -> Result<(), LayoutError> {
-        let too_short = LayoutError::RecordTooShort;
-        self.halves = layout.record.halves();
-        let unit_len = u32::from(layout.write_unit).max(MARK_LEN);
         let chunks = layout.chunk_count();
         let bitmap_len = chunks.div_ceil(64).saturating_mul(8);
         let entry_len = bitmap_len.saturating_add(ENTRY_FIXED_LEN);
-        let cell_len = entry_len
-            .checked_next_multiple_of(unit_len)
-            .ok_or(too_short)?;
-        let marks_per_cell = cell_len.checked_div(unit_len).ok_or(too_short)?;
+        let units = Units {
+            write_unit: layout.write_unit,
+            erased: layout.erased,
+            overwrite: layout.overwrite,
+        };
+        self.divide(&layout.record, units, entry_len)?;
         let marks = match layout.mode {
             Mode::Swap => chunks.saturating_mul(2),
             Mode::Standby => chunks,
         };
         let needed = marks
-            .div_ceil(marks_per_cell.max(1))
+            .div_ceil(self.marks_per_cell().max(1))
             .saturating_add(ENTRIES);
-        let [half, _] = &self.halves;
-        let cells = half.len.checked_div(cell_len).ok_or(too_short)?;
-        if cells < needed || cell_len as usize > CELL_LEN_MAX {
+        self.has_at_least(needed)
+    }
+
+    /// The geometry of a record of entries of `entry_len` bytes in `area`, each half with `cells`
+    /// cells at least. For journals of other engines.
+    ///
+    /// # Errors
+    /// [`LayoutError::RecordTooShort`] if a half has fewer cells, or is not made of whole sectors.
+    pub fn of_entries(
+        area: &Area,
+        units: Units,
+        entry_len: u32,
+        cells: u32,
+    ) -> Result<Self, LayoutError> {
+        let [half, _] = area.halves();
+        if half.len.checked_rem(half.erase_len) != Some(0) {
+            return Err(LayoutError::RecordTooShort);
+        }
+        let mut geometry = Self::BLANK;
+        geometry.divide(area, units, entry_len)?;
+        geometry.has_at_least(cells).map(|()| geometry)
+    }
+
+    fn divide(&mut self, area: &Area, units: Units, entry_len: u32) -> Result<(), LayoutError> {
+        let too_short = LayoutError::RecordTooShort;
+        self.halves = area.halves();
+        let unit_len = u32::from(units.write_unit).max(MARK_LEN);
+        let cell_len = entry_len
+            .checked_next_multiple_of(unit_len)
+            .ok_or(too_short)?;
+        if cell_len as usize > CELL_LEN_MAX {
             return Err(too_short);
         }
+        let [half, _] = &self.halves;
+        self.cells = half.len.checked_div(cell_len).ok_or(too_short)?;
         self.cell_len = cell_len;
         self.unit_len = unit_len;
-        self.cells = cells;
-        self.bitmap_len = bitmap_len as usize;
-        self.erased = layout.erased;
-        self.overwrite = layout.overwrite;
+        self.entry_len = entry_len as usize;
+        self.erased = units.erased;
+        self.overwrite = units.overwrite;
+        Ok(())
+    }
+
+    fn has_at_least(&self, cells: u32) -> Result<(), LayoutError> {
+        if self.cells < cells {
+            return Err(LayoutError::RecordTooShort);
+        }
         Ok(())
     }
 
     /// Length of an entry in bytes, without padding.
     pub(crate) fn entry_len(&self) -> usize {
-        self.bitmap_len.saturating_add(ENTRY_FIXED_LEN as usize)
+        self.entry_len
     }
 
     /// Marks that fit into one cell.

@@ -7,9 +7,9 @@
 use crate::cell::{Stamp, mark_bytes};
 use crate::geometry::{CELL_LEN_MAX, Geometry};
 use crate::scan::{Half, Seen, see, stable};
-use crate::{State, StoragePermit};
+use crate::{Body, State, StoragePermit};
 use core::fmt;
-use otaru_flash::{AccessError, Flash, Layout, LayoutError, Slot};
+use otaru_flash::{AccessError, Area, Flash, Layout, LayoutError, Slot};
 
 /// In how many cells a mark is tried before the whole state is appended instead.
 const MARK_TRIES: u32 = 3;
@@ -62,7 +62,7 @@ impl<E: fmt::Debug> core::error::Error for AppendError<E> {}
     reason = "each is a fact of its own, and all combinations occur"
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Journal {
+pub struct Journal<S = State> {
     pub(crate) geometry: Geometry,
     pub(crate) half: u8,
     pub(crate) epoch: u32,
@@ -80,15 +80,10 @@ pub struct Journal {
     pub(crate) twice: bool,
     /// Whether nothing may be appended any more, because the flash does not take it.
     pub(crate) frozen: bool,
-    pub(crate) state: State,
+    pub(crate) state: S,
 }
 
 impl Journal {
-    /// No record yet, for [`Journal::read`].
-    pub fn blank() -> Self {
-        Self::unwritable(Geometry::BLANK, &State::default())
-    }
-
     /// Reads the record.
     ///
     /// # Errors
@@ -106,6 +101,27 @@ impl Journal {
     /// record after the execution slot was verified.
     pub fn read<F: Flash>(&mut self, flash: &mut F, layout: &Layout) -> Result<(), LoadError> {
         self.geometry.fit(layout).map_err(LoadError::Layout)?;
+        self.read_halves(flash)
+    }
+}
+
+impl<S: Body> Journal<S> {
+    /// No record yet, for [`Journal::read`].
+    pub fn blank() -> Self {
+        Self::unwritable(Geometry::BLANK, &S::default())
+    }
+
+    /// Reads the record of any engine.
+    ///
+    /// # Errors
+    /// [`LoadError::Lost`] if there is no valid entry.
+    pub fn load_with<F: Flash>(flash: &mut F, geometry: Geometry) -> Result<Self, LoadError> {
+        let mut journal = Self::blank();
+        journal.geometry = geometry;
+        journal.read_halves(flash).map(|()| journal)
+    }
+
+    fn read_halves<F: Flash>(&mut self, flash: &mut F) -> Result<(), LoadError> {
         let first = Half::scan(flash, self.geometry.half(0), &self.geometry);
         let second = Half::scan(flash, self.geometry.half(1), &self.geometry);
         let later = second.wins_over(&first);
@@ -130,7 +146,7 @@ impl Journal {
     pub fn create<F: Flash>(
         flash: &mut F,
         geometry: Geometry,
-        state: &State,
+        state: &S,
     ) -> Result<Self, AppendError<F::Error>> {
         let mut journal = Self::unwritable(geometry, state);
         journal.renew(flash, state).map(|()| journal)
@@ -139,16 +155,18 @@ impl Journal {
     /// The same in place of one that [`Journal::read`] has found to be lost.
     ///
     /// # Errors
-    /// [`AppendError`] if the flash fails: then there is a record with this state that stands nowhere.
-    /// See [`Journal::freeze`].
+    /// [`AppendError`] if the flash fails: then there is a record with this state that stands nowhere,
+    /// as after [`Journal::freeze`].
     pub fn renew<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         // As if the other half had just become full.
         (self.half, self.epoch, self.sequence) = (1, 0, 0);
         self.cell = self.geometry.cells;
+        (self.torn_end, self.settled, self.twice) = (false, false, false);
+        self.mark_at = None;
         self.frozen = false;
         self.state = *state;
         let other = *self.geometry.half(1);
@@ -161,7 +179,7 @@ impl Journal {
     }
 
     /// A record that stands nowhere: the flash does not take one. See [`Journal::freeze`].
-    pub fn unwritable(geometry: Geometry, state: &State) -> Self {
+    pub fn unwritable(geometry: Geometry, state: &S) -> Self {
         Self {
             geometry,
             half: 1,
@@ -189,7 +207,7 @@ impl Journal {
     }
 
     /// The state in force, its step brought up to the last mark.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &S {
         &self.state
     }
 
@@ -232,7 +250,7 @@ impl Journal {
     pub fn append<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         let copies = if self.settled { 1 } else { 2 };
         self.append_copies(flash, state, copies)
@@ -245,7 +263,7 @@ impl Journal {
     pub fn append_twice<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         self.append_copies(flash, state, 2)
     }
@@ -253,7 +271,7 @@ impl Journal {
     fn append_copies<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
         copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
         if self.frozen || !state.is_storable() {
@@ -270,7 +288,7 @@ impl Journal {
     fn try_append<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
         copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
         let first = !self.settled;
@@ -319,20 +337,33 @@ impl Journal {
         }
         let begin = self.cell.saturating_sub(u32::from(self.torn_end));
         self.cell = self.cell.saturating_add(2);
+        let area = *self.geometry.half(self.half);
+        for cell in begin..self.cell {
+            self.spoil_cell(flash, &area, cell);
+        }
+    }
+
+    /// Overwrites the first unit of a cell, so that the cell never counts as an entry again. Only
+    /// where the flash allows it.
+    #[inline(never)]
+    fn spoil_cell<F: Flash>(&self, flash: &mut F, area: &Area, cell: u32) {
         let spoilt = [!self.geometry.erased; CELL_LEN_MAX];
         let unit = spoilt.get(..self.geometry.unit_len as usize);
-        for cell in begin..self.cell {
-            let at = self.geometry.cell_at(cell);
-            let area = self.geometry.half(self.half);
-            drop(unit.map(|unit| area.program(flash, at, unit)));
+        if let Some(unit) = unit.filter(|_| self.geometry.overwrite) {
+            drop(area.program(flash, self.geometry.cell_at(cell), unit));
         }
     }
 
     /// J4: erases the other half and begins it with the state in force. That first entry alone
     /// does not make the half count; what is appended behind it does.
+    ///
+    /// Before the erase its first cell is spoilt. Its second one may be torn and unseen by this boot:
+    /// if the erase then were cut before it changed anything, a later boot could see both, take the
+    /// half for the newer one, and write into sectors that an erase has touched.
     fn change_half<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
         let other = 1_u8.saturating_sub(self.half);
         let area = *self.geometry.half(other);
+        self.spoil_cell(flash, &area, 0);
         area.erase(flash, 0, area.len)
             .map_err(|cause| AppendError::Flash(Some(cause)))?;
         let before = (self.half, self.epoch, self.cell);
@@ -350,7 +381,7 @@ impl Journal {
     fn write_entry<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         let mut failure = None;
         while self.cell < self.geometry.cells {
@@ -362,7 +393,7 @@ impl Journal {
             let at = self.geometry.cell_at(self.cell);
             self.cell = self.cell.saturating_add(1);
             let len = self.geometry.cell_len as usize;
-            let written = stamp.encode(state, &self.geometry, &mut buf);
+            let written = stamp.encode(state, self.geometry.entry_len(), &mut buf);
             let bytes = written.and_then(|_entry| buf.get_mut(..len));
             match self.program(flash, at, bytes) {
                 Ok(()) => {
@@ -405,6 +436,22 @@ impl Journal {
         }
     }
 
+    /// Calls `each` with the sequence number and state of every valid entry of the half in force,
+    /// oldest first. For the bootloader's table.
+    pub fn for_each_entry<F: Flash>(&self, flash: &mut F, mut each: impl FnMut(u32, &S)) {
+        let area = *self.geometry.half(self.half);
+        let mut state = S::default();
+        for cell in 0..self.cell.min(self.geometry.cells) {
+            if let Seen::Entry(entry) = see(flash, &area, &self.geometry, cell, &mut state)
+                && entry.epoch == self.epoch
+            {
+                each(entry.sequence, &state);
+            }
+        }
+    }
+}
+
+impl Journal {
     /// Marks `step` of the state in force as done and reads the mark back. When the half is full
     /// the state goes into the other half with the step in it.
     ///
@@ -470,19 +517,5 @@ impl Journal {
     /// this boot has appended, see [`Journal::claim`].
     pub fn permit(&self, slot: Slot) -> Option<StoragePermit<'_>> {
         StoragePermit::new(self, slot)
-    }
-
-    /// Calls `each` with the sequence number and state of every valid entry of the half in force,
-    /// oldest first. For the bootloader's table.
-    pub fn for_each_entry<F: Flash>(&self, flash: &mut F, mut each: impl FnMut(u32, &State)) {
-        let area = *self.geometry.half(self.half);
-        let mut state = State::default();
-        for cell in 0..self.cell.min(self.geometry.cells) {
-            if let Seen::Entry(entry) = see(flash, &area, &self.geometry, cell, &mut state)
-                && entry.epoch == self.epoch
-            {
-                each(entry.sequence, &state);
-            }
-        }
     }
 }

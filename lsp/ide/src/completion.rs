@@ -87,6 +87,7 @@ fn values(cursor: &Cursor<'_>, key: &'static KeyDoc) -> Vec<Completion> {
             .map(|(name, doc)| (name, doc.unwrap_or_default()))
             .collect(),
         KeyKind::Text if key.name == "version" => vec![("cargo", key.doc.to_owned())],
+        KeyKind::Choice(numbers) => return choices(cursor, key, numbers),
         KeyKind::Text | KeyKind::Path | KeyKind::Url | KeyKind::Number(..) | KeyKind::List => {
             Vec::new()
         }
@@ -109,6 +110,21 @@ fn values(cursor: &Cursor<'_>, key: &'static KeyDoc) -> Vec<Completion> {
         .collect()
 }
 
+/// Numbers, which stand without quotes.
+fn choices(cursor: &Cursor<'_>, key: &'static KeyDoc, numbers: &[u32]) -> Vec<Completion> {
+    numbers
+        .iter()
+        .map(|number| Completion {
+            label: number.to_string(),
+            kind: CompletionKind::Value,
+            detail: key.name.to_owned(),
+            documentation: key.doc.to_owned(),
+            span: cursor.span,
+            text: number.to_string(),
+        })
+        .collect()
+}
+
 /// What a key expects, in a few words.
 pub(crate) fn expectation(key: &KeyDoc) -> String {
     let kind = match key.kind {
@@ -119,6 +135,10 @@ pub(crate) fn expectation(key: &KeyDoc) -> String {
         KeyKind::Url => "address".to_owned(),
         KeyKind::Number(0, u32::MAX) => "whole number".to_owned(),
         KeyKind::Number(from, to) => format!("whole number from {from} to {to}"),
+        KeyKind::Choice(numbers) => {
+            let numbers: Vec<_> = numbers.iter().map(u32::to_string).collect();
+            numbers.join(" or ")
+        }
         KeyKind::List => "list of texts".to_owned(),
     };
     match (key.required, key.default) {

@@ -112,6 +112,8 @@ fn lines<'t>(text: &'t str, index: &LineIndex) -> Vec<&'t str> {
 
 fn table_name(line: &str) -> Option<&str> {
     let inside = line.trim_start().strip_prefix('[')?;
+    // `[[part]]` is a list of tables.
+    let inside = inside.strip_prefix('[').unwrap_or(inside);
     Some(inside.split([']', '#']).next().unwrap_or_default().trim())
 }
 

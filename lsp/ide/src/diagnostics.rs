@@ -2,7 +2,7 @@
 
 use crate::position::Span;
 use crate::{Analysis, Facts, KeyFile};
-use otaru_lsp_project::Problem;
+use otaru_lsp_project::{Problem, Spanned};
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,19 @@ pub(crate) fn diagnostics(analysis: &Analysis, facts: Facts) -> Vec<Diagnostic> 
         .iter()
         .map(|problem| of_problem(analysis, problem))
         .collect();
-    all.extend(of_key_file(analysis, facts.key_file));
+    let manifest = analysis.manifest();
+    let keys = [
+        (&manifest.signing.key, facts.key_file, "otaru keys new"),
+        (
+            &manifest.encryption.key,
+            facts.encryption_key,
+            "otaru keys new --encryption",
+        ),
+    ];
+    for (key, file, repair) in keys {
+        let key = key.as_ref();
+        all.extend(key.and_then(|key| of_key_file(analysis, key, (file, repair))));
+    }
     all.sort_by_key(|diagnostic| diagnostic.span.start);
     all
 }
@@ -87,8 +99,11 @@ fn of_problem(analysis: &Analysis, problem: &Problem) -> Diagnostic {
     }
 }
 
-fn of_key_file(analysis: &Analysis, key_file: KeyFile) -> Option<Diagnostic> {
-    let key = analysis.manifest().signing.key.as_ref()?;
+fn of_key_file(
+    analysis: &Analysis,
+    key: &Spanned<String>,
+    (key_file, repair): (KeyFile, &str),
+) -> Option<Diagnostic> {
     let (severity, code, message) = match key_file {
         KeyFile::Unknown | KeyFile::Present => return None,
         KeyFile::WorldReadable => (
@@ -102,10 +117,7 @@ fn of_key_file(analysis: &Analysis, key_file: KeyFile) -> Option<Diagnostic> {
         KeyFile::Missing => (
             Severity::Error,
             "key-missing",
-            format!(
-                "there is no key file `{}`; `otaru keys new` makes one",
-                key.value
-            ),
+            format!("there is no key file `{}`; `{repair}` makes one", key.value),
         ),
     };
     let span = analysis.index.span(&analysis.text, key.span.clone());

@@ -1,6 +1,6 @@
 //! What the caller found out about the world beside the text.
 
-/// The file that `[signing] key` names.
+/// A file of a private key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyFile {
     /// Not looked at yet: nothing is said about it.
@@ -17,6 +17,8 @@ pub enum KeyFile {
 /// All such facts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The signing key.
+    /// The file that `[signing] key` names.
     pub key_file: KeyFile,
+    /// The file that `[encryption] key` names; of a public half everybody may read it.
+    pub encryption_key: KeyFile,
 }

@@ -35,7 +35,10 @@ fn labels(text: &str) -> Vec<String> {
 fn codes(text: &str, key_file: KeyFile) -> Vec<&'static str> {
     let analysis = Analysis::new(text.to_owned());
     analysis
-        .diagnostics(Facts { key_file })
+        .diagnostics(Facts {
+            key_file,
+            ..Facts::default()
+        })
         .iter()
         .map(|found| found.code)
         .collect()
@@ -83,6 +86,7 @@ fn the_key_file_is_watched() {
     let analysis = Analysis::new(GOOD.to_owned());
     let missing = &analysis.diagnostics(Facts {
         key_file: KeyFile::Missing,
+        ..Facts::default()
     })[0];
     assert_eq!(missing.severity, Severity::Error);
     assert_eq!(
@@ -93,6 +97,43 @@ fn the_key_file_is_watched() {
         }
     );
     assert!(missing.message.contains("`dev.pem`"), "{}", missing.message);
+}
+
+// Encrypted images need a key, of which everybody may read the public half only.
+#[test]
+fn the_file_of_the_encryption_key_is_watched() {
+    let text = format!("{GOOD}\n[encryption]\nkey = \"device.pem\"\n");
+    let analysis = Analysis::new(text);
+    let found = |encryption_key| {
+        let facts = Facts {
+            key_file: KeyFile::Present,
+            encryption_key,
+        };
+        let found = analysis.diagnostics(facts);
+        let found = found.into_iter().map(|found| (found.code, found.message));
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(found(KeyFile::Present), []);
+    assert_eq!(
+        found(KeyFile::Missing),
+        [(
+            "key-missing",
+            "there is no key file `device.pem`; `otaru keys new --encryption` makes one".to_owned()
+        )]
+    );
+    assert_eq!(found(KeyFile::WorldReadable)[0].0, "key-world-readable");
+}
+
+#[test]
+fn the_sizes_of_aes_are_offered_as_numbers() {
+    let text = format!("{GOOD}\n[encryption]\nkey = \"device.pem\"\naes = |\n");
+    let (analysis, at) = marked(&text);
+    let texts: Vec<_> = analysis
+        .completions(at)
+        .into_iter()
+        .map(|found| found.text)
+        .collect();
+    assert_eq!(texts, ["128", "256"]);
 }
 
 #[test]
@@ -139,12 +180,15 @@ fn a_key_completion_replaces_the_word() {
 
 #[test]
 fn boards_modes_and_tables_are_proposed() {
-    assert_eq!(labels("[project]\nboard = |"), ["host"]);
-    assert_eq!(labels("[project]\nboard = \"|\" # here\n"), ["host"]);
+    assert_eq!(labels("[project]\nboard = |"), ["host", "nrf52840"]);
+    assert_eq!(
+        labels("[project]\nboard = \"|\" # here\n"),
+        ["host", "nrf52840"]
+    );
     assert_eq!(labels("[project]\nmode = \"s|\"\n"), ["standby", "swap"]);
     assert_eq!(
         labels("[project]\nname = \"x\"\n[|]\n"),
-        ["signing", "manager"]
+        ["signing", "encryption", "manager"]
     );
     assert_eq!(labels("[project]\n# bo|\n"), Vec::<String>::new());
     assert_eq!(labels("bo|\n"), Vec::<String>::new());

@@ -1,6 +1,9 @@
 //! Every table and key of the manifest with its meaning: the one list that the reader, hover,
 //! completion and `docs/manifest.md` agree on.
 
+use crate::ImageLayout;
+use crate::parts::PARTS_MAX;
+
 /// What a key holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
@@ -16,6 +19,8 @@ pub enum KeyKind {
     Url,
     /// A whole number within a range.
     Number(u32, u32),
+    /// One of these numbers.
+    Choice(&'static [u32]),
     /// A list of strings.
     List,
 }
@@ -77,6 +82,14 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                       by cable.",
             },
             KeyDoc {
+                name: "kind",
+                kind: KeyKind::OneOf(&["firmware", "bytecode"]),
+                required: false,
+                default: Some("\"firmware\""),
+                doc: "What is built: `firmware` for the CPU of the board, or `bytecode`, a \
+                      WebAssembly module that the VM of a firmware runs.",
+            },
+            KeyDoc {
                 name: "version",
                 kind: KeyKind::Text,
                 required: false,
@@ -106,6 +119,22 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 default: Some("none"),
                 doc: "Cargo features to build with.",
             },
+            KeyDoc {
+                name: "image_layout",
+                kind: KeyKind::OneOf(ImageLayout::WORDS),
+                required: false,
+                default: Some("\"free\""),
+                doc: "`stable`: functions and constants stay where they stood in the last version, \
+                      so that a small change changes few chunks. Boards with flat images only; \
+                      when it pays stands in docs/stable-layout.md.",
+            },
+            KeyDoc {
+                name: "needs",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("none"),
+                doc: "Parts that the firmware needs, with their lowest versions: `\"radio 2.1.0\"`.",
+            },
         ],
     },
     TableDoc {
@@ -117,8 +146,8 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 kind: KeyKind::Path,
                 required: true,
                 default: None,
-                doc: "The Ed25519 private key (PKCS#8 PEM) that signs. `otaru keys new` makes one. \
-                      Keep it out of version control.",
+                doc: "The private key (Ed25519 or P-256, PKCS#8 PEM) that signs. `otaru keys new` \
+                      makes one. Keep it out of version control.",
             },
             KeyDoc {
                 name: "security_counter",
@@ -144,6 +173,29 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 default: Some("none"),
                 doc: "Keys of `key_table` that devices give up for good when they confirm this \
                       image. Sign with the key that you move to.",
+            },
+        ],
+    },
+    TableDoc {
+        name: "encryption",
+        doc: "Encrypts the firmware on its way to the device. Without this table images are sent in \
+              plain text, signed.",
+        keys: &[
+            KeyDoc {
+                name: "key",
+                kind: KeyKind::Path,
+                required: true,
+                default: None,
+                doc: "The X25519 key of the devices (PEM). `otaru keys new --encryption` makes one. \
+                      The public half encrypts; to flash by cable the private half is needed, which \
+                      is written into the device.",
+            },
+            KeyDoc {
+                name: "aes",
+                kind: KeyKind::Choice(&[128, 256]),
+                required: false,
+                default: Some("128"),
+                doc: "Bits of the AES key with which the firmware is encrypted.",
             },
         ],
     },
@@ -181,6 +233,48 @@ pub const MANIFEST_KEYS: &[TableDoc] = &[
                 default: None,
                 doc: "The fleet (name or `flt-…`) that an update addresses. Not together with \
                       `device`.",
+            },
+        ],
+    },
+    TableDoc {
+        name: "part",
+        doc: "A further image in the same file, `[[part]]`: for a radio, or resources. It is signed \
+              like the firmware and installed with it, all or none.",
+        keys: &[
+            KeyDoc {
+                name: "name",
+                kind: KeyKind::Text,
+                required: true,
+                default: None,
+                doc: "What it is called in this file.",
+            },
+            KeyDoc {
+                name: "index",
+                kind: KeyKind::Number(1, PARTS_MAX),
+                required: true,
+                default: None,
+                doc: "Which image of the device it is. The firmware is image 0.",
+            },
+            KeyDoc {
+                name: "file",
+                kind: KeyKind::Path,
+                required: true,
+                default: None,
+                doc: "The payload: any file.",
+            },
+            KeyDoc {
+                name: "version",
+                kind: KeyKind::Text,
+                required: true,
+                default: None,
+                doc: "MAJOR.MINOR.PATCH of the part.",
+            },
+            KeyDoc {
+                name: "needs",
+                kind: KeyKind::List,
+                required: false,
+                default: Some("none"),
+                doc: "Other parts or `firmware`, with their lowest versions: `\"firmware 1.2.0\"`.",
             },
         ],
     },

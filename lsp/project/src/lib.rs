@@ -14,8 +14,10 @@
 mod board;
 mod boards;
 mod keys;
+mod kind;
 mod label;
 mod manifest;
+mod parts;
 mod position;
 mod problem;
 mod reader;
@@ -25,10 +27,13 @@ mod url;
 pub use board::{Area, Board, BoardDefaults, BoardFlash, BoardTarget, ImageKind, Mode};
 pub use boards::{board, board_names};
 pub use keys::{KeyDoc, KeyKind, MANIFEST_KEYS, TableDoc, manifest_table};
+pub use kind::Kind;
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
-    MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings, Signing, UpdateTarget, VersionSource,
+    Encryption, EncryptionSettings, ImageLayout, MANIFEST_FILE_NAME, Manager, Manifest, Project,
+    Settings, Signing, UpdateTarget, VersionSource,
 };
+pub use parts::{FIRMWARE_NAME, Need, PARTS_MAX, Part, PartSettings};
 pub use position::{LineIndex, Position};
 pub use problem::{Code, Problem, Severity};
 pub use reader::{FILE_LEN_MAX, Parsed, Span, Spanned};

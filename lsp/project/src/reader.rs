@@ -177,6 +177,41 @@ impl<'a> Reader<'a> {
         model
     }
 
+    /// Reads a list of tables below this one, `[[key]]`. A single table `[key]` is a list of one.
+    pub(crate) fn tables<M>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&mut Reader<'_>) -> M,
+    ) -> Vec<M> {
+        let Some(entry) = self.entry(key) else {
+            return Vec::new();
+        };
+        let mut models = Vec::new();
+        let mut one = |value: &DeValue<'_>, span: Span, problems: &mut Vec<Problem>| {
+            let place = Place {
+                name: key.to_owned(),
+                span,
+            };
+            if let DeValue::Table(table) = value {
+                let mut reader = Reader::new(place, table, problems);
+                models.push(read(&mut reader));
+                reader.finish();
+            } else {
+                let type_name = type_name(value);
+                let message = format!("`{key}` holds tables, this is {type_name}");
+                problems.push(Problem::error(Code::Type, place.span, message));
+            }
+        };
+        if let DeValue::Array(items) = entry.value {
+            for item in items {
+                one(item.get_ref(), item.span(), self.problems);
+            }
+        } else {
+            one(entry.value, entry.key_span, self.problems);
+        }
+        models
+    }
+
     /// Whether the table has this key, without taking it.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.iter().any(|(name, _)| name.get_ref() == key)

@@ -8,9 +8,10 @@ use crate::protocol::{
     Built, Device, JobInfo, Manager, ProjectInfo, ProjectParams, Status, Update, VerbState, Verbs,
 };
 use crate::verbs;
+use otaru_lsp_build::keys::DeviceKey;
 use otaru_lsp_build::target::plain_name;
 use otaru_lsp_ide::{Analysis, Facts, KeyFile};
-use otaru_lsp_project::MANIFEST_FILE_NAME;
+use otaru_lsp_project::{MANIFEST_FILE_NAME, Spanned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -172,6 +173,10 @@ impl ProjectState {
         if self.facts.key_file == KeyFile::Missing {
             return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
         }
+        if self.facts.encryption_key == KeyFile::Missing {
+            let what = "the encryption key is missing: `otaru keys new --encryption` makes one";
+            return Some(what.to_owned());
+        }
         None
     }
 
@@ -269,19 +274,11 @@ impl Workspace {
             .projects
             .entry(folder.to_path_buf())
             .or_insert_with(|| ProjectState::new(folder.to_path_buf()));
-        let key_of = |analysis: &Analysis| {
-            analysis
-                .manifest()
-                .signing
-                .key
-                .as_ref()
-                .map(|key| key.value.clone())
-        };
-        let is_other_key = key_of(&project.analysis) != key_of(&analysis);
+        let is_other_key = key_names(&project.analysis) != key_names(&analysis);
         let is_other_manager = project.analysis.manifest().manager != analysis.manifest().manager;
         project.analysis = analysis;
         if is_other_key {
-            project.facts.key_file = KeyFile::Unknown;
+            project.facts = Facts::default();
         }
         self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
@@ -294,26 +291,28 @@ impl Workspace {
         }
     }
 
-    /// Looks whether the signing key is there, in the background.
+    /// Looks whether the keys are there, in the background.
     fn look_at_key(&self, folder: &Path) {
         let Some(project) = self.projects.get(folder) else {
             return;
         };
-        let Some(key) = project.analysis.manifest().signing.key.as_ref() else {
-            return;
-        };
-        let (name, path) = (key.value.clone(), folder.join(&key.value));
+        let names = key_names(&project.analysis);
         let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
         tokio::task::spawn_blocking(move || {
-            let state = key_file(&path);
+            let state = |name: &Option<String>, look: fn(&Path) -> KeyFile| {
+                let path = name.as_ref().map(|name| folder.join(name));
+                path.map_or(KeyFile::Unknown, |path| look(&path))
+            };
+            let facts = Facts {
+                key_file: state(&names.0, key_file),
+                encryption_key: state(&names.1, encryption_key_file),
+            };
             queue.tell(move |workspace| {
                 let Some(project) = workspace.projects.get_mut(&folder) else {
                     return;
                 };
-                let current = project.analysis.manifest().signing.key.as_ref();
-                let is_current = current.is_some_and(|key| key.value == name);
-                if is_current && project.facts.key_file != state {
-                    project.facts.key_file = state;
+                if key_names(&project.analysis) == names && project.facts != facts {
+                    project.facts = facts;
                     workspace.stale_diagnostics.insert(folder.clone());
                     workspace.stale_status.insert(folder);
                 }
@@ -439,6 +438,25 @@ pub(super) fn local_name(project: &ProjectState, device: String) -> String {
     match &project.device {
         Some(known) if known.id == device => known.name.clone(),
         Some(_) | None => device,
+    }
+}
+
+/// The files of the key that signs and of the devices' key.
+fn key_names(analysis: &Analysis) -> (Option<String>, Option<String>) {
+    let manifest = analysis.manifest();
+    let name = |key: &Option<Spanned<String>>| key.as_ref().map(|key| key.value.clone());
+    (name(&manifest.signing.key), name(&manifest.encryption.key))
+}
+
+/// The public half, which everybody may read, will do to encrypt.
+fn encryption_key_file(path: &Path) -> KeyFile {
+    let found = key_file(path);
+    if found == KeyFile::WorldReadable
+        && DeviceKey::load(path).is_ok_and(|key| key.private.is_none())
+    {
+        KeyFile::Present
+    } else {
+        found
     }
 }
 

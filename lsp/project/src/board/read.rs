@@ -162,8 +162,10 @@ fn read_flash(table: &mut Reader<'_>) -> Option<BoardFlash> {
         ));
     }
     let overwrite = table.flag("overwrite").is_some_and(|flag| flag.value);
+    let address = table.number("address", 0..=u32::MAX);
     Some(BoardFlash {
         len: len?.value,
+        address: address.map_or(0, |address| address.value),
         write_unit: write_unit?.value,
         erased: u8::try_from(erased?.value).ok()?,
         overwrite,
