@@ -5,7 +5,7 @@ use crate::port::Port;
 use crate::verify::Acceptance;
 use otaru_flash::{Flash, Layout, Mode, Slot};
 use otaru_image::ReadAt;
-use otaru_record::{Backup, SlotReader, State};
+use otaru_record::{Backup, State};
 
 /// Where in the secondary slot the old chunk `chunk` of a `swap` stands, as a chunk number.
 ///
@@ -91,11 +91,6 @@ impl<F: Flash> ReadAt for ImageReader<'_, F> {
     type Error = Unreadable;
 
     fn read_at(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), Unreadable> {
-        if let Source::Slot(slot) = self.source {
-            return SlotReader::new(self.flash, self.layout, slot)
-                .read_at(offset, buf)
-                .map_err(|_failed| Unreadable);
-        }
         let chunk_len = self.layout.chunk_len;
         let mut at = offset;
         let mut rest = buf;
@@ -103,9 +98,16 @@ impl<F: Flash> ReadAt for ImageReader<'_, F> {
             let chunk = at.checked_div(chunk_len).ok_or(Unreadable)?;
             let within = at.checked_rem(chunk_len).ok_or(Unreadable)?;
             let place = match self.source {
-                Source::Slot(slot) => Some((slot, chunk)),
+                Source::Slot(slot) => {
+                    let shift = u32::from(self.layout.image_offset(slot) > 0);
+                    Some((slot, chunk.saturating_add(shift)))
+                }
                 Source::Backup(state) => chunk_of_backup(state, chunk),
-                Source::Incoming(state) => chunk_of_incoming(self.layout.mode, state, chunk),
+                // Only an encrypted image is read while it is being installed.
+                Source::Incoming(state) if cfg!(feature = "encryption") => {
+                    chunk_of_incoming(self.layout.mode, state, chunk)
+                }
+                Source::Incoming(_) => None,
             };
             let (slot, stored) = place.ok_or(Unreadable)?;
             let room = chunk_len.saturating_sub(within) as usize;

@@ -3,21 +3,19 @@
 //! Decide, append, act. The loop below looks at the state in force, does that phase's work, and
 //! appends the next state before anything is done on the strength of it.
 
-use crate::backup::backup_verifies;
 #[cfg(feature = "skip-hash")]
-use crate::backup::{ImageReader, Source};
+use crate::backup::ImageReader;
+use crate::backup::{Source, backup_verifies};
 use crate::install::{Failure, install, prepare};
 use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
 use crate::stop::{Recovery, Stopped};
-use crate::verify::Acceptance;
-#[cfg(feature = "skip-hash")]
-use otaru_flash::Slot;
-use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash};
+use crate::verify::{Acceptance, verify_execution};
+use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash, Slot};
 use otaru_image::ImageInfo;
 #[cfg(feature = "skip-hash")]
 use otaru_image::inspect;
-use otaru_record::{AppendError, Cause, Geometry, Image, Journal, LoadError, Phase, State};
+use otaru_record::{AppendError, Cause, Journal, LoadError, Phase, State};
 
 /// More phase changes than any boot can need: requested, installing, reverting, escalated, idle,
 /// healing, idle and a spare one.
@@ -115,6 +113,46 @@ pub enum Started {
     Stopped(Stopped),
 }
 
+/// What a boot finds out. The board provides the place, and everything stays there and is borrowed:
+/// values of this size that are returned cost more code than what is done with them.
+#[derive(Debug)]
+pub struct Findings {
+    block: DeviceBlock,
+    block_found: bool,
+    journal: Journal,
+    journal_found: bool,
+    image: Option<ImageInfo>,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            block: DeviceBlock::blank(),
+            block_found: false,
+            journal: Journal::blank(),
+            journal_found: false,
+            image: None,
+        }
+    }
+}
+
+impl Findings {
+    /// What the device is, if its block can be used.
+    pub fn block(&self) -> Option<&DeviceBlock> {
+        self.block_found.then_some(&self.block)
+    }
+
+    /// The record, if there is one; hand it over with [`Journal::hand_over`].
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal_found.then_some(&self.journal)
+    }
+
+    /// The image in the execution slot, if this boot has verified it and it is to be started.
+    pub fn image(&self) -> Option<&ImageInfo> {
+        self.image.as_ref()
+    }
+}
+
 /// Boots: finishes what is unfinished and decides what runs.
 ///
 /// `buf` is the copy buffer: at least [`BUFFER_LEN_MIN`](crate::BUFFER_LEN_MIN) bytes and a
@@ -125,29 +163,10 @@ pub fn boot<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Decision {
-    // Large values stay where they were made and are borrowed; only what is returned is copied. Calling
-    // `start` instead costs a bootloader without recovery 226 bytes of flash and 368 of stack.
-    let decoded = read_block(flash, boot.device_block_at);
-    let reason = match &decoded {
-        Ok(block) => {
-            let mut ctx = Context::new(flash, &mut *port, block, buf);
-            let mut journal = None;
-            match (try_boot(&mut ctx, boot.cause, &mut journal), &journal) {
-                (Ok(image), Some(journal)) => {
-                    return Decision::Start(Start {
-                        image,
-                        journal: *journal,
-                        block: block.clone(),
-                    });
-                }
-                (Ok(_), None) => Recovery::RecordWrite,
-                (Err(reason), _) => reason,
-            }
-        }
-        Err(reason) => *reason,
-    };
-    port.report(Event::Stopped(&reason));
-    Decision::Recovery(reason)
+    match start(flash, port, boot, buf) {
+        Started::Image(start) => Decision::Start(start),
+        Started::Stopped(stopped) => Decision::Recovery(stopped.reason),
+    }
 }
 
 /// The same for a board that offers recovery over its console: says what is needed for it when
@@ -158,67 +177,84 @@ pub fn start<F: Flash, P: Port>(
     boot: Boot,
     buf: &mut [u8],
 ) -> Started {
-    let mut journal = None;
-    let (reason, block) = match read_block(flash, boot.device_block_at) {
-        Ok(block) => {
-            let mut ctx = Context::new(flash, &mut *port, &block, buf);
-            let decided = try_boot(&mut ctx, boot.cause, &mut journal);
-            match (decided, journal) {
-                (Ok(image), Some(journal)) => {
-                    return Started::Image(Start {
-                        image,
-                        journal,
-                        block,
-                    });
-                }
-                (Ok(_), None) => (Recovery::RecordWrite, Some(block)),
-                (Err(reason), _) => (reason, Some(block)),
-            }
-        }
-        Err(reason) => (reason, None),
-    };
-    port.report(Event::Stopped(&reason));
-    Started::Stopped(Stopped {
-        reason,
-        block,
-        journal,
-    })
+    let mut findings = Findings::default();
+    let decided = decide(flash, port, boot, buf, &mut findings);
+    let Findings { block, journal, .. } = findings;
+    match (decided, findings.image) {
+        (Ok(()), Some(image)) => Started::Image(Start {
+            image,
+            journal,
+            block,
+        }),
+        (decided, _) => Started::Stopped(Stopped {
+            reason: decided.err().unwrap_or(Recovery::RecordWrite),
+            block: findings.block_found.then_some(block),
+            journal: findings.journal_found.then_some(journal),
+        }),
+    }
 }
 
-fn read_block<F: Flash>(flash: &mut F, at: u32) -> Result<DeviceBlock, Recovery> {
+/// The same for a board on which every byte counts: what was decided stands in `findings`, with an
+/// image that is to be started if it returns without an error.
+///
+/// # Errors
+/// [`Recovery`]: nothing can be started.
+pub fn decide<F: Flash, P: Port>(
+    flash: &mut F,
+    port: &mut P,
+    boot: Boot,
+    buf: &mut [u8],
+    findings: &mut Findings,
+) -> Result<(), Recovery> {
+    let decided = try_boot(flash, &mut *port, boot, buf, findings);
+    if let Err(reason) = &decided {
+        port.report(Event::Stopped(reason));
+    }
+    decided
+}
+
+fn read_block<F: Flash>(flash: &mut F, at: u32, block: &mut DeviceBlock) -> Result<(), Recovery> {
     let mut raw = [0; DEVICE_BLOCK_LEN];
     flash
         .read(at, &mut raw)
         .map_err(|_failed| Recovery::FlashRead)?;
-    DeviceBlock::decode(&raw).map_err(Recovery::DeviceBlock)
+    block.fill(&raw).map_err(Recovery::DeviceBlock)
 }
 
-/// Decides; the record stands in `place` afterwards, if there is one.
 fn try_boot<F: Flash, P: Port>(
-    ctx: &mut Context<'_, F, P>,
-    cause: ResetCause,
-    place: &mut Option<Journal>,
-) -> Result<ImageInfo, Recovery> {
-    let block = ctx.block;
+    flash: &mut F,
+    port: &mut P,
+    boot: Boot,
+    buf: &mut [u8],
+    findings: &mut Findings,
+) -> Result<(), Recovery> {
+    read_block(flash, boot.device_block_at, &mut findings.block)?;
+    findings.block_found = true;
+    let block = &findings.block;
+    let ctx = &mut Context::new(flash, port, block, buf);
     let two_units = usize::from(block.layout.write_unit).saturating_mul(2);
     let buf_len = ctx.buf.len();
     if buf_len < crate::BUFFER_LEN_MIN || buf_len.checked_rem(two_units) != Some(0) {
         return Err(Recovery::Buffer);
     }
     ctx.port.report(Event::Board(block));
-    let journal = place.insert(match Journal::load(ctx.flash, &block.layout) {
-        Ok(journal) => journal,
-        Err(LoadError::Lost) => rebuild(ctx)?,
+    let journal = &mut findings.journal;
+    match journal.read(ctx.flash, &block.layout) {
+        Ok(()) => {}
+        Err(LoadError::Lost) => rebuild(ctx, journal)?,
         Err(error @ LoadError::Layout(_)) => return Err(Recovery::Record(error)),
-    });
+    }
+    findings.journal_found = true;
     if P::SHOWS_ENTRIES {
         journal.for_each_entry(ctx.flash, |sequence, state| {
             ctx.port.report(Event::Entry(sequence, state));
         });
     }
-    find(ctx, journal, cause)?;
-    let found = ctx.found.filter(|_image| ctx.runs);
-    let found = found.ok_or(Recovery::NoImage(Cause::StorageFailed))?;
+    find(ctx, journal, boot.cause)?;
+    if !ctx.runs {
+        return Err(Recovery::NoImage(Cause::StorageFailed));
+    }
+    findings.image = ctx.found;
     let state = journal.state();
     let (trial, of) = if state.on_trial() && !journal.is_frozen() {
         (state.trials_used, state.trials_allowed)
@@ -229,7 +265,7 @@ fn try_boot<F: Flash, P: Port>(
     if block.watchdog_ms > 0 {
         ctx.port.arm_watchdog(block.watchdog_ms);
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The image to start, unless recovery is asked for. An unfinished install is finished before
@@ -257,26 +293,27 @@ fn find<F: Flash, P: Port>(
 }
 
 /// The record is lost: what stands in the execution slot is all there is. It must verify.
-fn rebuild<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>) -> Result<Journal, Recovery> {
+fn rebuild<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    journal: &mut Journal,
+) -> Result<(), Recovery> {
     ctx.port.report(Event::RecordLost);
     Acceptance::ANY
-        .verify_execution(ctx)
+        .verify(ctx, Source::Slot(Slot::Execution))
         .map_err(Recovery::NoImage)?;
     let found = ctx
         .found
         .as_ref()
         .ok_or(Recovery::NoImage(Cause::StorageFailed))?;
-    let current = Image {
-        len: found.len,
-        digest: ctx.digest,
-    };
-    let mut state = State::factory(current, found.security_counter);
-    state.factory = false;
+    let mut state = State::default();
+    state.current.len = found.len;
+    state.current.digest = ctx.digest;
+    state.floor = found.security_counter;
     state.revoked = found.revoke;
-    let geometry = Geometry::new(&ctx.block.layout)
-        .map_err(|error| Recovery::Record(LoadError::Layout(error)))?;
-    Ok(Journal::create(ctx.flash, geometry, &state)
-        .unwrap_or_else(|_unwritable| Journal::unwritable(geometry, &state)))
+    if journal.renew(ctx.flash, &state).is_err() {
+        journal.freeze();
+    }
+    Ok(())
 }
 
 /// The record cannot be written. The confirmed image may run all the same, if it stands whole in the
@@ -288,9 +325,7 @@ fn without_record<F: Flash, P: Port>(
 ) -> Result<(), Recovery> {
     journal.freeze();
     let state = journal.state();
-    Acceptance::of(state, &state.current)
-        .verify_execution(ctx)
-        .map_err(|_other| Recovery::RecordWrite)?;
+    verify_execution(ctx, state, &state.current).map_err(|_other| Recovery::RecordWrite)?;
     ctx.port.report(Event::RecordUnwritable);
     Ok(())
 }
@@ -370,7 +405,7 @@ fn confirmed<F: Flash, P: Port>(
     let verdict = if trusted(ctx, state, reset) {
         Ok(())
     } else {
-        Acceptance::of(state, &state.current).verify_execution(ctx)
+        verify_execution(ctx, state, &state.current)
     };
     let Err(cause) = verdict else {
         journal.settle(ctx.flash).map_err(record_failed)?;
@@ -420,8 +455,7 @@ fn installing<F: Flash, P: Port>(
     let state = journal.state();
     let steps = match done {
         Some((steps, chunks)) => {
-            let accept = Acceptance::of(state, &state.other);
-            if accept.verify_execution(ctx).is_ok() {
+            if verify_execution(ctx, state, &state.other).is_ok() {
                 let next = state.installed(steps, chunks, millis);
                 append(ctx, journal, &next)?;
                 let next = journal.state().trial();
@@ -454,8 +488,7 @@ fn trial<F: Flash, P: Port>(
     if fresh {
         let next = state.trial();
         if next.is_ok() {
-            let accept = Acceptance::of(state, &state.other);
-            if accept.verify_execution(ctx).is_ok() {
+            if verify_execution(ctx, state, &state.other).is_ok() {
                 append(ctx, journal, &next)?;
                 return Ok(true);
             }
@@ -487,7 +520,7 @@ fn reverting<F: Flash, P: Port>(
     } else {
         &state.current
     };
-    let next = match Acceptance::of(state, target).verify_execution(ctx) {
+    let next = match verify_execution(ctx, state, target) {
         Ok(()) => state.reverted(),
         Err(cause) => {
             let next = state.escalated();

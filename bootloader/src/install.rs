@@ -5,7 +5,7 @@ use crate::boot::Context;
 use crate::copy::{Job, Place, copy, equal};
 use crate::decrypt::cipher_for;
 use crate::port::{Event, Port, Step, Work};
-use crate::verify::Acceptance;
+use crate::verify::{Acceptance, verify_execution};
 use otaru_flash::{Flash, Mode, Slot};
 use otaru_image::PayloadCipher;
 use otaru_record::{AppendError, Backup, Cause, ChunkSet, Journal, State};
@@ -28,7 +28,7 @@ pub(crate) fn prepare<F: Flash, P: Port>(
     let block = ctx.block;
     let parked = Acceptance::of(state, &state.other).verify(ctx, Source::Slot(slot))?;
     let running = Acceptance::of(state, &state.current);
-    let in_execution = running.verify_execution(ctx);
+    let in_execution = verify_execution(ctx, state, &state.current);
     match (block.layout.mode, state.backup) {
         (Mode::Swap, _) => in_execution.map_err(|_bad| Cause::StorageFailed)?,
         (Mode::Standby, Backup::Copy(backup))

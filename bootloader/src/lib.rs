@@ -31,7 +31,7 @@ mod stop;
 mod verify;
 
 pub use backup::{Source, Unreadable, backup_verifies};
-pub use boot::{Boot, Context, Decision, Start, Started, boot, start};
+pub use boot::{Boot, Context, Decision, Findings, Start, Started, boot, decide, start};
 pub use port::{Event, Port, ResetCause, Step, Work};
 pub use stop::{Recovery, Stopped};
 pub use verify::Acceptance;

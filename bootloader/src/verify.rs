@@ -5,7 +5,7 @@ use crate::boot::Context;
 use crate::decrypt::{decryption_key, form_of};
 use crate::port::{Event, Port, Work};
 use otaru_flash::{Flash, Slot};
-use otaru_image::{BoardIds, Expectation, ImageFlags, Progress, Uuid, Verification, VerifyError};
+use otaru_image::{BoardIds, Expectation, ImageFlags, Uuid, Verification, VerifyError};
 use otaru_record::{Cause, Image, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
@@ -83,20 +83,20 @@ impl<'a> Acceptance<'a> {
                 Verification::with_verifier(layout.image_len_max(), &expect, ctx.port.verifier());
             let refused = loop {
                 ctx.port.feed_watchdog();
-                match verification.step(&mut reader, ctx.buf) {
-                    Ok(Progress::More { .. }) => {}
-                    Ok(Progress::Done(verified)) => {
-                        let info = verified.info();
+                match verification.advance(&mut reader, ctx.buf) {
+                    Ok(None) => {}
+                    Ok(Some(accepted)) => {
+                        let info = accepted.info();
                         // Confirmed, it could not be started again. The agent refuses it before it
                         // is parked; by cable and in recovery it comes here first.
-                        if verified
+                        if accepted
                             .signers()
                             .any(|key| (usize::from(info.revoke) >> (key & 7)) & 1 != 0)
                         {
                             break VerifyError::KeyRevoked;
                         }
                         ctx.found = Some(*info);
-                        ctx.digest = verified.digest();
+                        ctx.digest = *accepted.digest();
                         ctx.runs = matches!(source, Source::Slot(Slot::Execution));
                         return Ok(info.header.flags);
                     }
@@ -118,13 +118,16 @@ impl<'a> Acceptance<'a> {
     ) -> Result<ImageFlags, Cause> {
         self.judge(ctx, source).map_err(|error| Cause::from(&error))
     }
+}
 
-    /// Verifies the image in the execution slot.
-    pub(crate) fn verify_execution<F: Flash, P: Port>(
-        self,
-        ctx: &mut Context<'_, F, P>,
-    ) -> Result<(), Cause> {
-        self.verify(ctx, Source::Slot(Slot::Execution))
-            .map(|_flags| ())
-    }
+/// Whether the image in the execution slot is `image`, and may run under the rules in force.
+#[inline(never)]
+pub(crate) fn verify_execution<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    state: &State,
+    image: &Image,
+) -> Result<(), Cause> {
+    Acceptance::of(state, image)
+        .verify(ctx, Source::Slot(Slot::Execution))
+        .map(|_flags| ())
 }

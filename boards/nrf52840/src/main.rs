@@ -17,7 +17,7 @@ mod registers;
 mod retained;
 
 use flash::InternalFlash;
-use otaru_bootloader::{Boot, Decision, boot};
+use otaru_bootloader::{Boot, Findings};
 use port::Services;
 
 /// Offset of the device block; the same as in `board.toml`.
@@ -34,17 +34,19 @@ fn decide(buf: &mut [u8; BUFFER_LEN]) -> Option<Image> {
         device_block_at: DEVICE_BLOCK_AT,
         cause: port::reset_cause(),
     };
-    match boot(&mut InternalFlash, &mut Services, request, buf) {
-        Decision::Start(start) => {
-            retained::hand_over(&start.journal);
-            let at = start
-                .block
-                .execution_address()
-                .wrapping_add(u32::from(start.image.header.header_len));
-            Some(Image(at))
-        }
-        Decision::Recovery(_reason) => None,
-    }
+    let mut findings = Findings::default();
+    otaru_bootloader::decide(
+        &mut InternalFlash,
+        &mut Services,
+        request,
+        buf,
+        &mut findings,
+    )
+    .ok()?;
+    retained::hand_over(findings.journal()?);
+    let slot = findings.block()?.execution_address();
+    let header_len = findings.image()?.header.header_len;
+    Some(Image(slot.wrapping_add(u32::from(header_len))))
 }
 
 #[cfg(not(target_os = "none"))]

@@ -38,6 +38,12 @@ impl<E: fmt::Debug> fmt::Display for AccessError<E> {
 impl<E: fmt::Debug> core::error::Error for AccessError<E> {}
 
 impl Area {
+    pub(crate) const BLANK: Self = Self {
+        offset: 0,
+        len: 0,
+        erase_len: 0,
+    };
+
     /// An area; [`Layout::check`](crate::Layout::check) says whether it makes sense.
     #[inline(never)]
     pub const fn new(offset: u32, len: u32, erase_len: u32) -> Self {

@@ -28,7 +28,7 @@
 //! | 508 | 4 | CRC-32 of bytes 0…507 |
 
 use crate::bytes::{Writer, checked};
-use crate::{Area, Flash, Layout, LayoutError, Mode};
+use crate::{Flash, Layout, LayoutError, Mode};
 use core::fmt;
 
 /// Size of the device block in bytes.
@@ -303,11 +303,36 @@ impl DeviceBlock {
         }
     }
 
+    /// A block that says nothing, for [`DeviceBlock::fill`].
+    pub const fn blank() -> Self {
+        Self {
+            layout: Layout::blank(),
+            trials: 1,
+            watchdog_ms: 0,
+            skip_hash: false,
+            flash_address: 0,
+            vendor_id: [0; 16],
+            class_id: [0; 16],
+            keys: [None; KEYS_MAX],
+            name: [0; BOARD_NAME_LEN_MAX],
+            decrypts: false,
+        }
+    }
+
     /// Reads a block and checks everything in it.
     ///
     /// # Errors
     /// [`DeviceBlockError`]; nothing of a block that fails may be used.
     pub fn decode(block: &[u8; DEVICE_BLOCK_LEN]) -> Result<Self, DeviceBlockError> {
+        let mut decoded = Self::blank();
+        decoded.fill(block).map(|()| decoded)
+    }
+
+    /// The same in place, which spares devices the code that moves a large value.
+    ///
+    /// # Errors
+    /// [`DeviceBlockError`]; nothing of it may be used then.
+    pub fn fill(&mut self, block: &[u8; DEVICE_BLOCK_LEN]) -> Result<(), DeviceBlockError> {
         checked(block).ok_or(DeviceBlockError::Invalid)?;
         if field(block, 0) != MAGIC {
             return Err(DeviceBlockError::Invalid);
@@ -318,58 +343,58 @@ impl DeviceBlock {
         if !supported {
             return Err(DeviceBlockError::Unsupported);
         }
-        let decoded = Self::decode_fields(block).ok_or(DeviceBlockError::Invalid)?;
-        decoded.layout.check().map_err(DeviceBlockError::Layout)?;
-        if (1..=TRIALS_MAX).contains(&decoded.trials) {
-            Ok(decoded)
+        self.fill_fields(block).ok_or(DeviceBlockError::Invalid)?;
+        self.layout.check().map_err(DeviceBlockError::Layout)?;
+        if (1..=TRIALS_MAX).contains(&self.trials) {
+            Ok(())
         } else {
             Err(DeviceBlockError::OutOfRange)
         }
     }
 
     #[inline(never)]
-    fn decode_fields(block: &[u8; DEVICE_BLOCK_LEN]) -> Option<Self> {
+    fn fill_fields(&mut self, block: &[u8; DEVICE_BLOCK_LEN]) -> Option<()> {
         let number = |at| u32::from_le_bytes(field(block, at));
-        let area = |at: usize| {
-            Area::new(
-                number(at),
-                number(at.saturating_add(4)),
-                number(at.saturating_add(8)),
-            )
-        };
         let [mode, erased, trials] = field(block, 9);
         let [key_count, flags] = field(block, 14);
-        let mut keys = [None; KEYS_MAX];
         let (entries, _) = block.get(160..448)?.as_chunks::<36>();
-        let used = keys.iter_mut().take(usize::from(key_count));
-        for (key, entry) in used.zip(entries) {
+        self.keys = [None; KEYS_MAX];
+        let used = self.keys.get_mut(..usize::from(key_count))?;
+        for (key, entry) in used.iter_mut().zip(entries) {
             let (public, rest) = entry.split_first_chunk()?;
             *key = Some(Key::decode(*public, *rest.first()?)?);
         }
-        let block = Self {
-            layout: Layout {
-                flash_len: number(16),
-                write_unit: u16::from_le_bytes(field(block, 12)),
-                erased,
-                overwrite: flags & FLAG_OVERWRITE != 0,
-                mode: Mode::from_code(mode)?,
-                chunk_len: number(20),
-                device_block: area(24),
-                identity: area(36),
-                record: area(48),
-                execution: area(60),
-                storage: [area(72), area(84)],
-            },
-            trials,
-            watchdog_ms: number(448),
-            skip_hash: flags & FLAG_SKIP_HASH != 0,
-            flash_address: number(452),
-            vendor_id: field(block, 96),
-            class_id: field(block, 112),
-            keys,
-            name: field(block, 128),
-            decrypts: flags & FLAG_DECRYPTION_KEY != 0,
-        };
-        (usize::from(key_count) <= KEYS_MAX).then_some(block)
+        let layout = &mut self.layout;
+        layout.flash_len = number(16);
+        layout.write_unit = u16::from_le_bytes(field(block, 12));
+        layout.erased = erased;
+        layout.overwrite = flags & FLAG_OVERWRITE != 0;
+        layout.mode = Mode::from_code(mode)?;
+        layout.chunk_len = number(20);
+        let [first, second] = &mut layout.storage;
+        let mut areas = [
+            &mut layout.device_block,
+            &mut layout.identity,
+            &mut layout.record,
+            &mut layout.execution,
+            first,
+            second,
+        ];
+        let (numbers, _) = block.get(24..96)?.as_chunks::<4>();
+        let (triples, _) = numbers.as_chunks::<3>();
+        for (area, [offset, len, erase_len]) in areas.iter_mut().zip(triples) {
+            area.offset = u32::from_le_bytes(*offset);
+            area.len = u32::from_le_bytes(*len);
+            area.erase_len = u32::from_le_bytes(*erase_len);
+        }
+        self.trials = trials;
+        self.watchdog_ms = number(448);
+        self.skip_hash = flags & FLAG_SKIP_HASH != 0;
+        self.flash_address = number(452);
+        self.vendor_id = field(block, 96);
+        self.class_id = field(block, 112);
+        self.name = field(block, 128);
+        self.decrypts = flags & FLAG_DECRYPTION_KEY != 0;
+        Some(())
     }
 }

@@ -216,6 +216,23 @@ impl fmt::Display for LayoutError {
 impl core::error::Error for LayoutError {}
 
 impl Layout {
+    /// One that fails every check.
+    pub(crate) const fn blank() -> Self {
+        Self {
+            flash_len: 0,
+            write_unit: 0,
+            erased: 0,
+            overwrite: false,
+            mode: Mode::Swap,
+            chunk_len: 0,
+            device_block: Area::BLANK,
+            identity: Area::BLANK,
+            record: Area::BLANK,
+            execution: Area::BLANK,
+            storage: [Area::BLANK; 2],
+        }
+    }
+
     /// The area of a slot.
     #[inline(never)]
     pub const fn slot(&self, slot: Slot) -> &Area {
@@ -283,24 +300,32 @@ impl Layout {
         if self.erased != 0xFF && self.erased != 0 {
             return Err(LayoutError::ErasedValue);
         }
-        for &name in &AreaName::ALL {
-            let area = self.area(name);
+        let [first, second] = &self.storage;
+        let areas = [
+            &self.device_block,
+            &self.identity,
+            &self.record,
+            &self.execution,
+            first,
+            second,
+        ];
+        for (area, &name) in areas.iter().zip(&AreaName::ALL) {
             let optional = name == AreaName::Storage1 && self.mode == Mode::Swap;
             if !(optional && area.len == 0) {
-                self.check_area(name)?;
+                self.check_area(area, name)?;
             }
         }
-        for &name in &AreaName::ALL {
-            let area = self.area(name);
-            for &other in AreaName::ALL.iter().filter(|&&other| other > name) {
-                if area.overlaps(self.area(other)) {
-                    return Err(LayoutError::Overlap(name, other));
+        for (area, &name) in areas.iter().zip(&AreaName::ALL) {
+            for (other, &other_name) in areas.iter().zip(&AreaName::ALL) {
+                if other_name > name && area.overlaps(other) {
+                    return Err(LayoutError::Overlap(name, other_name));
                 }
             }
         }
-        for &name in &[AreaName::Identity, AreaName::Record] {
-            let [half, _] = self.area(name).halves();
-            if half.len == 0 || !multiple(half.len, half.erase_len) {
+        for (area, &name) in areas.iter().zip(&AreaName::ALL) {
+            let halved = matches!(name, AreaName::Identity | AreaName::Record);
+            let [half, _] = area.halves();
+            if halved && (half.len == 0 || !multiple(half.len, half.erase_len)) {
                 return Err(LayoutError::OddHalves(name));
             }
         }
@@ -308,14 +333,11 @@ impl Layout {
     }
 
     #[inline(never)]
-    fn check_area(&self, name: AreaName) -> Result<(), LayoutError> {
-        let area = self.area(name);
-        let numbers = [
-            (area.offset, area.erase_len),
-            (area.len, area.erase_len),
-            (area.erase_len, u32::from(self.write_unit)),
-        ];
-        if area.len == 0 || !numbers.iter().all(|&(n, of)| multiple(n, of)) {
+    fn check_area(&self, area: &Area, name: AreaName) -> Result<(), LayoutError> {
+        let aligned = multiple(area.offset, area.erase_len)
+            && multiple(area.len, area.erase_len)
+            && multiple(area.erase_len, u32::from(self.write_unit));
+        if area.len == 0 || !aligned {
             return Err(LayoutError::Unaligned(name));
         }
         match area.end() {

@@ -28,8 +28,8 @@ impl Dependency {
 
     /// Reads the TLV; nothing if bytes are set that must be zero, such as the slot that some
     /// bootloaders keep there.
-    pub(crate) fn parse(bytes: [u8; DEPENDENCY_LEN as usize]) -> Option<Self> {
-        let [image, 0, 0, 0, version @ ..] = bytes else {
+    pub(crate) fn parse(bytes: &[u8; DEPENDENCY_LEN as usize]) -> Option<Self> {
+        let [image, 0, 0, 0, version @ ..] = *bytes else {
             return None;
         };
         let version = Version::from_le_bytes(version);
@@ -49,6 +49,8 @@ pub(crate) enum AddError {
 }
 
 impl Dependencies {
+    pub(crate) const NONE: Self = Self([None; DEPENDENCIES_MAX]);
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Dependency> {
         self.0.iter().flatten()

@@ -7,7 +7,7 @@
 
 use core::fmt;
 
-use sha2::{Digest as _, Sha256};
+use crate::hash::Sha256;
 
 /// Shortest signature: two numbers of one byte each.
 pub const P256_SIGNATURE_LEN_MIN: u8 = 8;
@@ -32,11 +32,10 @@ pub fn p256_spki_der(point: &[u8; 64]) -> [u8; 91] {
 
 /// The value by which an image names its key: SHA-256 of [`p256_spki_der`].
 pub fn p256_key_hash(point: &[u8; 64]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update(SPKI_PREFIX)
-        .chain_update(point)
-        .finalize()
-        .into()
+    let mut hasher = Sha256::new();
+    hasher.update(&SPKI_PREFIX);
+    hasher.update(point);
+    hasher.hash()
 }
 
 /// A signature as it stands in the image: ASN.1 DER, 8 to 72 bytes, not yet looked into.

@@ -36,6 +36,7 @@ use zeroize::Zeroizing;
 use crate::info::ImageInfo;
 
 /// Bytes of TLV 0x33 with an AES-128 key: ephemeral public key, HMAC, encrypted key.
+#[cfg(feature = "encryption")]
 pub(crate) const KEY_TLV_LEN_SHORT: u8 = 32 + 32 + 16;
 /// The same with an AES-256 key.
 pub(crate) const KEY_TLV_LEN_LONG: u8 = 32 + 32 + 32;

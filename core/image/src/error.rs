@@ -1,5 +1,6 @@
 //! Why an image is refused. Each variant is one thing that can be wrong with it.
 
+#[cfg(feature = "parts")]
 use core::convert::Infallible;
 use core::error::Error;
 use core::fmt;
@@ -163,18 +164,6 @@ pub enum ImageError<E> {
     Unsupported(Unsupported),
     /// The source could not be read.
     Read(E),
-}
-
-impl ImageError<Infallible> {
-    /// The same error where reading could have failed, but did not.
-    pub(crate) fn widen<E>(self) -> ImageError<E> {
-        match self {
-            Self::Malformed(which) => ImageError::Malformed(which),
-            Self::TooLarge { needed, slot_len } => ImageError::TooLarge { needed, slot_len },
-            Self::Unsupported(what) => ImageError::Unsupported(what),
-            Self::Read(never) => match never {},
-        }
-    }
 }
 
 impl<E: fmt::Display> fmt::Display for ImageError<E> {

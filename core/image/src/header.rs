@@ -4,6 +4,7 @@ use core::convert::Infallible;
 use core::fmt;
 
 use crate::error::{ImageError, Malformed, Unsupported};
+use crate::parser::Fault;
 use crate::tlv;
 
 /// First four bytes of every image, as a little-endian number.
@@ -34,6 +35,15 @@ impl Version {
             revision: u16::from_le_bytes([r0, r1]),
             build: u32::from_le_bytes([b0, b1, b2, b3]),
         }
+    }
+}
+
+impl Version {
+    /// One number in the order of the versions: a comparison of four takes more code.
+    pub(crate) const fn number(self) -> u64 {
+        let [r0, r1] = self.revision.to_be_bytes();
+        let [b0, b1, b2, b3] = self.build.to_be_bytes();
+        u64::from_be_bytes([self.major, self.minor, r0, r1, b0, b1, b2, b3])
     }
 }
 
@@ -133,41 +143,53 @@ impl ImageHeader {
         bytes: &[u8; HEADER_LEN as usize],
         slot_len: u32,
     ) -> Result<Self, ImageError<Infallible>> {
-        if u32::from_le_bytes(field(bytes, 0)) != MAGIC {
-            return Err(ImageError::Malformed(Malformed::Magic));
+        let header = Self::read(bytes).ok_or(ImageError::Malformed(Malformed::Magic))?;
+        match header.check(slot_len) {
+            Ok(()) => Ok(header),
+            Err(Fault::Malformed(which)) => Err(ImageError::Malformed(which)),
+            Err(Fault::Unsupported(what)) => Err(ImageError::Unsupported(what)),
+            Err(Fault::TooLarge | Fault::NotDecryptable) => Err(ImageError::TooLarge {
+                needed: header.needed(),
+                slot_len,
+            }),
         }
-        let header = Self {
+    }
+
+    /// The fields as they stand there, if the magic is right.
+    pub(crate) fn read(bytes: &[u8; HEADER_LEN as usize]) -> Option<Self> {
+        let right = u32::from_le_bytes(field(bytes, 0)) == MAGIC;
+        right.then(|| Self {
             load_address: u32::from_le_bytes(field(bytes, 4)),
             header_len: u16::from_le_bytes(field(bytes, 8)),
             protected_len: u16::from_le_bytes(field(bytes, 10)),
             payload_len: u32::from_le_bytes(field(bytes, 12)),
             flags: ImageFlags(u32::from_le_bytes(field(bytes, 16))),
             version: Version::from_le_bytes(field(bytes, 20)),
-        };
-        header.check(slot_len)?;
-        Ok(header)
+        })
     }
 
-    fn check(&self, slot_len: u32) -> Result<(), ImageError<Infallible>> {
-        self.flags.supported().map_err(ImageError::Unsupported)?;
+    /// Whether flags and sizes can be those of an image in a slot of this length.
+    pub(crate) fn check(&self, slot_len: u32) -> Result<(), Fault> {
+        self.flags.supported().map_err(Fault::Unsupported)?;
         if self.header_len < u16::from(HEADER_LEN) {
-            return Err(ImageError::Malformed(Malformed::HeaderLen(self.header_len)));
+            return Err(Fault::Malformed(Malformed::HeaderLen(self.header_len)));
         }
         if self.payload_len == 0 {
-            return Err(ImageError::Malformed(Malformed::PayloadEmpty));
+            return Err(Fault::Malformed(Malformed::PayloadEmpty));
         }
         if self.protected_len != 0 && self.protected_len < u16::from(tlv::AREA_INFO_LEN) {
-            return Err(ImageError::Malformed(Malformed::AreaLen(
-                self.protected_len,
-            )));
+            return Err(Fault::Malformed(Malformed::AreaLen(self.protected_len)));
         }
-        let needed = self
-            .hashed_len_wide()
-            .saturating_add(u64::from(tlv::AREA_INFO_LEN));
-        if needed > u64::from(slot_len) {
-            return Err(ImageError::TooLarge { needed, slot_len });
+        if self.needed() > u64::from(slot_len) {
+            return Err(Fault::TooLarge);
         }
         Ok(())
+    }
+
+    /// Bytes that a slot has at least: up to the head of the area behind the hashed part.
+    pub(crate) fn needed(&self) -> u64 {
+        self.hashed_len_wide()
+            .saturating_add(u64::from(tlv::AREA_INFO_LEN))
     }
 
     /// Bytes the image hash covers: header, payload and protected area.

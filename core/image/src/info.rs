@@ -106,6 +106,7 @@ impl fmt::Display for Label {
 /// What header and TLVs say. From [`inspect`] it is a mere claim; from
 /// [`Verified::info`](crate::Verified::info) everything but key hash and signature is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)] // Fields in this order take the shortest instructions.
 pub struct ImageInfo {
     /// The header.
     pub header: ImageHeader,
@@ -182,8 +183,10 @@ pub fn inspect<S: ReadAt>(
     source: &mut S,
     slot_len: u32,
 ) -> Result<ImageInfo, ImageError<S::Error>> {
-    Parser::check_slot(slot_len).map_err(ImageError::widen)?;
     let mut parser = Parser::new(slot_len);
+    if let Some(fault) = Parser::check_slot(slot_len) {
+        return Err(parser.image_error(fault));
+    }
     let mut item = [0; ITEM_LEN_MAX];
     loop {
         if let Some(info) = parser.info() {
@@ -194,7 +197,9 @@ pub fn inspect<S: ReadAt>(
             Next::Item { offset, len } => {
                 let bytes = item.get_mut(..usize::from(len)).unwrap_or_default();
                 source.read_at(offset, bytes).map_err(ImageError::Read)?;
-                parser.feed(bytes).map_err(ImageError::widen)?;
+                if let Err(fault) = parser.feed(bytes) {
+                    return Err(parser.image_error(fault));
+                }
             }
         }
     }

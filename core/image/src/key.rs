@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::ecdsa::P256Signature;
+use crate::hash::Sha256;
 
 /// Most keys a device's key table holds.
 pub const KEYS_MAX: usize = 8;
@@ -69,7 +68,10 @@ pub fn spki_der(public: &[u8; 32]) -> [u8; 44] {
 /// The value by which an image names its Ed25519 key: SHA-256 of [`spki_der`].
 #[inline(never)]
 pub fn key_hash(public: &[u8; 32]) -> [u8; 32] {
-    Sha256::digest(spki_der(public)).into()
+    let mut hasher = Sha256::new();
+    hasher.update(&SPKI_PREFIX);
+    hasher.update(public);
+    hasher.hash()
 }
 
 /// A signature that was not made by this key over this message.

@@ -37,6 +37,7 @@ mod dependency;
 mod ecdsa;
 mod encryption;
 mod error;
+mod hash;
 mod header;
 mod info;
 mod key;
@@ -88,4 +89,6 @@ pub use stated::verify_stated;
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]
 pub use verify::verify;
-pub use verify::{BLOCK_LEN_MIN, Expectation, Progress, Verification, Verified, verify_with};
+pub use verify::{
+    Accepted, BLOCK_LEN_MIN, Expectation, Progress, Verification, Verified, verify_with,
+};

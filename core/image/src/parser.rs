@@ -4,14 +4,14 @@
 //! the rest; `Verification` hands it every byte, the same bytes that go into the hash. It keeps one
 //! item at a time: the header, an area's head, an entry's head, or the data of an entry it knows.
 
-use core::convert::Infallible;
-
 use crate::board::Uuid;
 use crate::dependency::{AddError, DEPENDENCY_LEN, Dependencies, Dependency};
 use crate::ecdsa;
-use crate::encryption::{EncryptedKey, KEY_TLV_LEN_LONG, KEY_TLV_LEN_SHORT};
-use crate::error::{ImageError, Malformed, Unsupported};
-use crate::header::{HEADER_LEN, ImageFlags, ImageHeader};
+use crate::encryption::KEY_TLV_LEN_LONG;
+#[cfg(feature = "encryption")]
+use crate::encryption::{EncryptedKey, KEY_TLV_LEN_SHORT};
+use crate::error::{ImageError, Malformed, Unsupported, VerifyError};
+use crate::header::{HEADER_LEN, ImageFlags, ImageHeader, Version};
 use crate::info::{ImageInfo, Label};
 use crate::key::Signature;
 #[cfg(feature = "parts")]
@@ -28,7 +28,21 @@ pub(crate) const ITEM_LEN_MAX: usize = if cfg!(feature = "encryption") {
     64
 };
 
-type Refused = ImageError<Infallible>;
+/// Why the bytes so far are no image. In eight bytes, so that it is returned in registers;
+/// [`Parser::error`] knows the numbers that are missing here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Malformed(Malformed),
+    Unsupported(Unsupported),
+    /// The slot is shorter than [`Parser`] knows.
+    TooLarge,
+    /// The key of an encrypted image is for another device.
+    #[cfg_attr(
+        not(feature = "encryption"),
+        expect(dead_code, reason = "only an encrypted image ends in it")
+    )]
+    NotDecryptable,
+}
 
 /// What the parser needs now.
 #[derive(Debug)]
@@ -40,12 +54,12 @@ pub(crate) enum Next {
 }
 
 /// What the item means that is being collected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 enum Expect {
     Header,
     AreaInfo,
     EntryHead,
-    EntryData { kind: u16 },
+    EntryData(&'static Rule),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,42 +68,149 @@ enum Area {
     Unprotected,
 }
 
-/// The fields found so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Found {
-    header: Option<ImageHeader>,
-    security_counter: Option<u32>,
-    vid: Option<Uuid>,
-    cid: Option<Uuid>,
-    label: Option<Label>,
-    dependencies: Dependencies,
-    encryption: Option<EncryptedKey>,
-    revoke: Option<u16>,
-    parts: Parts,
-    key_hash: Option<[u8; 32]>,
-    image_hash: Option<[u8; 32]>,
-    signature: Option<(Signature, u32)>,
+/// A TLV whose value is kept: where it stands, and how long it is.
+#[derive(Debug)]
+struct Rule {
+    kind: u16,
+    least: u8,
+    most: u8,
+    area: Area,
+    /// Bit that is set once the value was found; 0 if there may be several.
+    once: u8,
 }
 
+const COUNTER: u8 = 1 << 0;
+const VENDOR: u8 = 1 << 1;
+const CLASS: u8 = 1 << 2;
+const LABELLED: u8 = 1 << 3;
+const REVOKES: u8 = 1 << 4;
+const KEY_HASH: u8 = 1 << 5;
+const IMAGE_HASH: u8 = 1 << 6;
+/// Whichever the algorithm.
+const SIGNATURE: u8 = 1 << 7;
+
+const fn rule(kind: u16, area: Area, (least, most): (u8, u8), once: u8) -> Rule {
+    Rule {
+        kind,
+        least,
+        most,
+        area,
+        once,
+    }
+}
+
+#[cfg(feature = "parts")]
+const fn part_rule(place: u16) -> Rule {
+    let kind = tlv::PART_FIRST.saturating_add(place);
+    rule(kind, Area::Protected, (PART_LEN, PART_LEN), 0)
+}
+
+#[cfg(feature = "parts")]
+const _: () = assert!(
+    tlv::PART_LAST == tlv::PART_FIRST + 2,
+    "the table of rules names every part"
+);
+
+const RULES: &[Rule] = &[
+    rule(tlv::SECURITY_COUNTER, Area::Protected, (4, 4), COUNTER),
+    rule(tlv::VENDOR_ID, Area::Protected, (16, 16), VENDOR),
+    rule(tlv::CLASS_ID, Area::Protected, (16, 16), CLASS),
+    rule(tlv::LABEL, Area::Protected, (1, 32), LABELLED),
+    rule(
+        tlv::DEPENDENCY,
+        Area::Protected,
+        (DEPENDENCY_LEN, DEPENDENCY_LEN),
+        0,
+    ),
+    rule(tlv::REVOKE, Area::Protected, (2, 2), REVOKES),
+    #[cfg(feature = "parts")]
+    rule(tlv::IMAGE_INDEX, Area::Protected, (1, 1), 0),
+    #[cfg(feature = "parts")]
+    part_rule(0),
+    #[cfg(feature = "parts")]
+    part_rule(1),
+    #[cfg(feature = "parts")]
+    part_rule(2),
+    rule(tlv::KEY_HASH, Area::Unprotected, (32, 32), KEY_HASH),
+    rule(tlv::SHA256, Area::Unprotected, (32, 32), IMAGE_HASH),
+    rule(
+        tlv::SIGNATURE_ED25519,
+        Area::Unprotected,
+        (64, 64),
+        SIGNATURE,
+    ),
+    #[cfg(feature = "p256")]
+    rule(
+        tlv::SIGNATURE_ECDSA,
+        Area::Unprotected,
+        (ecdsa::P256_SIGNATURE_LEN_MIN, ecdsa::P256_SIGNATURE_LEN_MAX),
+        SIGNATURE,
+    ),
+    #[cfg(feature = "encryption")]
+    rule(
+        tlv::ENCRYPTION_X25519,
+        Area::Unprotected,
+        (KEY_TLV_LEN_SHORT, KEY_TLV_LEN_LONG),
+        0,
+    ),
+];
+
+const EMPTY: ImageInfo = ImageInfo {
+    header: ImageHeader {
+        load_address: 0,
+        header_len: 0,
+        protected_len: 0,
+        payload_len: 0,
+        flags: ImageFlags(0),
+        version: Version {
+            major: 0,
+            minor: 0,
+            revision: 0,
+            build: 0,
+        },
+    },
+    len: 0,
+    hashed_len: 0,
+    security_counter: 0,
+    vid: None,
+    cid: None,
+    label: None,
+    dependencies: Dependencies::NONE,
+    encryption: None,
+    revoke: 0,
+    parts: Parts::NONE,
+    key_hash: [0; 32],
+    image_hash: [0; 32],
+    signature: Signature::Ed25519([0; 64]),
+    signature_offset: 0,
+};
+
+/// In this order, because a short instruction reaches the first 31 bytes of a value byte by byte and the
+/// first 124 word by word.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(crate) struct Parser {
+    item_len: u8,
+    filled: u8,
+    tlvs: u8,
+    /// The values found so far, as [`Rule::once`].
+    seen: u8,
+    complete: bool,
+    area: Area,
+    expect: Expect,
     slot_len: u32,
     /// Bytes taken so far; the offset of the next one.
     pos: u32,
     /// Bytes to pass over before the next item.
     skip: u32,
-    item: [u8; ITEM_LEN_MAX],
-    item_len: u8,
-    filled: u8,
-    expect: Expect,
-    area: Area,
     /// First byte behind what is known to belong to the image.
     end: u32,
     /// First byte behind the area that is being read.
     area_end: u32,
-    tlvs: u8,
-    found: Found,
-    done: Option<ImageInfo>,
+    /// Bytes that were needed when the slot turned out to be too short.
+    needed: u64,
+    item: [u8; ITEM_LEN_MAX],
+    info: ImageInfo,
 }
 
 impl Parser {
@@ -105,27 +226,63 @@ impl Parser {
             area: Area::Protected,
             end: u32::from(HEADER_LEN),
             area_end: 0,
+            needed: u64::from(HEADER_LEN),
             tlvs: 0,
-            found: Found::default(),
-            done: None,
+            seen: 0,
+            complete: false,
+            info: EMPTY,
         }
     }
 
     /// Refuses a slot in which not even a header fits.
-    pub(crate) fn check_slot(slot_len: u32) -> Result<(), Refused> {
-        if slot_len < u32::from(HEADER_LEN) {
-            return Err(ImageError::TooLarge {
-                needed: u64::from(HEADER_LEN),
-                slot_len,
-            });
+    pub(crate) fn check_slot(slot_len: u32) -> Option<Fault> {
+        (slot_len < u32::from(HEADER_LEN)).then_some(Fault::TooLarge)
+    }
+
+    /// Takes over a fault that another pass over the same bytes has found.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn adopt<E>(&mut self, error: ImageError<E>) -> Result<Fault, E> {
+        Ok(match error {
+            ImageError::Malformed(which) => Fault::Malformed(which),
+            ImageError::Unsupported(what) => Fault::Unsupported(what),
+            ImageError::TooLarge { needed, .. } => {
+                self.needed = needed;
+                Fault::TooLarge
+            }
+            ImageError::Read(cause) => return Err(cause),
+        })
+    }
+
+    /// What a fault means to who verifies the image.
+    pub(crate) fn error<E>(&self, fault: Fault) -> VerifyError<E> {
+        match fault {
+            Fault::Malformed(which) => VerifyError::Malformed(which),
+            Fault::Unsupported(what) => VerifyError::Unsupported(what),
+            Fault::TooLarge => VerifyError::TooLarge {
+                needed: self.needed,
+                slot_len: self.slot_len,
+            },
+            Fault::NotDecryptable => VerifyError::NotDecryptable,
         }
-        Ok(())
+    }
+
+    /// What it means to who only inspects it; the parser itself decrypts nothing.
+    pub(crate) fn image_error<E>(&self, fault: Fault) -> ImageError<E> {
+        match fault {
+            Fault::Malformed(which) => ImageError::Malformed(which),
+            Fault::Unsupported(what) => ImageError::Unsupported(what),
+            Fault::TooLarge => ImageError::TooLarge {
+                needed: self.needed,
+                slot_len: self.slot_len,
+            },
+            Fault::NotDecryptable => ImageError::Unsupported(Unsupported::Encryption),
+        }
     }
 
     /// Length of the file as far as it is known: it is at least this long, and never beyond the
     /// slot.
     pub(crate) fn known_len(&self) -> u32 {
-        self.end.max(self.found.parts.end())
+        self.end.max(self.info.parts.end())
     }
 
     /// The same of the image without its parts.
@@ -136,21 +293,20 @@ impl Parser {
 
     /// Bytes the image hash covers, once the header was read.
     pub(crate) fn hashed_len(&self) -> Option<u32> {
-        self.found.header.map(|header| header.hashed_len())
+        (self.info.hashed_len > 0).then_some(self.info.hashed_len)
     }
 
     /// The complete description, once the last byte was taken.
     pub(crate) fn info(&self) -> Option<&ImageInfo> {
-        self.done.as_ref()
+        self.complete.then_some(&self.info)
     }
 
     pub(crate) fn next(&self) -> Next {
         if self.skip > 0 {
             return Next::Skip;
         }
-        let offset = self.pos.saturating_add(u32::from(self.filled));
         Next::Item {
-            offset,
+            offset: self.pos,
             len: self.item_len.saturating_sub(self.filled),
         }
     }
@@ -161,67 +317,54 @@ impl Parser {
         self.skip = 0;
     }
 
-    /// Takes the next bytes of the image and says how many belong to it; only behind its last byte
-    /// are there fewer than given.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<usize, Refused> {
+    /// Takes the next bytes of the image; those behind its last byte are not looked at.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let mut rest = bytes;
-        // Each turn takes bytes, or completes an item, or ends: at most two turns for each byte.
-        while self.done.is_none() {
-            if self.skip > 0 {
-                let Some(later) = self.pass(rest) else { break };
-                rest = later;
+        // Each turn takes bytes: at most one turn for each.
+        while !(self.complete || rest.is_empty()) {
+            let missing = self.item_len.saturating_sub(self.filled);
+            let skipping = self.skip > 0;
+            let wanted = if skipping {
+                self.skip
             } else {
-                rest = self.collect(rest);
-                if self.filled < self.item_len {
-                    break;
-                }
-                self.pos = self.pos.saturating_add(u32::from(self.item_len));
+                u32::from(missing)
+            };
+            let (now, later) = rest
+                .split_at_checked(wanted as usize)
+                .unwrap_or((rest, &[]));
+            rest = later;
+            let taken = u32::try_from(now.len()).unwrap_or(wanted);
+            self.pos = self.pos.saturating_add(taken);
+            if skipping {
+                self.skip = self.skip.saturating_sub(taken);
+                continue;
+            }
+            let room = self.item.get_mut(usize::from(self.filled)..);
+            keep(room.unwrap_or_default(), now);
+            self.filled = self
+                .filled
+                .saturating_add(u8::try_from(taken).unwrap_or(missing));
+            if self.filled >= self.item_len {
                 self.filled = 0;
                 self.item_complete()?;
             }
         }
-        Ok(bytes.len().saturating_sub(rest.len()))
-    }
-
-    /// Takes bytes that are skipped and returns those behind them, or nothing if there are none
-    /// to take.
-    fn pass<'b>(&mut self, bytes: &'b [u8]) -> Option<&'b [u8]> {
-        if bytes.is_empty() {
-            return None;
-        }
-        let wanted = usize::try_from(self.skip)
-            .unwrap_or(usize::MAX)
-            .min(bytes.len());
-        let (_, later) = bytes.split_at_checked(wanted)?;
-        let passed = u32::try_from(wanted).unwrap_or(self.skip);
-        self.skip = self.skip.saturating_sub(passed);
-        self.pos = self.pos.saturating_add(passed);
-        Some(later)
-    }
-
-    /// Copies bytes into the item and returns those behind it.
-    fn collect<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let missing = usize::from(self.item_len.saturating_sub(self.filled));
-        let (now, later) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
-        let room = self.item.iter_mut().skip(usize::from(self.filled));
-        for (to, from) in room.zip(now) {
-            *to = *from;
-            self.filled = self.filled.saturating_add(1);
-        }
-        later
+        Ok(())
     }
 
     #[inline(never)]
-    fn item_complete(&mut self) -> Result<(), Refused> {
+    fn item_complete(&mut self) -> Result<(), Fault> {
         match self.expect {
-            Expect::Header => self.header_complete(),
-            Expect::AreaInfo => self.area_info_complete(),
-            Expect::EntryHead => self.entry_head_complete(),
-            Expect::EntryData { kind } => {
-                self.entry_data_complete(kind)?;
-                self.next_entry()
+            Expect::Header => return self.header_complete(),
+            Expect::AreaInfo => self.area_info_complete()?,
+            Expect::EntryHead => {
+                if self.entry_head_complete()? {
+                    return Ok(());
+                }
             }
+            Expect::EntryData(rule) => self.entry_data_complete(rule)?,
         }
+        self.next_entry()
     }
 
     fn want(&mut self, expect: Expect, item_len: u8) {
@@ -229,9 +372,13 @@ impl Parser {
         self.item_len = item_len;
     }
 
-    fn header_complete(&mut self) -> Result<(), Refused> {
-        let header = ImageHeader::parse(&self.item_bytes(), self.slot_len)?;
-        self.found.header = Some(header);
+    fn header_complete(&mut self) -> Result<(), Fault> {
+        let header = ImageHeader::read(&self.item_bytes());
+        let header = header.ok_or(Fault::Malformed(Malformed::Magic))?;
+        self.info.header = header;
+        self.needed = header.needed();
+        header.check(self.slot_len)?;
+        self.info.hashed_len = header.hashed_len();
         self.skip = u32::from(header.header_len.saturating_sub(u16::from(HEADER_LEN)))
             .saturating_add(header.payload_len);
         self.end = header
@@ -244,48 +391,38 @@ impl Parser {
         Ok(())
     }
 
-    fn area_info_complete(&mut self) -> Result<(), Refused> {
+    fn area_info_complete(&mut self) -> Result<(), Fault> {
         let (magic, len) = self.item_u16s();
-        let expected = match self.area {
-            Area::Protected => tlv::PROTECTED_MAGIC,
-            Area::Unprotected => tlv::UNPROTECTED_MAGIC,
+        let protected = self.area == Area::Protected;
+        let expected = if protected {
+            tlv::PROTECTED_MAGIC
+        } else {
+            tlv::UNPROTECTED_MAGIC
         };
         if magic != expected {
-            return Err(ImageError::Malformed(Malformed::AreaMagic(magic)));
+            return Err(Fault::Malformed(Malformed::AreaMagic(magic)));
         }
+        let impossible = Fault::Malformed(Malformed::AreaLen(len));
         let data_len = len
             .checked_sub(u16::from(tlv::AREA_INFO_LEN))
-            .ok_or(ImageError::Malformed(Malformed::AreaLen(len)))?;
-        let area_end = u64::from(self.pos).saturating_add(u64::from(data_len));
-        match self.area {
-            Area::Protected => {
-                if self
-                    .found
-                    .header
-                    .is_none_or(|header| header.protected_len != len)
-                {
-                    return Err(ImageError::Malformed(Malformed::AreaLen(len)));
-                }
-            }
-            Area::Unprotected => {
-                if area_end > u64::from(self.slot_len) {
-                    let slot_len = self.slot_len;
-                    return Err(ImageError::TooLarge {
-                        needed: area_end,
-                        slot_len,
-                    });
-                }
-            }
-        }
+            .ok_or(impossible)?;
         self.area_end = self.pos.saturating_add(u32::from(data_len));
-        if self.area == Area::Unprotected {
+        if protected {
+            if self.info.header.protected_len != len {
+                return Err(impossible);
+            }
+        } else {
+            self.needed = u64::from(self.pos).saturating_add(u64::from(data_len));
+            if self.needed > u64::from(self.slot_len) {
+                return Err(Fault::TooLarge);
+            }
             self.end = self.area_end;
         }
-        self.next_entry()
+        Ok(())
     }
 
     /// Goes on behind an entry, or behind the head of an area.
-    fn next_entry(&mut self) -> Result<(), Refused> {
+    fn next_entry(&mut self) -> Result<(), Fault> {
         let left = self
             .area_end
             .saturating_sub(self.pos.saturating_add(self.skip));
@@ -295,111 +432,123 @@ impl Parser {
                     self.area = Area::Unprotected;
                     self.want(Expect::AreaInfo, tlv::AREA_INFO_LEN);
                 }
-                Area::Unprotected => self.done = Some(self.found.complete(self.area_end)?),
+                Area::Unprotected => return self.image_complete(),
             }
         } else if left < u32::from(tlv::ENTRY_HEAD_LEN) {
-            return Err(ImageError::Malformed(Malformed::TlvBounds));
+            return Err(Fault::Malformed(Malformed::TlvBounds));
         } else {
             self.want(Expect::EntryHead, tlv::ENTRY_HEAD_LEN);
         }
         Ok(())
     }
 
-    fn entry_head_complete(&mut self) -> Result<(), Refused> {
+    /// Whether the value of this entry is wanted; else it is passed over.
+    fn entry_head_complete(&mut self) -> Result<bool, Fault> {
         let (kind, len) = self.item_u16s();
         self.tlvs = self.tlvs.saturating_add(1);
         if self.tlvs > tlv::TLVS_MAX {
-            return Err(ImageError::Malformed(Malformed::TlvCount));
+            return Err(Fault::Malformed(Malformed::TlvCount));
         }
         if u32::from(len) > self.area_end.saturating_sub(self.pos) {
-            return Err(ImageError::Malformed(Malformed::TlvBounds));
+            return Err(Fault::Malformed(Malformed::TlvBounds));
         }
-        if let Some(item_len) = self.area.item_len(kind, len)? {
-            self.want(Expect::EntryData { kind }, item_len);
-            Ok(())
-        } else {
+        let Some(rule) = RULES.iter().find(|rule| rule.kind == kind) else {
+            self.area.skip_or_refuse(kind).map_err(Fault::Unsupported)?;
             self.skip = u32::from(len);
-            self.next_entry()
+            return Ok(false);
+        };
+        if self.area != rule.area {
+            return Err(Fault::Malformed(Malformed::TlvArea(kind)));
+        }
+        match u8::try_from(len) {
+            Ok(len) if (rule.least..=rule.most).contains(&len) => {
+                self.want(Expect::EntryData(rule), len);
+                Ok(true)
+            }
+            Ok(_) | Err(_) => Err(Fault::Malformed(Malformed::TlvLen { kind, len })),
         }
     }
 
-    #[inline(never)]
-    fn entry_data_complete(&mut self, kind: u16) -> Result<(), Refused> {
-        let duplicate = match kind {
-            tlv::SECURITY_COUNTER => {
-                let counter = u32::from_le_bytes(self.item_bytes());
-                self.found.security_counter.replace(counter).is_some()
-            }
-            tlv::REVOKE => {
-                let revoke = u16::from_le_bytes(self.item_bytes());
-                self.found.revoke.replace(revoke).is_some()
-            }
-            tlv::VENDOR_ID => self.found.vid.replace(Uuid(self.item_bytes())).is_some(),
-            tlv::CLASS_ID => self.found.cid.replace(Uuid(self.item_bytes())).is_some(),
+    fn entry_data_complete(&mut self, rule: &Rule) -> Result<(), Fault> {
+        let kind = rule.kind;
+        let value = self.item.get(..usize::from(self.item_len));
+        let value = value.unwrap_or_default();
+        let info = &mut self.info;
+        let mut number = [0; 4];
+        let target: &mut [u8] = match kind {
+            tlv::SECURITY_COUNTER | tlv::REVOKE => &mut number,
+            tlv::VENDOR_ID => &mut info.vid.insert(Uuid([0; 16])).0,
+            tlv::CLASS_ID => &mut info.cid.insert(Uuid([0; 16])).0,
             tlv::LABEL => {
-                let label = Label::from_bytes(self.item_slice())
-                    .ok_or(ImageError::Malformed(Malformed::Label))?;
-                self.found.label.replace(label).is_some()
+                let label = Label::from_bytes(value);
+                info.label = Some(label.ok_or(Fault::Malformed(Malformed::Label))?);
+                &mut []
             }
-            tlv::DEPENDENCY => self.dependency()?,
+            tlv::DEPENDENCY => {
+                add_dependency(&mut info.dependencies, value)?;
+                &mut []
+            }
             #[cfg(feature = "parts")]
             tlv::IMAGE_INDEX..=tlv::PART_LAST => {
-                let mut parts = self.found.parts;
-                let again = parts.take(kind, self.item_slice(), self.slot_len)?;
-                self.found.parts = parts;
-                again
+                let slot = (self.slot_len, &mut self.needed);
+                if info.parts.take(kind, value, slot)? {
+                    return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
+                }
+                &mut []
             }
             #[cfg(feature = "encryption")]
             tlv::ENCRYPTION_X25519 => {
                 let len = u16::from(self.item_len);
-                let key = EncryptedKey::new(self.item_slice())
-                    .ok_or(ImageError::Malformed(Malformed::TlvLen { kind, len }))?;
-                self.found.encryption.replace(key).is_some()
+                let key = EncryptedKey::new(value)
+                    .ok_or(Fault::Malformed(Malformed::TlvLen { kind, len }))?;
+                if info.encryption.replace(key).is_some() {
+                    return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
+                }
+                &mut []
             }
-            tlv::KEY_HASH => self.found.key_hash.replace(self.item_bytes()).is_some(),
-            tlv::SHA256 => self.found.image_hash.replace(self.item_bytes()).is_some(),
+            tlv::KEY_HASH => &mut info.key_hash,
+            tlv::SHA256 => &mut info.image_hash,
             _ => {
-                let offset = self.pos.saturating_sub(u32::from(self.item_len));
-                let signature = self.signature(kind)?;
-                self.found.signature.replace((signature, offset)).is_some()
+                info.signature_offset = self.pos.saturating_sub(u32::from(self.item_len));
+                info.signature = signature(kind, value)?;
+                &mut []
             }
         };
-        if duplicate {
-            return Err(ImageError::Malformed(Malformed::TlvDuplicate(kind)));
+        keep(target, value);
+        match kind {
+            tlv::SECURITY_COUNTER => info.security_counter = u32::from_le_bytes(number),
+            tlv::REVOKE => info.revoke = u16::from_le_bytes([number[0], number[1]]),
+            _ => {}
         }
+        if self.seen & rule.once != 0 {
+            return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
+        }
+        self.seen |= rule.once;
         Ok(())
     }
 
-    /// Keeps the dependency that was collected; whether there was one on the same image already.
-    fn dependency(&mut self) -> Result<bool, Refused> {
-        let parsed = Dependency::parse(self.item_bytes());
-        let new = parsed.ok_or(ImageError::Unsupported(Unsupported::Dependency))?;
-        match self.found.dependencies.add(new) {
-            Ok(()) => Ok(false),
-            Err(AddError::Duplicate) => Ok(true),
-            Err(AddError::TooMany) => Err(ImageError::Malformed(Malformed::DependencyCount)),
+    fn image_complete(&mut self) -> Result<(), Fault> {
+        let info = &mut self.info;
+        if self.seen & IMAGE_HASH == 0 {
+            return Err(Fault::Malformed(Malformed::HashMissing));
         }
-    }
-
-    /// The signature that was collected.
-    fn signature(&self, kind: u16) -> Result<Signature, Refused> {
-        #[cfg(feature = "p256")]
-        if kind == tlv::SIGNATURE_ECDSA {
-            let len = u16::from(self.item_len);
-            return ecdsa::P256Signature::new(self.item_slice())
-                .map(Signature::P256)
-                .ok_or(ImageError::Malformed(Malformed::TlvLen { kind, len }));
+        if self.seen & (KEY_HASH | SIGNATURE) != KEY_HASH | SIGNATURE {
+            return Err(Fault::Malformed(Malformed::Unsigned));
         }
-        if kind == tlv::SIGNATURE_ED25519 {
-            Ok(Signature::Ed25519(self.item_bytes()))
-        } else {
-            Err(ImageError::Unsupported(Unsupported::Signature(kind)))
+        let key_bits = match info.encryption {
+            None => 0,
+            Some(key) if key.is_256() => ImageFlags::ENCRYPTED_AES256,
+            Some(_) => ImageFlags::ENCRYPTED_AES128,
+        };
+        if info.header.flags.encryption() != key_bits {
+            return Err(Fault::Malformed(Malformed::EncryptedKey));
         }
-    }
-
-    fn item_slice(&self) -> &[u8] {
-        let len = usize::from(self.item_len);
-        self.item.get(..len).unwrap_or_default()
+        #[cfg(feature = "parts")]
+        info.parts
+            .complete(self.area_end, info.header.flags.is_encrypted())?;
+        info.len = self.area_end.max(info.parts.end());
+        self.complete = true;
+        Ok(())
     }
 
     /// The first bytes of the item; callers ask for no more than they made the parser collect.
@@ -413,45 +562,39 @@ impl Parser {
     }
 }
 
-impl Area {
-    /// How many bytes of this entry are kept: `None` for an entry that may be skipped.
-    fn item_len(self, kind: u16, len: u16) -> Result<Option<u8>, Refused> {
-        let (area, least, most) = match kind {
-            tlv::SECURITY_COUNTER => (Self::Protected, 4, 4),
-            tlv::VENDOR_ID | tlv::CLASS_ID => (Self::Protected, 16, 16),
-            tlv::LABEL => (Self::Protected, 1, 32),
-            tlv::DEPENDENCY => (Self::Protected, DEPENDENCY_LEN, DEPENDENCY_LEN),
-            tlv::REVOKE => (Self::Protected, 2, 2),
-            #[cfg(feature = "parts")]
-            tlv::IMAGE_INDEX => (Self::Protected, 1, 1),
-            #[cfg(feature = "parts")]
-            tlv::PART_FIRST..=tlv::PART_LAST => (Self::Protected, PART_LEN, PART_LEN),
-            tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
-            tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
-            tlv::ENCRYPTION_X25519 if cfg!(feature = "encryption") => {
-                (Self::Unprotected, KEY_TLV_LEN_SHORT, KEY_TLV_LEN_LONG)
-            }
-            tlv::SIGNATURE_ECDSA if cfg!(feature = "p256") => (
-                Self::Unprotected,
-                ecdsa::P256_SIGNATURE_LEN_MIN,
-                ecdsa::P256_SIGNATURE_LEN_MAX,
-            ),
-            _ => {
-                return self
-                    .skip_or_refuse(kind)
-                    .map(|()| None)
-                    .map_err(ImageError::Unsupported);
-            }
-        };
-        if self != area {
-            return Err(ImageError::Malformed(Malformed::TlvArea(kind)));
-        }
-        match u8::try_from(len) {
-            Ok(len) if (least..=most).contains(&len) => Ok(Some(len)),
-            Ok(_) | Err(_) => Err(ImageError::Malformed(Malformed::TlvLen { kind, len })),
-        }
+/// Copies as many bytes as fit.
+#[inline(never)]
+fn keep(target: &mut [u8], bytes: &[u8]) {
+    for (to, from) in target.iter_mut().zip(bytes) {
+        *to = *from;
     }
+}
 
+fn add_dependency(known: &mut Dependencies, value: &[u8]) -> Result<(), Fault> {
+    let parsed = value.first_chunk().and_then(Dependency::parse);
+    let new = parsed.ok_or(Fault::Unsupported(Unsupported::Dependency))?;
+    known.add(new).map_err(|error| {
+        Fault::Malformed(match error {
+            AddError::Duplicate => Malformed::TlvDuplicate(tlv::DEPENDENCY),
+            AddError::TooMany => Malformed::DependencyCount,
+        })
+    })
+}
+
+/// The signature in a TLV of this kind.
+fn signature(kind: u16, value: &[u8]) -> Result<Signature, Fault> {
+    let unsupported = Fault::Unsupported(Unsupported::Signature(kind));
+    #[cfg(feature = "p256")]
+    if kind == tlv::SIGNATURE_ECDSA {
+        return ecdsa::P256Signature::new(value)
+            .map(Signature::P256)
+            .ok_or(unsupported);
+    }
+    let bytes = value.first_chunk();
+    bytes.copied().map(Signature::Ed25519).ok_or(unsupported)
+}
+
+impl Area {
     /// What to do with an entry whose value means nothing here. A protected one that could be
     /// essential is refused. So is every one outside the signed part: nobody vouches for it, and
     /// whoever changes it must not get away with it.
@@ -471,51 +614,5 @@ impl Area {
             _ if tlv::is_vendor(kind) => Ok(()),
             _ => Err(Unsupported::ProtectedTlv(kind)),
         }
-    }
-}
-
-impl Found {
-    fn complete(&self, len: u32) -> Result<ImageInfo, Refused> {
-        let header = self.header.ok_or(ImageError::Malformed(Malformed::Magic))?;
-        let image_hash = self
-            .image_hash
-            .ok_or(ImageError::Malformed(Malformed::HashMissing))?;
-        let (Some(key_hash), Some((signature, signature_offset))) = (self.key_hash, self.signature)
-        else {
-            return Err(ImageError::Malformed(Malformed::Unsigned));
-        };
-        let key_bits = match self.encryption {
-            None => 0,
-            Some(key) if key.is_256() => ImageFlags::ENCRYPTED_AES256,
-            Some(_) => ImageFlags::ENCRYPTED_AES128,
-        };
-        if header.flags.encryption() != key_bits {
-            return Err(ImageError::Malformed(Malformed::EncryptedKey));
-        }
-        #[cfg(feature = "parts")]
-        let parts = {
-            let mut parts = self.parts;
-            parts.complete(len, header.flags.is_encrypted())?;
-            parts
-        };
-        #[cfg(not(feature = "parts"))]
-        let parts = self.parts;
-        Ok(ImageInfo {
-            header,
-            len: len.max(parts.end()),
-            hashed_len: header.hashed_len(),
-            security_counter: self.security_counter.unwrap_or(0),
-            vid: self.vid,
-            cid: self.cid,
-            label: self.label,
-            dependencies: self.dependencies,
-            encryption: self.encryption,
-            revoke: self.revoke.unwrap_or(0),
-            parts,
-            key_hash,
-            image_hash,
-            signature,
-            signature_offset,
-        })
     }
 }

@@ -8,14 +8,13 @@
 //! Without the feature `parts` there are none: both TLVs are refused as unsupported.
 
 #[cfg(feature = "parts")]
-use core::convert::Infallible;
-
-#[cfg(feature = "parts")]
 use crate::error::{ImageError, Malformed, Unsupported};
 #[cfg(feature = "parts")]
 use crate::header::HEADER_LEN;
 #[cfg(feature = "parts")]
 use crate::info::{ImageInfo, inspect};
+#[cfg(feature = "parts")]
+use crate::parser::Fault;
 #[cfg(feature = "parts")]
 use crate::source::ReadAt;
 #[cfg(feature = "parts")]
@@ -67,6 +66,13 @@ pub struct Parts {
 
 #[cfg(feature = "parts")]
 impl Parts {
+    /// No parts, and nothing said about the index.
+    pub(crate) const NONE: Self = Self {
+        index: None,
+        own_len: 0,
+        list: [None; PARTS_MAX as usize],
+    };
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Part> {
         self.list.iter().flatten()
@@ -87,48 +93,45 @@ impl Parts {
         self.iter().map(Part::end).max().unwrap_or(0)
     }
 
-    /// Keeps what one of the two TLVs says; whether there was one of its type already.
+    /// Keeps what one of the two TLVs says; whether there was one of its type already. A slot is its
+    /// length, and the place for the bytes that were needed if it is too short.
     pub(crate) fn take(
         &mut self,
         kind: u16,
         data: &[u8],
-        slot_len: u32,
-    ) -> Result<bool, ImageError<Infallible>> {
+        (slot_len, needed): (u32, &mut u64),
+    ) -> Result<bool, Fault> {
         if kind == tlv::IMAGE_INDEX {
             let index = data.first().copied().unwrap_or(0);
             if index > PARTS_MAX {
-                return Err(ImageError::Malformed(Malformed::ImageIndex(index)));
+                return Err(Fault::Malformed(Malformed::ImageIndex(index)));
             }
             return Ok(self.index.replace(index).is_some());
         }
-        let part = parse(kind, data).ok_or(ImageError::Malformed(Malformed::PartPlace))?;
-        let needed = u64::from(part.offset).saturating_add(u64::from(part.len));
-        if needed > u64::from(slot_len) {
-            return Err(ImageError::TooLarge { needed, slot_len });
+        let part = parse(kind, data).ok_or(Fault::Malformed(Malformed::PartPlace))?;
+        *needed = u64::from(part.offset).saturating_add(u64::from(part.len));
+        if *needed > u64::from(slot_len) {
+            return Err(Fault::TooLarge);
         }
         let place = usize::from(part.index.saturating_sub(1));
         let entry = self.list.get_mut(place);
-        let entry = entry.ok_or(ImageError::Malformed(Malformed::PartPlace))?;
+        let entry = entry.ok_or(Fault::Malformed(Malformed::PartPlace))?;
         Ok(entry.replace(part).is_some())
     }
 
     /// The image was read to its end: whether the parts lie behind it, one behind the other.
-    pub(crate) fn complete(
-        &mut self,
-        own_len: u32,
-        encrypted: bool,
-    ) -> Result<(), ImageError<Infallible>> {
+    pub(crate) fn complete(&mut self, own_len: u32, encrypted: bool) -> Result<(), Fault> {
         self.own_len = own_len;
         let mut free = own_len;
         for part in self.list.iter().flatten() {
             let aligned = part.offset.checked_rem(PART_ALIGN) == Some(0);
             if !aligned || part.offset < free || part.len < u32::from(HEADER_LEN) {
-                return Err(ImageError::Malformed(Malformed::PartPlace));
+                return Err(Fault::Malformed(Malformed::PartPlace));
             }
             free = part.end();
         }
         if encrypted && free != own_len {
-            return Err(ImageError::Unsupported(Unsupported::Encryption));
+            return Err(Fault::Unsupported(Unsupported::Encryption));
         }
         Ok(())
     }
@@ -141,6 +144,9 @@ impl Parts {
     reason = "the interface is that of the type with parts"
 )]
 impl Parts {
+    /// No parts.
+    pub(crate) const NONE: Self = Self {};
+
     /// All of them: none.
     pub fn iter(&self) -> impl Iterator<Item = &Part> {
         core::iter::empty()

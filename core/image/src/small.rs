@@ -8,10 +8,8 @@
 //! Numbers are eight words of 32 bits, least significant first. Field elements are kept below
 //! 2^256, not below the modulus p; 2^256 is 38 modulo p. All loops have a fixed number of turns.
 
-mod sha512;
-
+use crate::hash::fips180::sha512;
 use crate::key::{SignatureRejected, SignatureVerifier};
-use sha512::sha512;
 
 /// The modulus of the field, 2^255 - 19.
 const P: Words = Words([
@@ -63,7 +61,6 @@ const ROOT_OF_MINUS_ONE: Words = Words([
 struct Words([u32; 8]);
 
 const ZERO: Words = Words([0; 8]);
-const ONE: Words = Words([1, 0, 0, 0, 0, 0, 0, 0]);
 
 /// The lower half; a cast would say the same, but not that the rest is meant to be lost.
 const fn low(value: u64) -> u32 {
@@ -115,12 +112,12 @@ impl Words {
         keep != 0
     }
 
-    /// The field element as its only representative below p.
-    fn canonical(mut self) -> Self {
+    /// Makes a field element its only representative below p.
+    #[inline(never)]
+    fn make_canonical(&mut self) {
         // Below 2^256, which is 2p + 38.
         self.reduce(&P);
         self.reduce(&P);
-        self
     }
 
     /// Adds `carry` times 2^256 to a field element.
@@ -150,14 +147,6 @@ impl Words {
         }
         result.fold(carry);
         result
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        self.sum(other, 1)
-    }
-
-    fn minus(&self, other: &Self) -> Self {
-        self.sum(other, -1)
     }
 
     /// Multiplies two field elements.
@@ -192,136 +181,271 @@ impl Words {
         result.fold(carry);
         result
     }
+}
+
+/// A place of the calculator.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Place {
+    // A point in extended coordinates: x = X/Z, y = Y/Z, XY = ZT.
+    X,
+    Y,
+    Z,
+    T,
+    // The point that is added to it.
+    OtherX,
+    OtherY,
+    OtherZ,
+    OtherT,
+    // What is worked out on the way.
+    A,
+    B,
+    C,
+    E,
+    F,
+    // Constants.
+    D,
+    One,
+    Root,
+}
+use Place::{A, B, C, E, F, One, OtherT, OtherX, OtherY, OtherZ, Root, T, X, Y, Z};
+
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Operation {
+    Plus,
+    Minus,
+    Times,
+}
+use Operation::{Minus, Plus, Times};
+
+/// Puts the result of an operation on two places into the first one.
+type Step = (Place, Place, Operation, Place);
+
+/// Adds any two points, equal ones included (Hisil, Wong, Carter, Dawson 2008, section 3.1; C and B
+/// become their G and H).
+const ADD: &[Step] = &[
+    (A, Y, Minus, X),
+    (B, OtherY, Minus, OtherX),
+    (A, A, Times, B),
+    (B, Y, Plus, X),
+    (C, OtherY, Plus, OtherX),
+    (B, B, Times, C),
+    (C, T, Times, OtherT),
+    (C, C, Times, Place::D),
+    (C, C, Plus, C),
+    (Z, Z, Times, OtherZ),
+    (Z, Z, Plus, Z),
+    (E, B, Minus, A),
+    (F, Z, Minus, C),
+    (C, Z, Plus, C),
+    (B, B, Plus, A),
+    (X, E, Times, F),
+    (Y, C, Times, B),
+    (Z, F, Times, C),
+    (T, E, Times, B),
+];
+
+/// Begins to work out x from y: x^2 = u/v, and the candidate is u v^3 (u v^7)^((p - 5)/8) (RFC 8032,
+/// section 5.1.3). A becomes u, B v, E u v^3, F u v^7.
+const BEGIN_ROOT: &[Step] = &[
+    (A, Y, Times, Y),
+    (B, A, Times, Place::D),
+    (A, A, Minus, One),
+    (B, B, Plus, One),
+    (C, B, Times, B),
+    (C, C, Times, B),
+    (E, A, Times, C),
+    (F, E, Times, C),
+    (F, F, Times, B),
+];
+
+/// With the power in F: X becomes the candidate, which is right if F becomes zero; B another one,
+/// which is right if C becomes zero.
+const END_ROOT: &[Step] = &[
+    (X, E, Times, F),
+    (F, X, Times, X),
+    (F, F, Times, B),
+    (C, F, Plus, A),
+    (F, F, Minus, A),
+    (B, X, Times, Root),
+];
+
+/// X and Y become x and y if Z has become 1/Z.
+const AFFINE: &[Step] = &[(Y, Y, Times, Z), (X, X, Times, Z)];
+
+/// X, Y, Z, T.
+type Point = [Words; 4];
+
+/// Field elements, and what is done with them. A step in a list is 4 bytes, a call with three
+/// references is 14.
+struct Calculator([Words; 16]);
+
+impl Calculator {
+    fn new() -> Self {
+        let mut places = [ZERO; 16];
+        let [.., d, one, root] = &mut places;
+        (*d, *root) = (D, ROOT_OF_MINUS_ONE);
+        one.0[0] = 1;
+        Self(places)
+    }
+
+    fn get(&self, place: Place) -> &Words {
+        self.0.get(place as usize).unwrap_or(&ZERO)
+    }
+
+    #[inline(never)]
+    fn set(&mut self, place: Place, value: &Words) {
+        if let Some(to) = self.0.get_mut(place as usize) {
+            *to = *value;
+        }
+    }
+
+    /// Whether the field element is zero, and whether its only representative is odd.
+    #[inline(never)]
+    fn is_zero_or_odd(&mut self, place: Place) -> (bool, bool) {
+        let mut value = *self.get(place);
+        value.make_canonical();
+        (value == ZERO, value.bit(0))
+    }
+
+    #[inline(never)]
+    fn run(&mut self, steps: &[Step]) {
+        for &(to, left, operation, right) in steps {
+            let (left, right) = (self.get(left), self.get(right));
+            let result = match operation {
+                Plus => left.sum(right, 1),
+                Minus => left.sum(right, -1),
+                Times => left.times(right),
+            };
+            self.set(to, &result);
+        }
+    }
 
     /// Raises a field element to the power of 2^`bits` - 1 - `without`.
-    fn power(&self, bits: u32, without: u32) -> Self {
-        let mut result = ONE;
+    #[inline(never)]
+    fn raise(&mut self, place: Place, bits: u32, without: u32) {
+        let base = *self.get(place);
+        let mut result = *self.get(One);
         for bit in (0..bits).rev() {
             result = result.times(&result);
             if without.checked_shr(bit).unwrap_or(0) & 1 == 0 {
-                result = result.times(self);
+                result = result.times(&base);
             }
         }
-        result
+        self.set(place, &result);
     }
 
-    /// Whether two field elements are the same one.
-    fn is(&self, other: &Self) -> bool {
-        self.minus(other).canonical() == ZERO
+    #[inline(never)]
+    fn point(&self) -> Point {
+        self.0.first_chunk().copied().unwrap_or([ZERO; 4])
     }
-}
 
-/// A point in extended coordinates: x = X/Z, y = Y/Z, XY = ZT.
-#[derive(Clone, Copy)]
-struct Point {
-    x: Words,
-    y: Words,
-    z: Words,
-    t: Words,
-}
+    /// Puts the neutral point there.
+    #[inline(never)]
+    fn reset(&mut self) {
+        self.set_point(&[ZERO; 4]);
+        self.run(&[(Y, X, Plus, One), (Z, X, Plus, One)]);
+    }
 
-const NEUTRAL: Point = Point {
-    x: ZERO,
-    y: ONE,
-    z: ONE,
-    t: ZERO,
-};
+    fn set_point(&mut self, point: &Point) {
+        if let Some(place) = self.0.first_chunk_mut() {
+            *place = *point;
+        }
+    }
 
-impl Point {
+    /// Adds a point to the one that stands there.
+    #[inline(never)]
+    fn add(&mut self, point: &Point) {
+        let (points, _) = self.0.as_chunks_mut();
+        if let [_, other, ..] = points {
+            *other = *point;
+        }
+        self.run(ADD);
+    }
+
+    #[inline(never)]
+    fn double(&mut self) {
+        self.add(&self.point());
+    }
+
     /// The point with this encoding: y, and in the highest bit whether x is odd. `None` if y is not
     /// below p, or if there is no such point. (x = 0 is taken as even and as odd; such a point is of
     /// small order, so nobody accepts it.)
-    #[expect(clippy::many_single_char_names, reason = "the names of RFC 8032")]
-    fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+    #[inline(never)]
+    fn decode(&mut self, bytes: &[u8; 32]) -> Option<Point> {
         let mut y = Words::from_bytes(bytes);
         let odd = y.bit(255);
         if let Some(highest) = y.0.last_mut() {
             *highest &= 0x7fff_ffff;
         }
-        if y.canonical() != y {
+        self.reset();
+        self.set(Y, &y);
+        if y.reduce(&P) {
             return None;
         }
-        // x^2 = u/v; the candidate is u v^3 (u v^7)^((p - 5)/8) (RFC 8032, section 5.1.3).
-        let square = y.times(&y);
-        let u = square.minus(&ONE);
-        let v = square.times(&D).plus(&ONE);
-        let v3 = v.times(&v).times(&v);
-        let uv3 = u.times(&v3);
-        let base = uv3.times(&v3).times(&v);
-        let mut x = uv3.times(&base.power(252, 2));
-        let found = x.times(&x).times(&v);
-        if !found.is(&u) {
-            if !found.plus(&u).is(&ZERO) {
+        self.run(BEGIN_ROOT);
+        self.raise(F, 252, 2);
+        self.run(END_ROOT);
+        if !self.is_zero_or_odd(F).0 {
+            if !self.is_zero_or_odd(C).0 {
                 return None;
             }
-            x = x.times(&ROOT_OF_MINUS_ONE);
+            // T is still zero.
+            self.run(&[(X, B, Plus, T)]);
         }
-        if x.canonical().bit(0) != odd {
-            x = ZERO.minus(&x);
+        if self.is_zero_or_odd(X).1 != odd {
+            self.run(&[(X, T, Minus, X)]);
         }
-        let t = x.times(&y);
-        Some(Self { x, y, z: ONE, t })
+        self.run(&[(T, X, Times, Y)]);
+        Some(self.point())
     }
 
-    fn to_bytes(self) -> [u8; 32] {
-        let inverse = self.z.power(255, 20);
-        let mut words = self.y.times(&inverse).canonical();
-        let odd = self.x.times(&inverse).canonical().bit(0);
+    /// The encoding of the point that stands there. Its Z and T are lost.
+    fn encode(&mut self) -> [u8; 32] {
+        self.raise(Z, 255, 20);
+        self.run(AFFINE);
+        let odd = self.is_zero_or_odd(X).1;
+        let mut words = *self.get(Y);
+        words.make_canonical();
         if let Some(highest) = words.0.last_mut() {
             *highest |= u32::from(odd) << 31;
         }
         words.to_bytes()
     }
 
-    /// Adds any two points, equal ones included (Hisil, Wong, Carter, Dawson 2008, section 3.1).
-    #[expect(clippy::many_single_char_names, reason = "the names of the paper")]
     #[inline(never)]
-    fn plus(&self, other: &Self) -> Self {
-        let a = self.y.minus(&self.x).times(&other.y.minus(&other.x));
-        let b = self.y.plus(&self.x).times(&other.y.plus(&other.x));
-        let c = self.t.times(&other.t).times(&D);
-        let c = c.plus(&c);
-        let d = self.z.times(&other.z);
-        let d = d.plus(&d);
-        let (e, f, g, h) = (b.minus(&a), d.minus(&c), d.plus(&c), b.plus(&a));
-        Self {
-            x: e.times(&f),
-            y: g.times(&h),
-            z: f.times(&g),
-            t: e.times(&h),
-        }
-    }
-
-    fn is_of_small_order(&self) -> bool {
-        let mut point = *self;
+    fn is_of_small_order(&mut self, point: &Point) -> bool {
+        self.set_point(point);
         for _ in 0..3 {
-            point = point.plus(&point);
+            self.double();
         }
         // Of the points whose order is a power of two, eight times each is the neutral one; no
         // other multiple of eight has x = 0.
-        point.x.is(&ZERO)
+        self.is_zero_or_odd(X).0
     }
-}
 
-/// `s` times the base point plus `k` times `point`.
-fn combine(s: &Words, k: &Words, point: &Point) -> Option<Point> {
-    // The base point has y = 4/5 and an even x.
-    let mut encoded = [0x66; 32];
-    encoded[0] = 0x58;
-    let base = Point::from_bytes(&encoded)?;
-    let both = base.plus(point);
-    let mut result = NEUTRAL;
-    for bit in (0..256).rev() {
-        result = result.plus(&result);
-        let chosen = match (s.bit(bit), k.bit(bit)) {
-            (false, false) => continue,
-            (true, false) => &base,
-            (false, true) => point,
-            (true, true) => &both,
-        };
-        result = result.plus(chosen);
+    /// `s` times the base point plus `k` times `point`.
+    fn combine(&mut self, s: &Words, k: &Words, point: &Point) -> Option<()> {
+        // The base point has y = 4/5 and an even x.
+        let mut encoded = [0x66; 32];
+        encoded[0] = 0x58;
+        let base = self.decode(&encoded)?;
+        self.add(point);
+        let both = self.point();
+        self.reset();
+        for bit in (0..256).rev() {
+            self.double();
+            let chosen = match (s.bit(bit), k.bit(bit)) {
+                (false, false) => continue,
+                (true, false) => &base,
+                (false, true) => point,
+                (true, true) => &both,
+            };
+            self.add(chosen);
+        }
+        Some(())
     }
-    Some(result)
 }
 
 /// A number of 512 bits modulo the order, taken in bit by bit.
@@ -366,11 +490,14 @@ fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Option<()>
     // With the other sign of x this is the negative of the key.
     let mut negative = *public;
     *negative.last_mut()? ^= 0x80;
-    let point = Point::from_bytes(&negative)?;
+    let mut calculator = Calculator::new();
+    let point = calculator.decode(&negative)?;
     let k = modulo_order(&sha512([r, public, message]));
-    let expected = combine(&s, &k, &point)?;
-    let good =
-        !point.is_of_small_order() && !expected.is_of_small_order() && expected.to_bytes() == *r;
+    calculator.combine(&s, &k, &point)?;
+    let expected = calculator.point();
+    let good = calculator.encode() == *r
+        && !calculator.is_of_small_order(&expected)
+        && !calculator.is_of_small_order(&point);
     good.then_some(())
 }
 

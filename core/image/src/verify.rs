@@ -3,9 +3,6 @@
 #[cfg_attr(not(feature = "parts"), path = "verify/without_parts.rs")]
 mod parts;
 
-use core::convert::Infallible;
-
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
@@ -15,7 +12,8 @@ use crate::ecdsa::p256_key_hash;
 use crate::encryption::PayloadCipher;
 use crate::encryption::{Decryption, DecryptionKey, Form};
 use crate::error::Unsupported;
-use crate::error::{ImageError, VerifyError};
+use crate::error::VerifyError;
+use crate::hash::Sha256;
 #[cfg(feature = "encryption")]
 use crate::header::ImageHeader;
 use crate::info::ImageInfo;
@@ -24,10 +22,10 @@ use crate::info::inspect;
 #[cfg(feature = "ed25519")]
 use crate::key::StandardVerifier;
 use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash};
-use crate::parser::Parser;
+use crate::parser::{Fault, Parser};
 use crate::source::ReadAt;
 use crate::tlv;
-use parts::{PartKeys, PartsCheck};
+use parts::{PartKeys, PartsCheck, signers};
 
 /// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
 /// 256 and more, a multiple of the flash's read unit, is sensible.
@@ -61,31 +59,6 @@ pub struct Expectation<'k> {
     pub form: Form,
     /// The key for encrypted images. Without it they are refused as unsupported.
     pub decryption_key: Option<&'k DecryptionKey>,
-}
-
-/// Why the bytes so far are not an acceptable image.
-#[derive(Debug, Clone, Copy)]
-enum Refusal {
-    Image(ImageError<Infallible>),
-    /// The part that is read, or the gap in front of it.
-    #[cfg(feature = "parts")]
-    Part(VerifyError<Infallible>),
-    #[cfg_attr(
-        not(feature = "encryption"),
-        expect(dead_code, reason = "only an encrypted image ends in it")
-    )]
-    NotDecryptable,
-}
-
-impl Refusal {
-    fn error<E>(self) -> VerifyError<E> {
-        match self {
-            Self::Image(error) => error.widen().into(),
-            #[cfg(feature = "parts")]
-            Self::Part(error) => error.widen(),
-            Self::NotDecryptable => VerifyError::NotDecryptable,
-        }
-    }
 }
 
 /// How far a [`Verification`] is.
@@ -130,6 +103,45 @@ impl Verified {
     /// Which of the expected keys signed it.
     pub const fn key_index(&self) -> usize {
         self.key_index
+    }
+
+    /// Places of the keys that signed the image and its parts, in the order of the images, as in
+    /// [`Verified::key_index`].
+    pub fn signers(&self) -> impl Iterator<Item = usize> {
+        signers(self.key_index, self.part_keys)
+    }
+}
+
+/// The same where it was found, for devices: moving a large value costs them more code than what is
+/// done with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepted<'v> {
+    info: &'v ImageInfo,
+    digest: [u8; 32],
+    key_index: usize,
+    part_keys: PartKeys,
+}
+
+impl<'v> Accepted<'v> {
+    /// What the image says, parsed from the bytes that were hashed.
+    pub const fn info(&self) -> &'v ImageInfo {
+        self.info
+    }
+
+    /// SHA-256 of the complete file.
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Which of the expected keys signed it.
+    pub const fn key_index(&self) -> usize {
+        self.key_index
+    }
+
+    /// Places of the keys that signed the image and its parts, in the order of the images, as in
+    /// [`Accepted::key_index`].
+    pub fn signers(&self) -> impl Iterator<Item = usize> {
+        signers(self.key_index, self.part_keys)
     }
 }
 
@@ -188,7 +200,7 @@ pub struct Verification<'k, V> {
     done: u32,
     /// What an encrypted image needs besides.
     decryption: Option<Decryption>,
-    refusal: Option<Refusal>,
+    refusal: Option<Fault>,
     parts: PartsCheck,
 }
 
@@ -213,7 +225,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             image_hash: None,
             done: 0,
             decryption: None,
-            refusal: Parser::check_slot(slot_len).err().map(Refusal::Image),
+            refusal: Parser::check_slot(slot_len),
             parts: PartsCheck::new(),
         }
     }
@@ -230,13 +242,35 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         source: &mut S,
         buf: &mut [u8],
     ) -> Result<Progress, VerifyError<S::Error>> {
+        if let Some(accepted) = self.advance(source, buf)? {
+            return Ok(Progress::Done(Verified {
+                info: *accepted.info,
+                digest: accepted.digest,
+                key_index: accepted.key_index,
+                part_keys: accepted.part_keys,
+            }));
+        }
+        Ok(Progress::More {
+            done: self.done,
+            total: self.len_to_read()?,
+        })
+    }
+
+    /// The same; nothing while there is more to do.
+    ///
+    /// # Errors
+    /// As [`Verification::step`].
+    pub fn advance<S: ReadAt>(
+        &mut self,
+        source: &mut S,
+        buf: &mut [u8],
+    ) -> Result<Option<Accepted<'_>>, VerifyError<S::Error>> {
         let total = self.len_to_read()?;
         if self.judge_part() {
-            let done = self.done;
-            return Ok(Progress::More { done, total });
+            return Ok(None);
         }
         if self.done >= total {
-            return self.conclude().map(Progress::Done);
+            return self.conclude().map(Some);
         }
         let mut own = [0; BLOCK_LEN_MIN];
         let buf = if buf.len() < BLOCK_LEN_MIN {
@@ -257,15 +291,12 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         let at = self.done;
         self.absorb(block);
         self.absorb_part(at, block);
-        Ok(Progress::More {
-            done: self.done,
-            total: self.len_to_read()?,
-        })
+        Ok(None)
     }
 
     /// Where reading ends, as far as it is known; or why it makes no sense to read on.
     fn len_to_read<E>(&self) -> Result<u32, VerifyError<E>> {
-        let refusal = self.refusal.or(self.parts.refusal());
+        let refused = self.refusal.is_some() || self.parts.is_refused();
         if let Some(announced) = self.expect.len {
             if announced > self.slot_len {
                 let needed = u64::from(announced);
@@ -274,15 +305,16 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
                     slot_len: self.slot_len,
                 });
             }
-            if refusal.is_none() || self.expect.digest.is_some() {
+            if !refused || self.expect.digest.is_some() {
                 return Ok(announced);
             }
         }
-        match (refusal, self.parts.first()) {
-            (Some(refusal), _) => Err(refusal.error()),
-            (None, Some(first)) => Ok(first.len),
-            (None, None) => Ok(self.parser.known_len()),
+        if let Some(refusal) = self.refusal {
+            return Err(self.parser.error(refusal));
         }
+        self.parts.verdict()?;
+        let first = self.parts.first().map(|first| first.len);
+        Ok(first.unwrap_or_else(|| self.parser.known_len()))
     }
 
     /// Up to the next multiple of the buffer's length, so that blocks stay aligned in flash.
@@ -310,34 +342,27 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Ok(());
         }
         let Some(key) = self.expect.decryption_key else {
-            let encrypted = ImageError::Unsupported(Unsupported::Encryption);
-            self.refusal = Some(Refusal::Image(encrypted));
+            self.refusal = Some(Fault::Unsupported(Unsupported::Encryption));
             return Ok(());
         };
         self.refusal = match inspect(source, self.slot_len) {
-            Err(ImageError::Read(cause)) => return Err(cause),
-            Err(ImageError::Malformed(which)) => Some(ImageError::Malformed(which)),
-            Err(ImageError::Unsupported(what)) => Some(ImageError::Unsupported(what)),
-            Err(ImageError::TooLarge { needed, slot_len }) => {
-                Some(ImageError::TooLarge { needed, slot_len })
-            }
+            Err(error) => Some(self.parser.adopt(error)?),
             Ok(info) => {
                 let cipher = PayloadCipher::new(&info, Some(key));
                 let form = self.expect.form;
                 self.decryption = cipher.ok().map(|cipher| Decryption::new(cipher, form));
                 None
             }
-        }
-        .map(Refusal::Image);
+        };
         if self.refusal.is_none() && self.decryption.is_none() {
-            self.refusal = Some(Refusal::NotDecryptable);
+            self.refusal = Some(Fault::NotDecryptable);
         }
         Ok(())
     }
 
     fn absorb(&mut self, block: &mut [u8]) {
         if self.refusal.is_none() {
-            self.refusal = self.parser.feed(block).err().map(Refusal::Image);
+            self.refusal = self.parser.feed(block).err();
         }
         let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
         let boundary = self
@@ -361,7 +386,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         match boundary.map(|at| block.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))) {
             Some(Some((hashed, behind))) if self.image_hash.is_none() => {
                 self.hasher.update(hashed);
-                self.image_hash = Some(self.hasher.clone().finalize().into());
+                self.image_hash = Some(self.hasher.hash());
                 self.hasher.update(behind);
             }
             Some(_) | None => self.hasher.update(block),
@@ -369,8 +394,8 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         self.done = self.done.saturating_add(len);
     }
 
-    fn conclude<E>(&self) -> Result<Verified, VerifyError<E>> {
-        let digest: [u8; 32] = self.hasher.clone().finalize().into();
+    fn conclude<E>(&self) -> Result<Accepted<'_>, VerifyError<E>> {
+        let digest: [u8; 32] = self.hasher.hash();
         if self
             .expect
             .digest
@@ -379,12 +404,12 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(VerifyError::DigestMismatch);
         }
         if let Some(refusal) = self.refusal {
-            return Err(refusal.error());
+            return Err(self.parser.error(refusal));
         }
         let announced = self.expect.len.unwrap_or(self.done);
         let first = self.parts.first();
         let info = match first.or(self.parser.info()) {
-            Some(info) if info.len == announced => *info,
+            Some(info) if info.len == announced => info,
             Some(_) | None => {
                 let image = first.map_or(self.parser.known_len(), |first| first.len);
                 return Err(VerifyError::LengthMismatch { image, announced });
@@ -399,10 +424,10 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         if info.header.flags.is_encrypted() && self.decryption.is_none() {
             return Err(VerifyError::Unsupported(Unsupported::Encryption));
         }
-        let key_index = self.authenticate(&info)?;
-        self.conclude_parts(&info)?;
-        self.check_fit(&info)?;
-        Ok(Verified {
+        let key_index = self.authenticate(info)?;
+        self.conclude_parts(info)?;
+        self.check_fit(info)?;
+        Ok(Accepted {
             info,
             digest,
             key_index,
@@ -475,7 +500,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
 
     /// Whether a genuine image belongs into this slot of this board.
     fn check_fit<E>(&self, info: &ImageInfo) -> Result<(), VerifyError<E>> {
-        if self.expect.board.is_some() && self.expect.board != info.board() {
+        if let Some(board) = &self.expect.board
+            && (info.vid.as_ref() != Some(&board.vid) || info.cid.as_ref() != Some(&board.cid))
+        {
             return Err(VerifyError::WrongBoard);
         }
         if let (Some(slot), Some(image)) = (self.expect.slot_address, info.rom_address())
@@ -501,7 +528,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         if needed.image != self.expect.index {
             return self.check_other(needed);
         }
-        if info.header.version >= needed.version {
+        if info.header.version.number() >= needed.version.number() {
             Ok(())
         } else {
             Err(VerifyError::DependencyUnmet(*needed))
@@ -513,12 +540,14 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     fn check_other<E>(&self, needed: &Dependency) -> Result<(), VerifyError<E>> {
         let nobody_knows = self.expect.present.is_empty() && self.parts.first().is_none();
         let met = if let Some(version) = self.parts.version(needed.image) {
-            version >= needed.version
+            version.number() >= needed.version.number()
         } else if nobody_knows {
             return Err(VerifyError::Unsupported(Unsupported::Dependency));
         } else {
             let mut others = self.expect.present.iter();
-            others.any(|other| other.image == needed.image && other.version >= needed.version)
+            others.any(|other| {
+                other.image == needed.image && other.version.number() >= needed.version.number()
+            })
         };
         if met {
             Ok(())

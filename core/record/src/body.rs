@@ -12,9 +12,14 @@ pub trait Body: Copy + Default + PartialEq {
     /// body's. `None` if it does not fit. Every byte must be written.
     fn put(&self, entry: &mut [u8]) -> Option<()>;
 
-    /// The body of `entry`, laid out as for [`put`](Self::put); `None` if a field has no known
-    /// value.
-    fn get(entry: &[u8]) -> Option<Self>;
+    /// Becomes the body of `entry`, laid out as for [`put`](Self::put); `None` if a field has no known
+    /// value, and then it is of no use afterwards. In place, because a state that is returned is
+    /// moved field by field.
+    fn take(&mut self, entry: &[u8]) -> Option<()>;
+
+    /// Whether [`take`](Self::take) accepts what [`put`](Self::put) writes. What it does not accept is
+    /// never written: it would be read as no entry.
+    fn is_storable(&self) -> bool;
 
     /// A mark stands behind the entry: this step is done. For an engine without steps, nothing.
     fn mark(&mut self, step: u16);

@@ -6,7 +6,7 @@
 //! zero bits, which detects any program that was cut short, and a CRC-32.
 
 use crate::geometry::{ENTRY_FIXED_LEN, MARK_LEN};
-use crate::{Backup, Body, Cause, ChunkSet, Image, Outcome, Phase, State};
+use crate::{Backup, Body, Cause, Image, Outcome, Phase, State};
 use otaru_flash::{Slot, crc32};
 
 const ENTRY_TAG: u32 = 0x4F54_0001;
@@ -17,12 +17,11 @@ const FLAG_REPORTED: u8 = 1;
 const FLAG_HEAL: u8 = 2;
 const FLAG_FACTORY: u8 = 4;
 
-/// A state entry with its place in the history.
+/// The place of an entry in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<S> {
+pub(crate) struct Stamp {
     pub(crate) epoch: u32,
     pub(crate) sequence: u32,
-    pub(crate) state: S,
 }
 
 /// A mark for `step`, to be padded to the write unit.
@@ -100,13 +99,13 @@ fn get_image(fields: &Fields, at: usize) -> Image {
 /// Tag, its complement, epoch and sequence number.
 const HEAD_LEN: usize = 16;
 
-impl<S: Body> Entry<S> {
-    /// Writes the entry, `len` bytes, into `buf`.
+impl Stamp {
+    /// Writes an entry with this state, `len` bytes, into `buf`.
     #[inline(never)]
-    pub(crate) fn encode(&self, len: usize, buf: &mut [u8]) -> Option<usize> {
+    pub(crate) fn encode<S: Body>(self, state: &S, len: usize, buf: &mut [u8]) -> Option<usize> {
         let entry = buf.get_mut(..len)?;
         let (body, trailer) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
-        self.state.put(body)?;
+        state.put(body)?;
         let head = body.first_chunk_mut::<HEAD_LEN>()?;
         let [t0, t1, t2, t3] = S::TAG.to_le_bytes();
         let [n0, n1, n2, n3] = (!S::TAG).to_le_bytes();
@@ -122,9 +121,10 @@ impl<S: Body> Entry<S> {
         Some(len)
     }
 
-    /// The entry of `len` bytes in `cell`, if it is whole and every field has a known value.
+    /// Reads the entry of `len` bytes in `cell` into `state`, if it is whole and every field has a
+    /// known value; else `state` is of no use afterwards.
     #[inline(never)]
-    pub(crate) fn decode(len: usize, cell: &[u8]) -> Option<Self> {
+    pub(crate) fn decode<S: Body>(len: usize, cell: &[u8], state: &mut S) -> Option<Self> {
         let entry = cell.get(..len)?;
         let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<TRAILER_LEN>()?;
         let [_, _, _, _, _, _, _, _, e0, e1, e2, e3, s0, s1, s2, s3] =
@@ -137,10 +137,10 @@ impl<S: Body> Entry<S> {
         if !whole {
             return None;
         }
+        state.take(body)?;
         Some(Self {
             epoch: u32::from_le_bytes([e0, e1, e2, e3]),
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
-            state: S::get(body)?,
         })
     }
 }
@@ -157,9 +157,14 @@ impl Body for State {
         Some(())
     }
 
-    fn get(body: &[u8]) -> Option<Self> {
+    fn take(&mut self, body: &[u8]) -> Option<()> {
         let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
-        Self::from_fields(fields, bitmap)
+        self.take_fields(fields, bitmap)
+    }
+
+    /// Neither a download nor a backup ever stands in the execution slot.
+    fn is_storable(&self) -> bool {
+        self.slot != Some(Slot::Execution) && self.backup != Backup::Copy(Slot::Execution)
     }
 
     fn mark(&mut self, step: u16) {
@@ -205,50 +210,46 @@ impl State {
         put(fields, 184, outcome.to);
     }
 
-    fn from_fields(fields: &Fields, bitmap: &[u8]) -> Option<Self> {
+    fn take_fields(&mut self, fields: &Fields, bitmap: &[u8]) -> Option<()> {
         let slot_code = get_u8(fields, 17);
-        let slot = storage(slot_code);
-        if slot.is_none() && slot_code != NO_SLOT {
+        self.slot = storage(slot_code);
+        if self.slot.is_none() && slot_code != NO_SLOT {
             return None;
         }
-        let backup = match get_u8(fields, 18) {
+        self.backup = match get_u8(fields, 18) {
             NO_SLOT => Backup::None,
             PERMUTED => Backup::Permuted,
             code => Backup::Copy(storage(code)?),
         };
         let flags = get_u8(fields, 21);
-        Some(Self {
-            phase: Phase::from_code(get_u8(fields, 16))?,
-            step: get_u16(fields, 22),
-            installed: get_u16(fields, 24),
-            current: get_image(fields, 48),
-            other: get_image(fields, 84),
-            slot,
-            backup,
-            backup_image: get_image(fields, 120),
-            permuted_len: get_u32(fields, 36),
-            differing: ChunkSet::from_bytes(bitmap)?,
-            heal: flags & FLAG_HEAL != 0,
-            factory: flags & FLAG_FACTORY != 0,
-            attempt: u64::from_le_bytes(get(fields, 40)),
-            trials_used: get_u8(fields, 19),
-            trials_allowed: get_u8(fields, 20),
-            deadline_s: get_u16(fields, 26),
-            floor: get_u32(fields, 32),
-            revoked: get_u16(fields, 30),
-            cuts: get_u16(fields, 28),
-            outcome: Outcome {
-                attempt: u64::from_le_bytes(get(fields, 156)),
-                cause: Cause::from_code(get_u16(fields, 164))?,
-                phase: Phase::from_code(get_u8(fields, 166))?,
-                reported: flags & FLAG_REPORTED != 0,
-                cuts: get_u16(fields, 168),
-                chunks: get_u16(fields, 170),
-                millis: get_u32(fields, 172),
-                from: get(fields, 176),
-                to: get(fields, 184),
-            },
-        })
+        self.phase = Phase::from_code(get_u8(fields, 16))?;
+        self.trials_used = get_u8(fields, 19);
+        self.trials_allowed = get_u8(fields, 20);
+        self.heal = flags & FLAG_HEAL != 0;
+        self.factory = flags & FLAG_FACTORY != 0;
+        self.step = get_u16(fields, 22);
+        self.installed = get_u16(fields, 24);
+        self.deadline_s = get_u16(fields, 26);
+        self.cuts = get_u16(fields, 28);
+        self.revoked = get_u16(fields, 30);
+        self.floor = get_u32(fields, 32);
+        self.permuted_len = get_u32(fields, 36);
+        self.attempt = u64::from_le_bytes(get(fields, 40));
+        self.current = get_image(fields, 48);
+        self.other = get_image(fields, 84);
+        self.backup_image = get_image(fields, 120);
+        self.outcome = Outcome {
+            attempt: u64::from_le_bytes(get(fields, 156)),
+            cause: Cause::from_code(get_u16(fields, 164))?,
+            phase: Phase::from_code(get_u8(fields, 166))?,
+            reported: flags & FLAG_REPORTED != 0,
+            cuts: get_u16(fields, 168),
+            chunks: get_u16(fields, 170),
+            millis: get_u32(fields, 172),
+            from: get(fields, 176),
+            to: get(fields, 184),
+        };
+        self.differing.take_bytes(bitmap)
     }
 }
 

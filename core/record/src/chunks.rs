@@ -56,13 +56,13 @@ impl ChunkSet {
         &self.0
     }
 
-    /// A set from the first bytes of a bitmap; the rest is empty.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut set = Self::default();
-        let room = set.0.get_mut(..bytes.len())?;
+    /// Becomes the set with these first bytes of a bitmap; the rest is empty.
+    pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Option<()> {
+        self.0 = [0; BYTES];
+        let room = self.0.get_mut(..bytes.len())?;
         for (to, from) in room.iter_mut().zip(bytes) {
             *to = *from;
         }
-        Some(set)
+        Some(())
     }
 }

@@ -45,6 +45,24 @@ impl Geometry {
     /// # Errors
     /// [`LayoutError::RecordTooShort`] if a half cannot hold one whole update.
     pub fn new(layout: &Layout) -> Result<Self, LayoutError> {
+        let mut geometry = Self::BLANK;
+        geometry.fit(layout).map(|()| geometry)
+    }
+
+    /// One without room for anything.
+    pub(crate) const BLANK: Self = Self {
+        halves: [Area::new(0, 0, 0); 2],
+        cell_len: 0,
+        unit_len: 0,
+        cells: 0,
+        entry_len: 0,
+        erased: 0,
+        overwrite: false,
+    };
+
+    /// The same in place.
+    #[inline(never)]
+    pub(crate) fn fit(&mut self, layout: &Layout) -> Result<(), LayoutError> {
         let chunks = layout.chunk_count();
         let bitmap_len = chunks.div_ceil(64).saturating_mul(8);
         let entry_len = bitmap_len.saturating_add(ENTRY_FIXED_LEN);
@@ -53,15 +71,15 @@ impl Geometry {
             erased: layout.erased,
             overwrite: layout.overwrite,
         };
-        let geometry = Self::divide(&layout.record, units, entry_len)?;
+        self.divide(&layout.record, units, entry_len)?;
         let marks = match layout.mode {
             Mode::Swap => chunks.saturating_mul(2),
             Mode::Standby => chunks,
         };
         let needed = marks
-            .div_ceil(geometry.marks_per_cell().max(1))
+            .div_ceil(self.marks_per_cell().max(1))
             .saturating_add(ENTRIES);
-        geometry.with_at_least(needed)
+        self.has_at_least(needed)
     }
 
     /// The geometry of a record of entries of `entry_len` bytes in `area`, each half with `cells`
@@ -79,12 +97,14 @@ impl Geometry {
         if half.len.checked_rem(half.erase_len) != Some(0) {
             return Err(LayoutError::RecordTooShort);
         }
-        Self::divide(area, units, entry_len)?.with_at_least(cells)
+        let mut geometry = Self::BLANK;
+        geometry.divide(area, units, entry_len)?;
+        geometry.has_at_least(cells).map(|()| geometry)
     }
 
-    fn divide(area: &Area, units: Units, entry_len: u32) -> Result<Self, LayoutError> {
+    fn divide(&mut self, area: &Area, units: Units, entry_len: u32) -> Result<(), LayoutError> {
         let too_short = LayoutError::RecordTooShort;
-        let halves = area.halves();
+        self.halves = area.halves();
         let unit_len = u32::from(units.write_unit).max(MARK_LEN);
         let cell_len = entry_len
             .checked_next_multiple_of(unit_len)
@@ -92,22 +112,21 @@ impl Geometry {
         if cell_len as usize > CELL_LEN_MAX {
             return Err(too_short);
         }
-        Ok(Self {
-            halves,
-            cell_len,
-            unit_len,
-            cells: halves[0].len.checked_div(cell_len).ok_or(too_short)?,
-            entry_len: entry_len as usize,
-            erased: units.erased,
-            overwrite: units.overwrite,
-        })
+        let [half, _] = &self.halves;
+        self.cells = half.len.checked_div(cell_len).ok_or(too_short)?;
+        self.cell_len = cell_len;
+        self.unit_len = unit_len;
+        self.entry_len = entry_len as usize;
+        self.erased = units.erased;
+        self.overwrite = units.overwrite;
+        Ok(())
     }
 
-    fn with_at_least(self, cells: u32) -> Result<Self, LayoutError> {
+    fn has_at_least(&self, cells: u32) -> Result<(), LayoutError> {
         if self.cells < cells {
             return Err(LayoutError::RecordTooShort);
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Length of an entry in bytes, without padding.

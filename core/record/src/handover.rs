@@ -4,7 +4,7 @@
 //! Little-endian: magic `OTHO`, format `u16` 1, length `u16`, half `u8`, flags `u8` (1 settled,
 //! 2 twice, 4 the last cell is torn), cell `u32`, epoch `u32`, sequence `u32`, the state as a record entry, CRC-32.
 
-use crate::cell::Entry;
+use crate::cell::Stamp;
 use crate::geometry::{CELL_LEN_MAX, Geometry};
 use crate::{Body, Journal, LoadError};
 use core::fmt;
@@ -47,12 +47,12 @@ impl<S: Body> Journal<S> {
         if self.frozen {
             return None;
         }
-        let entry = Entry {
+        let stamp = Stamp {
             epoch: self.epoch,
             sequence: self.sequence,
-            state: self.state,
         };
-        let body = entry.encode(self.geometry.entry_len(), buf.get_mut(HEADER_LEN..)?)?;
+        let entry_len = self.geometry.entry_len();
+        let body = stamp.encode(&self.state, entry_len, buf.get_mut(HEADER_LEN..)?)?;
         let len = HEADER_LEN.checked_add(body)?;
         let end = len.checked_add(4)?;
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -95,7 +95,8 @@ impl<S: Body> Journal<S> {
             return None;
         }
         let [c0, c1, c2, c3, e0, e1, e2, e3, s0, s1, s2, s3] = rest;
-        let entry = Entry::decode(geometry.entry_len(), body.get(HEADER_LEN..)?)?;
+        let mut state = S::default();
+        Stamp::decode(geometry.entry_len(), body.get(HEADER_LEN..)?, &mut state)?;
         Some(Self {
             geometry,
             half,
@@ -107,7 +108,7 @@ impl<S: Body> Journal<S> {
             settled: flags & SETTLED != 0,
             twice: flags & TWICE != 0,
             frozen: false,
-            state: entry.state,
+            state,
         })
     }
 }

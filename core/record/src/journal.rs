@@ -4,9 +4,9 @@
 //! the first append after a reset leaves room for one blank entry and writes the decided state
 //! twice, because a torn entry may be seen by one boot and not by the next.
 
-use crate::cell::{Entry, mark_bytes};
+use crate::cell::{Stamp, mark_bytes};
 use crate::geometry::{CELL_LEN_MAX, Geometry};
-use crate::scan::{Half, Seen, see};
+use crate::scan::{Half, Seen, see, stable};
 use crate::{Body, State, StoragePermit};
 use core::fmt;
 use otaru_flash::{AccessError, Area, Flash, Layout, LayoutError, Slot};
@@ -90,38 +90,53 @@ impl Journal {
     /// [`LoadError::Lost`] if there is no valid entry; then [`Journal::create`] may make a new
     /// record after the execution slot was verified.
     pub fn load<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Self, LoadError> {
-        let geometry = Geometry::new(layout).map_err(LoadError::Layout)?;
-        Self::load_with(flash, geometry)
+        let mut journal = Self::blank();
+        journal.read(flash, layout).map(|()| journal)
+    }
+
+    /// The same in place, which spares devices the code that moves a large value.
+    ///
+    /// # Errors
+    /// [`LoadError::Lost`] if there is no valid entry; then [`Journal::renew`] may make a new
+    /// record after the execution slot was verified.
+    pub fn read<F: Flash>(&mut self, flash: &mut F, layout: &Layout) -> Result<(), LoadError> {
+        self.geometry.fit(layout).map_err(LoadError::Layout)?;
+        self.read_halves(flash)
     }
 }
 
 impl<S: Body> Journal<S> {
+    /// No record yet, for [`Journal::read`].
+    pub fn blank() -> Self {
+        Self::unwritable(Geometry::BLANK, &S::default())
+    }
+
     /// Reads the record of any engine.
     ///
     /// # Errors
     /// [`LoadError::Lost`] if there is no valid entry.
     pub fn load_with<F: Flash>(flash: &mut F, geometry: Geometry) -> Result<Self, LoadError> {
-        let first = Half::scan(flash, geometry.half(0), &geometry);
-        let second = Half::scan(flash, geometry.half(1), &geometry);
-        let (half, seen) = if second.wins_over(&first) {
-            (1, &second)
-        } else {
-            (0, &first)
-        };
-        let epoch = seen.epoch.ok_or(LoadError::Lost)?;
-        Ok(Self {
-            geometry,
-            half,
-            epoch,
-            sequence: seen.sequence,
-            cell: seen.end,
-            torn_end: seen.torn_end,
-            mark_at: None,
-            settled: false,
-            twice: seen.twice,
-            frozen: false,
-            state: seen.state,
-        })
+        let mut journal = Self::blank();
+        journal.geometry = geometry;
+        journal.read_halves(flash).map(|()| journal)
+    }
+
+    fn read_halves<F: Flash>(&mut self, flash: &mut F) -> Result<(), LoadError> {
+        let first = Half::scan(flash, self.geometry.half(0), &self.geometry);
+        let second = Half::scan(flash, self.geometry.half(1), &self.geometry);
+        let later = second.wins_over(&first);
+        let seen = if later { &second } else { &first };
+        self.half = u8::from(later);
+        self.epoch = seen.epoch.ok_or(LoadError::Lost)?;
+        self.sequence = seen.sequence;
+        self.cell = seen.end;
+        self.torn_end = seen.torn_end;
+        self.mark_at = None;
+        self.settled = false;
+        self.twice = seen.twice;
+        self.frozen = false;
+        self.state = seen.state;
+        Ok(())
     }
 
     /// Makes a new record with `state`, erasing both halves.
@@ -133,17 +148,34 @@ impl<S: Body> Journal<S> {
         geometry: Geometry,
         state: &S,
     ) -> Result<Self, AppendError<F::Error>> {
-        let other = geometry.half(1);
-        other
-            .erase(flash, 0, other.len)
-            .map_err(|cause| AppendError::Flash(Some(cause)))?;
+        let mut journal = Self::unwritable(geometry, state);
+        journal.renew(flash, state).map(|()| journal)
+    }
+
+    /// The same in place of one that [`Journal::read`] has found to be lost.
+    ///
+    /// # Errors
+    /// [`AppendError`] if the flash fails: then there is a record with this state that stands nowhere,
+    /// as after [`Journal::freeze`].
+    pub fn renew<F: Flash>(
+        &mut self,
+        flash: &mut F,
+        state: &S,
+    ) -> Result<(), AppendError<F::Error>> {
         // As if the other half had just become full.
-        let mut journal = Self {
-            frozen: false,
-            ..Self::unwritable(geometry, state)
-        };
-        journal.append(flash, state)?;
-        Ok(journal)
+        (self.half, self.epoch, self.sequence) = (1, 0, 0);
+        self.cell = self.geometry.cells;
+        (self.torn_end, self.settled, self.twice) = (false, false, false);
+        self.mark_at = None;
+        self.frozen = false;
+        self.state = *state;
+        let other = *self.geometry.half(1);
+        let renewed = other
+            .erase(flash, 0, other.len)
+            .map_err(|cause| AppendError::Flash(Some(cause)))
+            .and_then(|()| self.append(flash, state));
+        self.frozen = renewed.is_err();
+        renewed
     }
 
     /// A record that stands nowhere: the flash does not take one. See [`Journal::freeze`].
@@ -242,7 +274,7 @@ impl<S: Body> Journal<S> {
         state: &S,
         copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
-        if self.frozen {
+        if self.frozen || !state.is_storable() {
             return Err(AppendError::Flash(None));
         }
         let appended = self.try_append(flash, state, copies);
@@ -353,55 +385,67 @@ impl<S: Body> Journal<S> {
     ) -> Result<(), AppendError<F::Error>> {
         let mut failure = None;
         while self.cell < self.geometry.cells {
-            let entry = Entry {
+            let stamp = Stamp {
                 epoch: self.epoch,
                 sequence: self.sequence.wrapping_add(1),
-                state: *state,
             };
-            let cell = self.cell;
-            self.cell = cell.saturating_add(1);
-            failure = self.program_cell(flash, cell, &entry).err();
-            let area = *self.geometry.half(self.half);
-            if let Seen::Entry(stored) = see::<S, F>(flash, &area, &self.geometry, cell)
-                && stored == entry
-            {
-                self.sequence = entry.sequence;
-                return Ok(());
+            let mut buf = [0xFF; CELL_LEN_MAX];
+            let at = self.geometry.cell_at(self.cell);
+            self.cell = self.cell.saturating_add(1);
+            let len = self.geometry.cell_len as usize;
+            let written = stamp.encode(state, self.geometry.entry_len(), &mut buf);
+            let bytes = written.and_then(|_entry| buf.get_mut(..len));
+            match self.program(flash, at, bytes) {
+                Ok(()) => {
+                    self.sequence = stamp.sequence;
+                    return Ok(());
+                }
+                Err(cause) => failure = cause,
             }
         }
         Err(AppendError::Flash(failure))
     }
 
-    fn program_cell<F: Flash>(
+    /// Programs these bytes into the half in force, on flash that erases to zero their inverse, and
+    /// looks whether they read back, every time.
+    #[inline(never)]
+    fn program<F: Flash>(
         &self,
         flash: &mut F,
-        cell: u32,
-        entry: &Entry<S>,
-    ) -> Result<(), AccessError<F::Error>> {
-        let invert = !self.geometry.erased;
-        let mut buf = [0xFF; CELL_LEN_MAX];
-        entry
-            .encode(self.geometry.entry_len(), &mut buf)
-            .ok_or(AccessError::OutOfBounds)?;
-        let bytes = buf
-            .get_mut(..self.geometry.cell_len as usize)
-            .ok_or(AccessError::OutOfBounds)?;
+        at: u32,
+        bytes: Option<&mut [u8]>,
+    ) -> Result<(), Option<AccessError<F::Error>>> {
+        let out_of_bounds = Some(AccessError::OutOfBounds);
+        let mut stored = [0; CELL_LEN_MAX];
+        let Some(bytes) = bytes else {
+            return Err(out_of_bounds);
+        };
+        let Some(stored) = stored.get_mut(..bytes.len()) else {
+            return Err(out_of_bounds);
+        };
         for byte in bytes.iter_mut() {
-            *byte ^= invert;
+            *byte ^= !self.geometry.erased;
         }
-        let at = self.geometry.cell_at(cell);
-        self.geometry.half(self.half).program(flash, at, bytes)
+        let half = self.geometry.half(self.half);
+        // What cannot be programmed may stand there all the same.
+        let failure = half.program(flash, at, bytes).err();
+        if stable(flash, half, at, stored) && stored == bytes {
+            Ok(())
+        } else {
+            Err(failure)
+        }
     }
 
     /// Calls `each` with the sequence number and state of every valid entry of the half in force,
     /// oldest first. For the bootloader's table.
     pub fn for_each_entry<F: Flash>(&self, flash: &mut F, mut each: impl FnMut(u32, &S)) {
         let area = *self.geometry.half(self.half);
+        let mut state = S::default();
         for cell in 0..self.cell.min(self.geometry.cells) {
-            if let Seen::Entry(entry) = see::<S, F>(flash, &area, &self.geometry, cell)
+            if let Seen::Entry(entry) = see(flash, &area, &self.geometry, cell, &mut state)
                 && entry.epoch == self.epoch
             {
-                each(entry.sequence, &entry.state);
+                each(entry.sequence, &state);
             }
         }
     }
@@ -432,8 +476,7 @@ impl Journal {
                 break;
             }
             self.cell = cell.saturating_add(1);
-            let done = self.program_mark(flash, (cell, unit), step);
-            if done.is_ok() && self.mark_reads_back(flash, (cell, unit), step) {
+            if self.program_mark(flash, (cell, unit), step).is_ok() {
                 self.mark_at = Some((cell, unit.saturating_add(1)));
                 self.twice = false;
                 return Ok(());
@@ -460,32 +503,13 @@ impl Journal {
         flash: &mut F,
         at: (u32, u32),
         step: u16,
-    ) -> Result<(), AccessError<F::Error>> {
+    ) -> Result<(), Option<AccessError<F::Error>>> {
         let mut buf = [0xFF; CELL_LEN_MAX];
-        let bytes = buf
-            .get_mut(..self.geometry.unit_len as usize)
-            .ok_or(AccessError::OutOfBounds)?;
-        for (target, byte) in bytes.iter_mut().zip(mark_bytes(step)) {
+        for (target, byte) in buf.iter_mut().zip(mark_bytes(step)) {
             *target = byte;
         }
-        for byte in bytes.iter_mut() {
-            *byte ^= !self.geometry.erased;
-        }
-        self.geometry
-            .half(self.half)
-            .program(flash, self.mark_offset(at), bytes)
-    }
-
-    fn mark_reads_back<F: Flash>(&self, flash: &mut F, at: (u32, u32), step: u16) -> bool {
-        let mut buf = [0; crate::geometry::MARK_LEN as usize];
-        let read = self
-            .geometry
-            .half(self.half)
-            .read(flash, self.mark_offset(at), &mut buf);
-        for byte in &mut buf {
-            *byte ^= !self.geometry.erased;
-        }
-        read.is_ok() && buf == mark_bytes(step)
+        let unit = buf.get_mut(..self.geometry.unit_len as usize);
+        self.program(flash, self.mark_offset(at), unit)
     }
 
     /// The permission to write into `slot`, if the state in force allows it: `receiving` into its

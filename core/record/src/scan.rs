@@ -4,7 +4,7 @@
 //! unstable and another boot may see something else.
 
 use crate::Body;
-use crate::cell::{Entry, mark_step};
+use crate::cell::{Stamp, mark_step};
 use crate::geometry::{CELL_LEN_MAX, Geometry};
 use otaru_flash::{Area, Flash};
 
@@ -33,16 +33,17 @@ pub(crate) struct Half<S> {
 }
 
 /// One cell as read by this boot.
-pub(crate) enum Seen<S> {
+pub(crate) enum Seen {
     Blank,
-    Entry(Entry<S>),
+    /// An entry; its state stands where the reader was told to put it.
+    Entry(Stamp),
     /// Marks up to the first unit that is none; the last one's step.
     Marks(u16),
     Torn,
 }
 
 /// Reads `buf.len()` bytes three times; true if all readings agree.
-fn stable<F: Flash>(flash: &mut F, half: &Area, at: u32, buf: &mut [u8]) -> bool {
+pub(crate) fn stable<F: Flash>(flash: &mut F, half: &Area, at: u32, buf: &mut [u8]) -> bool {
     let mut again = [0; CELL_LEN_MAX];
     let Some(again) = again.get_mut(..buf.len()) else {
         return false;
@@ -83,13 +84,14 @@ fn read_stable<F: Flash>(
     read
 }
 
-/// Reads and decodes one cell.
+/// Reads and decodes one cell. `state` is overwritten, and means something only with an entry.
 pub(crate) fn see<S: Body, F: Flash>(
     flash: &mut F,
     half: &Area,
     geometry: &Geometry,
     cell: u32,
-) -> Seen<S> {
+    state: &mut S,
+) -> Seen {
     let mut buf = [0; CELL_LEN_MAX];
     let stable = read_stable(flash, half, geometry, cell, &mut buf);
     let Some(bytes) = buf.get_mut(..stable) else {
@@ -104,8 +106,8 @@ pub(crate) fn see<S: Body, F: Flash>(
     for byte in bytes.iter_mut() {
         *byte ^= !geometry.erased;
     }
-    if whole && let Some(entry) = Entry::decode(geometry.entry_len(), bytes) {
-        return Seen::Entry(entry);
+    if whole && let Some(stamp) = Stamp::decode(geometry.entry_len(), bytes, state) {
+        return Seen::Entry(stamp);
     }
     // Never zero; said here too, so that the compiler sees that nothing can panic.
     let units = bytes.chunks_exact(geometry.unit_len.max(1) as usize);
@@ -140,11 +142,12 @@ impl<S: Body> Half<S> {
             end: 0,
             torn_end: false,
         };
+        let mut state = S::default();
         for cell in 0..geometry.cells {
-            seen.torn_end = match see(flash, half, geometry, cell) {
+            seen.torn_end = match see(flash, half, geometry, cell, &mut state) {
                 Seen::Blank => continue,
-                Seen::Entry(entry) => {
-                    seen.entry(cell, &entry);
+                Seen::Entry(stamp) => {
+                    seen.entry(cell, stamp, &state);
                     false
                 }
                 Seen::Marks(step) => {
@@ -161,7 +164,7 @@ impl<S: Body> Half<S> {
     /// Two copies count only if one boot wrote both, the first of which is then whole for good: they
     /// stand side by side (another boot leaves a gap) and are numbered so (a boot that did not see
     /// the first gives its number again).
-    fn entry(&mut self, cell: u32, entry: &Entry<S>) {
+    fn entry(&mut self, cell: u32, entry: Stamp, state: &S) {
         match self.epoch {
             None => self.epoch = Some(entry.epoch),
             Some(epoch) if epoch == entry.epoch => {
@@ -169,13 +172,13 @@ impl<S: Body> Half<S> {
                 let follows = self
                     .last
                     .map(|(cell, sequence)| (Some(cell), Some(sequence)));
-                self.twice = follows == Some(before) && self.state == entry.state;
+                self.twice = follows == Some(before) && self.state == *state;
                 self.last = Some((cell, entry.sequence));
                 self.beyond_first = true;
             }
             Some(_) => return,
         }
-        self.state = entry.state;
+        self.state = *state;
         self.sequence = entry.sequence;
     }
 

@@ -6,7 +6,7 @@
 //! chance of less than 2⁻¹⁰⁰.
 
 use crate::Body;
-use crate::cell::Entry;
+use crate::cell::Stamp;
 
 /// A record in lent memory.
 #[derive(Debug)]
@@ -28,9 +28,11 @@ impl<'m, S: Body> Volatile<'m, S> {
     pub fn load(memory: &'m mut [u8], entry_len: usize) -> Option<Self> {
         let (first, rest) = memory.split_at_mut_checked(entry_len)?;
         let second = rest.get_mut(..entry_len)?;
+        let mut states = [S::default(); 2];
+        let [one, other] = &mut states;
         let seen = [
-            Entry::decode(entry_len, first),
-            Entry::decode(entry_len, second),
+            Stamp::decode(entry_len, first, one),
+            Stamp::decode(entry_len, second, other),
         ];
         let newest = match &seen {
             [Some(first), Some(second)] => {
@@ -39,9 +41,9 @@ impl<'m, S: Body> Volatile<'m, S> {
             [None, Some(_)] => 1,
             [Some(_) | None, None] => 0,
         };
-        let entry: Option<&Entry<S>> = seen.get(newest).and_then(Option::as_ref);
-        let (sequence, state) =
-            entry.map_or((0, None), |entry| (entry.sequence, Some(entry.state)));
+        let stamp = seen.get(newest).copied().flatten();
+        let sequence = stamp.map_or(0, |stamp| stamp.sequence);
+        let state = stamp.and_then(|_whole| states.get(newest).copied());
         Some(Self {
             copies: [first, second],
             newest,
@@ -59,18 +61,20 @@ impl<'m, S: Body> Volatile<'m, S> {
     #[must_use]
     pub fn store(&mut self, state: &S) -> bool {
         let older = 1_usize.saturating_sub(self.newest);
-        let entry = Entry {
+        let stamp = Stamp {
             epoch: 0,
             sequence: self.sequence.wrapping_add(1),
-            state: *state,
         };
         let Some(copy) = self.copies.get_mut(older) else {
             return false;
         };
         let len = copy.len();
-        let written = entry.encode(len, copy).is_some() && Entry::decode(len, copy) == Some(entry);
+        let mut stored = S::default();
+        let written = stamp.encode(state, len, copy).is_some()
+            && Stamp::decode(len, copy, &mut stored) == Some(stamp)
+            && stored == *state;
         if written {
-            (self.newest, self.sequence, self.state) = (older, entry.sequence, Some(*state));
+            (self.newest, self.sequence, self.state) = (older, stamp.sequence, Some(*state));
         }
         written
     }

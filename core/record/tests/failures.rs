@@ -2,7 +2,7 @@
 // C25, install protocol J2, J4, J7
 
 use otaru_flash::{Area, Flash, Layout, Mode, Slot};
-use otaru_record::{Cause, Geometry, Image, Journal, State};
+use otaru_record::{Cause, Geometry, HANDOVER_LEN_MAX, Image, Journal, LoadError, State};
 
 /// A flash in memory whose programs fail in one range.
 struct Ram {
@@ -216,4 +216,38 @@ fn frozen_record_takes_nothing_and_is_not_handed_over() {
     journal.append(&mut flash, &state(3)).expect_err("frozen");
     assert_eq!(flash.bytes, before);
     assert_eq!(journal.hand_over(&mut [0; 1024]), None);
+}
+
+#[test]
+fn record_renewed_in_place_is_the_one_that_is_created() {
+    let (created_flash, created) = created();
+    let (mut flash, mut journal, _) = filled();
+    flash.bytes.fill(0xFF);
+    assert_eq!(journal.read(&mut flash, &layout()), Err(LoadError::Lost));
+    journal.renew(&mut flash, &state(0)).expect("renewed");
+    assert_eq!(journal, created);
+    assert!(flash.bytes == created_flash.bytes);
+}
+
+#[test]
+fn record_that_cannot_be_renewed_stands_nowhere() {
+    let record = layout().record;
+    let mut flash = Ram {
+        bytes: vec![0xFF; 0x40000],
+        failing: record.offset..record.offset + record.len,
+    };
+    let mut journal = Journal::blank();
+    assert!(journal.is_frozen());
+    assert_eq!(journal.read(&mut flash, &layout()), Err(LoadError::Lost));
+    assert!(journal.renew(&mut flash, &state(5)).is_err());
+    assert!(journal.is_frozen());
+    assert_eq!(journal.state(), &state(5));
+    assert_eq!(journal.hand_over(&mut [0; HANDOVER_LEN_MAX]), None);
+    flash.failing = 0..0;
+    assert!(journal.append(&mut flash, &state(6)).is_err());
+    assert_eq!(
+        Journal::load(&mut flash, &layout()),
+        Err(LoadError::Lost),
+        "nothing stands there"
+    );
 }

@@ -73,6 +73,49 @@ fn a_half_is_never_written_where_an_erase_has_touched_it() {
     assert!(cuts > 300, "only {cuts} pairs were tried");
 }
 
+/// One boot that appends, to a new record if there is none; the power may go.
+fn boot_or_renew(flash: &mut SimFlash, phase: Phase) {
+    let mut journal = Journal::blank();
+    let state = State::factory(Image::default(), 1);
+    let done = match journal.read(flash, &LAYOUT) {
+        Ok(()) => {
+            let state = State {
+                phase,
+                ..*journal.state()
+            };
+            journal.append(flash, &state)
+        }
+        Err(_lost) => journal.renew(flash, &state),
+    };
+    assert!(done.is_ok() || flash.is_off(), "{done:?}");
+}
+
+#[test]
+fn a_renewed_record_is_never_written_where_an_erase_has_touched_it() {
+    let mut cuts = 0;
+    for first in pairs() {
+        let mut flash = SimFlash::new(Part::of(&LAYOUT), 3);
+        flash.plan(Some(first));
+        boot_or_renew(&mut flash, Phase::Receiving);
+        flash.power_on();
+        for second in pairs() {
+            let mut flash = flash.clone();
+            flash.plan(Some(second));
+            boot_or_renew(&mut flash, Phase::Parked);
+            if !flash.is_off() {
+                continue;
+            }
+            cuts += 1;
+            for _ in 0..6 {
+                flash.power_on();
+                boot_or_renew(&mut flash, Phase::Receiving);
+                assert_eq!(flash.misuse(), None, "after the cuts {first},{second}");
+            }
+        }
+    }
+    assert!(cuts > 300, "only {cuts} pairs were tried");
+}
+
 /// Every cut in the operations of a change of half.
 fn pairs() -> impl Iterator<Item = Cut> {
     (0..6).flat_map(|after| Tear::ALL.map(|tear| Cut { after, tear }))

@@ -142,7 +142,7 @@ fn execution_slot_is_no_place_for_a_download_or_a_backup() {
     for state in states {
         let (mut flash, mut journal) = created();
         let before = *journal.state();
-        // It is written like any other, and then reads as no entry.
+        // It would read as no entry.
         assert!(journal.append(&mut flash, &state).is_err());
         let loaded = Journal::load(&mut flash, &layout()).expect("a record");
         assert_eq!(*loaded.state(), before);

@@ -362,7 +362,7 @@ impl Body for SlotState {
         Some(())
     }
 
-    fn get(entry: &[u8]) -> Option<Self> {
+    fn take(&mut self, entry: &[u8]) -> Option<()> {
         let body = entry.get(HEAD_LEN..)?.first_chunk::<BODY_LEN>()?;
         let mut fields = Stored(body.as_slice());
         let [
@@ -384,7 +384,7 @@ impl Body for SlotState {
         if !known {
             return None;
         }
-        let mut state = Self {
+        *self = Self {
             phase: SlotPhase::from_code(phase)?,
             working: Config { vm, bytecode },
             candidate: Config {
@@ -399,15 +399,23 @@ impl Body for SlotState {
             candidate_revokes: fields.u16()?,
             ..Self::default()
         };
-        state.outcome.cause = Cause::from_code(fields.u16()?)?;
+        self.outcome.cause = Cause::from_code(fields.u16()?)?;
         let [vm, bytecode] = fields.get()?;
-        state.outcome.config = Config { vm, bytecode };
-        state.attempt = u64::from_le_bytes(fields.get()?);
-        state.outcome.attempt = u64::from_le_bytes(fields.get()?);
-        state.candidate_images = [fields.get()?, fields.get()?];
-        state.outcome.images = [fields.get()?, fields.get()?];
-        state.outcome.reported = flags & FLAG_REPORTED != 0;
-        Some(state)
+        self.outcome.config = Config { vm, bytecode };
+        self.attempt = u64::from_le_bytes(fields.get()?);
+        self.outcome.attempt = u64::from_le_bytes(fields.get()?);
+        self.candidate_images = [fields.get()?, fields.get()?];
+        self.outcome.images = [fields.get()?, fields.get()?];
+        self.outcome.reported = flags & FLAG_REPORTED != 0;
+        Some(())
+    }
+
+    fn is_storable(&self) -> bool {
+        let configs = [self.working, self.candidate];
+        self.proven.0 & !SlotSet::EVERY == 0
+            && configs
+                .iter()
+                .all(|config| config.vm <= 1 && config.bytecode <= 1)
     }
 
     fn mark(&mut self, _step: u16) {}

@@ -281,6 +281,27 @@ fn a_full_state_reads_back() {
 }
 
 #[test]
+fn a_state_that_would_not_read_back_is_not_appended() {
+    let third = SlotState::factory(Config { vm: 2, bytecode: 0 });
+    let candidate = SlotState {
+        candidate: Config { vm: 0, bytecode: 2 },
+        ..full_state()
+    };
+    for name in ["nrf52-nano2", "esp8266"] {
+        let layout = preset(name);
+        let mut flash = Ram(vec![0xFF; layout.flash_len as usize]);
+        let mut memory = [0; VOLATILE_LEN];
+        let mut record = SlotRecord::open(&mut flash, &layout, &mut memory).unwrap();
+        record.append(&mut flash, &full_state()).unwrap();
+        for state in [third, candidate] {
+            assert!(record.append(&mut flash, &state).is_err(), "{name}");
+        }
+        let again = SlotRecord::open(&mut flash, &layout, &mut memory).unwrap();
+        assert_eq!(again.state(), Some(&full_state()), "{name}");
+    }
+}
+
+#[test]
 fn memory_that_is_too_short_is_refused() {
     let mut memory = [0; VOLATILE_LEN - 1];
     let opened = SlotRecord::open(&mut Ram(Vec::new()), &preset("esp8266"), &mut memory);

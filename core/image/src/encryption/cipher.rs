@@ -7,11 +7,11 @@ use aes::cipher::{Array, BlockCipherEncrypt, BlockSizeUser, KeyInit};
 use aes::{Aes128, Aes256};
 use hkdf::Hkdf;
 use hkdf::hmac::{Hmac, Mac as _};
-use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{DecryptionKey, EncryptedKey, Form, NotDecryptable};
+use crate::hash::Sha256;
 use crate::info::ImageInfo;
 
 /// What MCUboot and imgtool put into the key derivation.
@@ -164,7 +164,7 @@ pub(super) fn derive<const N: usize>(public: &[u8; 32], key: &DecryptionKey) -> 
     }
     let mut bytes = Zeroizing::new([0; 64]);
     let used = bytes.get_mut(..N.checked_add(MAC_KEY_LEN)?)?;
-    Hkdf::<Sha256>::new(None, &*shared)
+    Hkdf::<sha2::Sha256>::new(None, &*shared)
         .expand(INFO, used)
         .ok()?;
     let (cipher, mac) = bytes.split_first_chunk::<N>()?;
@@ -201,7 +201,7 @@ impl<const N: usize> Derived<N> {
     }
 
     fn mac_of(&self, secret: &[u8; N]) -> Option<[u8; 32]> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*self.mac).ok()?;
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&*self.mac).ok()?;
         mac.update(secret);
         Some(mac.finalize().into_bytes().into())
     }
@@ -247,6 +247,6 @@ impl Decryption {
 
     /// The hash of what was covered so far.
     pub(crate) fn image_hash(&self) -> [u8; 32] {
-        self.plain.clone().finalize().into()
+        self.plain.hash()
     }
 }

@@ -12,11 +12,12 @@
 //! * its security counter is not below that of image 0 either, because the floor of the device
 //!   follows image 0 when that is confirmed, and the part has to start then, too.
 
-use sha2::{Digest as _, Sha256};
+use core::convert::Infallible;
 
-use super::{Refusal, Verification, Verified, same};
+use super::{Verification, same};
 use crate::dependency::Dependency;
 use crate::error::{Malformed, Unsupported, VerifyError};
+use crate::hash::Sha256;
 use crate::header::Version;
 use crate::info::ImageInfo;
 use crate::key::SignatureVerifier;
@@ -59,7 +60,8 @@ pub(super) struct PartsCheck {
     /// The latest version of each image that any part needs.
     needed: [Option<Version>; IMAGES_MAX],
     pub(super) keys: PartKeys,
-    refusal: Option<Refusal>,
+    /// What is wrong with a part, or with the gap in front of it.
+    refusal: Option<VerifyError<Infallible>>,
 }
 
 impl PartsCheck {
@@ -76,8 +78,14 @@ impl PartsCheck {
         }
     }
 
-    pub(super) const fn refusal(&self) -> Option<Refusal> {
-        self.refusal
+    /// Whether a part was refused.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// Why it was.
+    pub(super) fn verdict<E>(&self) -> Result<(), VerifyError<E>> {
+        self.refusal.map_or(Ok(()), |error| Err(error.widen()))
     }
 
     /// What image 0 says, if the parser has gone on to its parts.
@@ -101,7 +109,7 @@ impl PartsCheck {
         match at.and_then(|at| block.split_at_checked(at)) {
             Some((hashed, behind)) if self.image_hash.is_none() => {
                 self.hasher.update(hashed);
-                self.image_hash = Some(self.hasher.clone().finalize().into());
+                self.image_hash = Some(self.hasher.hash());
                 self.hasher.update(behind);
             }
             Some(_) | None => self.hasher.update(block),
@@ -217,19 +225,16 @@ impl<V: SignatureVerifier> Verification<'_, V> {
         true
     }
 
-    fn refuse(&mut self, error: VerifyError<core::convert::Infallible>) {
-        self.parts.refusal = Some(Refusal::Part(error));
+    fn refuse(&mut self, error: VerifyError<Infallible>) {
+        self.parts.refusal = Some(error);
     }
 
     #[expect(clippy::type_complexity, reason = "used once, right above")]
     fn part_verdict(
         &self,
         part: Part,
-    ) -> Result<
-        (Version, [Option<Version>; IMAGES_MAX], usize),
-        VerifyError<core::convert::Infallible>,
-    > {
-        let digest: [u8; 32] = self.parts.hasher.clone().finalize().into();
+    ) -> Result<(Version, [Option<Version>; IMAGES_MAX], usize), VerifyError<Infallible>> {
+        let digest = self.parts.hasher.hash();
         if !same(&digest, &part.digest) {
             return Err(VerifyError::HashMismatch);
         }
@@ -298,9 +303,7 @@ impl<V: SignatureVerifier> Verification<'_, V> {
         if first.parts.is_empty() {
             return Ok(());
         }
-        if let Some(refusal) = self.parts.refusal {
-            return Err(refusal.error());
-        }
+        self.parts.verdict()?;
         if self.parts.place != Place::End {
             let (image, announced) = (first.len, self.done);
             return Err(VerifyError::LengthMismatch { image, announced });
@@ -314,11 +317,7 @@ impl<V: SignatureVerifier> Verification<'_, V> {
     }
 }
 
-impl Verified {
-    /// Places of the keys that signed the image and its parts, in the order of the images, as in
-    /// [`Verified::key_index`].
-    pub fn signers(&self) -> impl Iterator<Item = usize> {
-        let parts = self.part_keys.into_iter().flatten();
-        core::iter::once(self.key_index).chain(parts)
-    }
+/// Places of the keys that signed the image and its parts.
+pub(super) fn signers(first: usize, parts: PartKeys) -> impl Iterator<Item = usize> {
+    core::iter::once(first).chain(parts.into_iter().flatten())
 }

@@ -6,7 +6,7 @@
     reason = "the interface is that of the module with parts"
 )]
 
-use super::{Refusal, Verification, Verified};
+use super::Verification;
 use crate::error::VerifyError;
 use crate::header::Version;
 use crate::info::ImageInfo;
@@ -26,8 +26,12 @@ impl PartsCheck {
         Self { keys: () }
     }
 
-    pub(super) const fn refusal(&self) -> Option<Refusal> {
-        None
+    pub(super) const fn is_refused(&self) -> bool {
+        false
+    }
+
+    pub(super) const fn verdict<E>(&self) -> Result<(), VerifyError<E>> {
+        Ok(())
     }
 
     pub(super) const fn first(&self) -> Option<&ImageInfo> {
@@ -55,9 +59,7 @@ impl<V: SignatureVerifier> Verification<'_, V> {
     }
 }
 
-impl Verified {
-    /// Place of the key that signed the image, as in [`Verified::key_index`].
-    pub fn signers(&self) -> impl Iterator<Item = usize> {
-        core::iter::once(self.key_index)
-    }
+/// Place of the key that signed the image.
+pub(super) fn signers(first: usize, (): PartKeys) -> impl Iterator<Item = usize> {
+    core::iter::once(first)
 }
