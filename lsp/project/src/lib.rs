@@ -13,24 +13,31 @@
 
 mod board;
 mod boards;
-mod keys;
+mod check;
 mod label;
 mod manifest;
 mod position;
 mod problem;
 mod reader;
+mod schema;
 mod spelling;
+mod targets;
 mod url;
 
 pub use board::{Area, Board, BoardDefaults, BoardFlash, BoardTarget, ImageKind, Mode};
 pub use boards::{board, board_names};
-pub use keys::{KeyDoc, KeyKind, MANIFEST_KEYS, TableDoc, manifest_table};
+pub use check::{hex, unquoted};
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
     MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings, Signing, UpdateTarget, VersionSource,
 };
 pub use position::{LineIndex, Position};
-pub use problem::{Code, Problem, Severity};
+pub use problem::{Code, Edit, Problem, Repair, Severity};
 pub use reader::{FILE_LEN_MAX, Parsed, Span, Spanned};
+pub use schema::{
+    BOARD_FILE_NAME, BOARD_SCHEMA, KeyDoc, KeyKind, MANIFEST_SCHEMA, Need, Schema, TableDoc, Unit,
+    Word, reference,
+};
 pub use spelling::nearest;
+pub use targets::TARGETS;
 pub use url::{ManagerUrl, UrlError};

@@ -2,8 +2,9 @@
 
 use crate::board::{Board, Mode, read_mode};
 use crate::label::Version;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Repair};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
+use crate::schema::MANIFEST_SCHEMA;
 use crate::url::ManagerUrl;
 
 /// The manifest's file name.
@@ -128,7 +129,7 @@ impl Manifest {
     /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
     /// problems.
     pub fn parse(text: &str) -> Parsed<Self> {
-        read_document(text, |root| Self {
+        read_document(&MANIFEST_SCHEMA, text, |root| Self {
             project: root.table("project", read_project),
             signing: root.table("signing", read_signing),
             manager: root.table("manager", read_manager),
@@ -180,31 +181,20 @@ impl Manifest {
 }
 
 fn read_project(table: &mut Reader<'_>) -> Project {
-    let name = table.string("name");
-    table.require("name", name.as_ref(), "add `name = \"my-product\"`");
     let board = table.string("board");
-    table.require("board", board.as_ref(), "add `board = \"host\"`");
     let mode = read_mode(table, "mode");
-    if let Some(name) = &board {
-        check_board(table, name, mode.as_ref());
+    if let (Some(name), Some(mode)) = (&board, &mode) {
+        check_mode(table, name, mode);
     }
     let version = table.string("version").and_then(|text| {
         if text.value == "cargo" {
             return Some(text.with(VersionSource::Cargo));
         }
-        match text.value.parse::<Version>() {
-            Ok(version) => Some(text.with(VersionSource::Given(version))),
-            Err(error) => {
-                table.report(
-                    Problem::error(Code::VersionNotSemver, text.span.clone(), error.to_string())
-                        .with_hint("`version = \"cargo\"` takes the version of Cargo.toml"),
-                );
-                None
-            }
-        }
+        let version = text.value.parse::<Version>().ok()?;
+        Some(text.with(VersionSource::Given(version)))
     });
     Project {
-        name,
+        name: table.string("name"),
         board,
         mode,
         version,
@@ -215,42 +205,25 @@ fn read_project(table: &mut Reader<'_>) -> Project {
     }
 }
 
-/// Reports a board that does not exist, or that does not have the mode.
-fn check_board(table: &mut Reader<'_>, name: &Spanned<String>, mode: Option<&Spanned<Mode>>) {
-    let Some(board) = crate::board(&name.value) else {
-        table.report(
-            Problem::error(
-                Code::BoardUnknown,
-                name.span.clone(),
-                format!("there is no board `{}`", name.value),
-            )
-            .with_nearest(&name.value, &crate::board_names()),
-        );
+/// Reports a mode that the board does not have.
+fn check_mode(table: &mut Reader<'_>, name: &Spanned<String>, mode: &Spanned<Mode>) {
+    let Some(board) = crate::board(&name.value).filter(|board| !board.has_mode(mode.value)) else {
         return;
     };
-    if let Some(mode) = mode
-        && !board.has_mode(mode.value)
-    {
-        table.report(Problem::error(
-            Code::ModeUnsupported,
-            mode.span.clone(),
-            format!(
-                "the board `{}` cannot install in mode `{}`",
-                board.name,
-                mode.value.as_str()
-            ),
-        ));
-    }
+    let message = format!(
+        "the board `{}` cannot install in mode `{}`",
+        board.name,
+        mode.value.as_str()
+    );
+    let other = format!("\"{}\"", board.defaults.mode.as_str());
+    table.report(
+        Problem::error(Code::ModeUnsupported, mode.span.clone(), message)
+            .with_repair(Repair::change(mode.span.clone(), &other)),
+    );
 }
 
 fn read_signing(table: &mut Reader<'_>) -> Signing {
     let key = table.string("key");
-    table.require(
-        "key",
-        key.as_ref(),
-        "add `key = \"keys/dev.pem\"`; `otaru keys new` makes one",
-    );
-    let security_counter = table.number("security_counter", 0..=u32::MAX);
     let key_table = table.strings("key_table");
     let revoke = table.strings("revoke");
     check_key_table(table, &key_table);
@@ -258,7 +231,7 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
     Signing {
         span: table.place().span.clone(),
         key,
-        security_counter,
+        security_counter: table.number("security_counter"),
         key_table,
         revoke,
     }
@@ -306,38 +279,17 @@ fn check_revoke(
             table.report(if names.is_empty() {
                 problem.with_hint("list in `key_table` which keys your devices were flashed with")
             } else {
-                problem.with_nearest(&key.value, &names)
+                problem.with_nearest(&key.value, &names, "\"")
             });
         }
     }
 }
 
 fn read_manager(table: &mut Reader<'_>) -> Manager {
-    let url = table
-        .string("url")
-        .and_then(|text| match ManagerUrl::parse(&text.value) {
-            Ok(url) => {
-                if !url.is_secure() && !url.is_loopback() {
-                    table.report(
-                        Problem::warning(
-                            Code::ManagerUrlPlaintext,
-                            text.span.clone(),
-                            "commands and tokens would cross the network unencrypted",
-                        )
-                        .with_hint("use an `https://` address for a manager on another machine"),
-                    );
-                }
-                Some(text.with(url))
-            }
-            Err(error) => {
-                table.report(Problem::error(
-                    Code::ManagerUrl,
-                    text.span.clone(),
-                    error.to_string(),
-                ));
-                None
-            }
-        });
+    let url = table.string("url").and_then(|text| {
+        let url = ManagerUrl::parse(&text.value).ok()?;
+        Some(text.with(url))
+    });
     let device = table.string("device");
     let fleet = table.string("fleet");
     if let (Some(_), Some(fleet)) = (&device, &fleet) {
