@@ -1,7 +1,7 @@
 //! C52: what an editor shows in `Otaru.toml`, also while it is being typed.
 
 use otaru_lsp_ide::position::Position;
-use otaru_lsp_ide::{Analysis, CompletionKind, Facts, KeyFile, LensVerb, Severity};
+use otaru_lsp_ide::{Analysis, CompletionKind, Facts, FileKind, KeyFile, LensVerb, Severity};
 
 const GOOD: &str = "[project]\nname = \"lamp\"\nboard = \"host\"\n\n[signing]\nkey = \"dev.pem\"\n";
 
@@ -20,22 +20,28 @@ fn marked(text: &str) -> (Analysis, Position) {
         line: u32::try_from(line).expect("short"),
         character: u32::try_from(column).expect("short"),
     };
-    (Analysis::new(text.replacen('|', "", 1)), position)
+    (
+        Analysis::new(FileKind::Manifest, text.replacen('|', "", 1)),
+        position,
+    )
 }
 
 fn labels(text: &str) -> Vec<String> {
     let (analysis, at) = marked(text);
     analysis
-        .completions(at)
+        .completions(&Facts::default(), at)
         .into_iter()
         .map(|completion| completion.label)
         .collect()
 }
 
 fn codes(text: &str, key_file: KeyFile) -> Vec<&'static str> {
-    let analysis = Analysis::new(text.to_owned());
+    let analysis = Analysis::new(FileKind::Manifest, text.to_owned());
     analysis
-        .diagnostics(Facts { key_file })
+        .diagnostics(&Facts {
+            key_file,
+            ..Facts::default()
+        })
         .iter()
         .map(|found| found.code)
         .collect()
@@ -51,8 +57,8 @@ fn a_good_manifest_has_no_diagnostics() {
 fn problems_are_found_where_they_are() {
     let text =
         "# 😀\r\n[project]\r\nname = \"lamp\"\r\nbord = \"host\"\r\n[signing]\r\nkey = \"k\"\r\n";
-    let analysis = Analysis::new(text.to_owned());
-    let found = analysis.diagnostics(Facts::default());
+    let analysis = Analysis::new(FileKind::Manifest, text.to_owned());
+    let found = analysis.diagnostics(&Facts::default());
     let unknown = found
         .iter()
         .find(|found| found.code == "unknown-key")
@@ -62,17 +68,17 @@ fn problems_are_found_where_they_are() {
         (3, 0)
     );
     assert_eq!((unknown.span.end.line, unknown.span.end.character), (3, 4));
-    let fix = unknown.fix.as_ref().expect("a fix");
+    let fix = &unknown.fixes[0].edits[0];
     assert_eq!((fix.text.as_str(), fix.span), ("board", unknown.span));
     assert!(found.iter().any(|found| found.code == "missing-required"));
 }
 
 #[test]
 fn the_fix_of_a_value_keeps_its_quotes() {
-    let analysis = Analysis::new(GOOD.replace("\"host\"", "'hots'"));
-    let found = analysis.diagnostics(Facts::default());
+    let analysis = Analysis::new(FileKind::Manifest, GOOD.replace("\"host\"", "'hots'"));
+    let found = analysis.diagnostics(&Facts::default());
     assert_eq!(found[0].code, "board-unknown");
-    assert_eq!(found[0].fix.as_ref().expect("a fix").text, "'host'");
+    assert_eq!(found[0].fixes[0].edits[0].text, "'host'");
 }
 
 // A5: nothing can be signed without the key, and a key that everybody reads signs for everybody.
@@ -80,9 +86,10 @@ fn the_fix_of_a_value_keeps_its_quotes() {
 fn the_key_file_is_watched() {
     assert_eq!(codes(GOOD, KeyFile::Missing), ["key-missing"]);
     assert_eq!(codes(GOOD, KeyFile::WorldReadable), ["key-world-readable"]);
-    let analysis = Analysis::new(GOOD.to_owned());
-    let missing = &analysis.diagnostics(Facts {
+    let analysis = Analysis::new(FileKind::Manifest, GOOD.to_owned());
+    let missing = &analysis.diagnostics(&Facts {
         key_file: KeyFile::Missing,
+        ..Facts::default()
     })[0];
     assert_eq!(missing.severity, Severity::Error);
     assert_eq!(
@@ -97,9 +104,18 @@ fn the_key_file_is_watched() {
 
 #[test]
 fn a_half_typed_file_still_gives_a_model() {
-    let analysis = Analysis::new("[project]\nname = \"lamp\"\nboard = \n[sign".to_owned());
-    assert!(!analysis.diagnostics(Facts::default()).is_empty());
-    let name = analysis.manifest().project.name.as_ref().expect("read");
+    let analysis = Analysis::new(
+        FileKind::Manifest,
+        "[project]\nname = \"lamp\"\nboard = \n[sign".to_owned(),
+    );
+    assert!(!analysis.diagnostics(&Facts::default()).is_empty());
+    let name = analysis
+        .manifest()
+        .expect("a manifest")
+        .project
+        .name
+        .as_ref()
+        .expect("read");
     assert_eq!(name.value, "lamp");
     assert!(!analysis.is_usable());
 }
@@ -116,7 +132,7 @@ fn keys_that_are_not_there_yet_are_proposed() {
 fn a_key_completion_replaces_the_word() {
     let (analysis, at) = marked("[project]\r\n  bo|x\r\n");
     let board = analysis
-        .completions(at)
+        .completions(&Facts::default(), at)
         .into_iter()
         .find(|found| found.label == "board");
     let board = board.expect("proposed");
@@ -153,7 +169,7 @@ fn boards_modes_and_tables_are_proposed() {
 #[test]
 fn a_value_completion_writes_the_quotes_once() {
     let (analysis, at) = marked("[project]\nboard = \"ho|\" # a comment\n");
-    let host = &analysis.completions(at)[0];
+    let host = &analysis.completions(&Facts::default(), at)[0];
     assert_eq!(host.text, "\"host\"");
     assert_eq!(
         host.span.start,
@@ -184,17 +200,17 @@ fn hover_explains_tables_keys_and_boards() {
     ] {
         let (analysis, at) = marked(text);
         let hover = analysis
-            .hover(at)
+            .hover(&Facts::default(), at)
             .unwrap_or_else(|| panic!("no hover in {text:?}"));
         assert!(hover.markdown.contains(expected), "{}", hover.markdown);
     }
     let (analysis, at) = marked("[project]\n# no|thing here\n");
-    assert_eq!(analysis.hover(at), None);
+    assert_eq!(analysis.hover(&Facts::default(), at), None);
 }
 
 #[test]
 fn the_verbs_stand_above_the_project() {
-    let lenses = Analysis::new(format!("# first\n\n{GOOD}")).lenses();
+    let lenses = Analysis::new(FileKind::Manifest, format!("# first\n\n{GOOD}")).lenses();
     let verbs: Vec<LensVerb> = lenses.iter().map(|lens| lens.verb).collect();
     assert_eq!(verbs, [LensVerb::Build, LensVerb::Upload, LensVerb::Fota]);
     assert!(lenses.iter().all(|lens| lens.span.start
@@ -218,11 +234,14 @@ fn no_text_and_no_place_makes_it_fall_over() {
         "\r\r\n",
     ];
     for text in texts {
-        let analysis = Analysis::new(text.to_owned());
+        let analysis = Analysis::new(FileKind::Manifest, text.to_owned());
         for line in 0..4 {
             for character in 0..12 {
                 let at = Position { line, character };
-                let (hover, completions) = (analysis.hover(at), analysis.completions(at));
+                let (hover, completions) = (
+                    analysis.hover(&Facts::default(), at),
+                    analysis.completions(&Facts::default(), at),
+                );
                 assert!(hover.is_none() || !text.is_empty());
                 assert!(completions.len() < 50);
             }
