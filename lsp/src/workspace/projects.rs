@@ -3,14 +3,13 @@
 
 use super::{Workspace, refused};
 use crate::outbox::Out;
-use crate::paths;
 use crate::protocol::{
     Built, Device, JobInfo, Manager, ProjectInfo, ProjectParams, Status, Update, VerbState, Verbs,
 };
-use crate::verbs;
+use crate::{keys, paths, verbs};
 use otaru_lsp_build::target::plain_name;
-use otaru_lsp_ide::{Analysis, Facts, KeyFile};
-use otaru_lsp_project::MANIFEST_FILE_NAME;
+use otaru_lsp_ide::{Analysis, BuiltImage, Facts, FileKind, KeyFile, Known};
+use otaru_lsp_project::{MANIFEST_FILE_NAME, Manifest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +28,8 @@ pub(crate) struct ProjectState {
     pub(super) folder: PathBuf,
     /// Of the open text, or else of the file.
     pub(super) analysis: Analysis,
-    pub(super) facts: Facts,
+    /// What is known of files and devices; [`ProjectState::facts`] adds the rest.
+    pub(super) seen: Facts,
     pub(super) manager: Manager,
     pub(super) device: Option<Device>,
     pub(super) built: Option<Built>,
@@ -48,8 +48,8 @@ impl ProjectState {
     fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            analysis: Analysis::new(String::new()),
-            facts: Facts::default(),
+            analysis: Analysis::new(FileKind::Manifest, String::new()),
+            seen: Facts::default(),
             manager: Manager::default(),
             device: None,
             built: None,
@@ -66,6 +66,27 @@ impl ProjectState {
         folder.join(MANIFEST_FILE_NAME)
     }
 
+    /// What the manifest says; while it cannot be read, what it said before.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.analysis
+            .manifest()
+            .expect("a project's file is read as a manifest")
+    }
+
+    /// Everything that is known beside the text of the manifest.
+    pub(super) fn facts(&self) -> Facts {
+        let device = self.device.as_ref();
+        Facts {
+            built: self.built.as_ref().map(|built| BuiltImage {
+                label: built.version.clone(),
+                len: built.size,
+            }),
+            device_runs: device.and_then(|device| device.version.clone()),
+            manager_problem: self.manager.problem.clone(),
+            ..self.seen.clone()
+        }
+    }
+
     /// What the compiler found in a file.
     pub(super) fn findings_in(&self, file: &Path) -> Vec<Diagnostic> {
         self.findings.get(file).cloned().unwrap_or_default()
@@ -73,7 +94,6 @@ impl ProjectState {
 
     fn name(&self) -> String {
         let written = self
-            .analysis
             .manifest()
             .project
             .name
@@ -91,7 +111,7 @@ impl ProjectState {
 
     /// What an update addresses, in words.
     fn target(&self) -> String {
-        match &self.analysis.manifest().manager.fleet {
+        match &self.manifest().manager.fleet {
             Some(fleet) => format!("fleet {}", fleet.value),
             None => self.device_name().unwrap_or_default(),
         }
@@ -99,7 +119,7 @@ impl ProjectState {
 
     /// The device that is meant when nobody says, by name or id. A fleet is no device.
     pub(super) fn device_name(&self) -> Option<String> {
-        let manager = &self.analysis.manifest().manager;
+        let manager = &self.manifest().manager;
         match (&manager.device, &manager.fleet) {
             (Some(device), _) => Some(device.value.clone()),
             (None, Some(_)) => None,
@@ -108,7 +128,7 @@ impl ProjectState {
     }
 
     pub(super) fn status(&self) -> Status {
-        let manifest = self.analysis.manifest();
+        let manifest = self.manifest();
         let settings = manifest.settings();
         Status {
             folder: self.folder.to_string_lossy().into_owned(),
@@ -169,7 +189,7 @@ impl ProjectState {
         if !self.analysis.is_usable() {
             return Some("Otaru.toml has problems: see the Problems view".to_owned());
         }
-        if self.facts.key_file == KeyFile::Missing {
+        if self.seen.key_file == KeyFile::Missing {
             return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
         }
         None
@@ -193,8 +213,11 @@ impl Workspace {
         tokio::task::spawn_blocking(move || {
             let found = paths::find_projects(&roots);
             queue.tell(move |workspace| {
-                for folder in found {
+                for folder in found.projects {
                     workspace.read_manifest(folder);
+                }
+                for path in found.boards {
+                    workspace.read_board(path);
                 }
             });
         });
@@ -205,6 +228,8 @@ impl Workspace {
         for uri in uris {
             if let Some(folder) = paths::project_of(uri) {
                 self.read_manifest(folder);
+            } else if let Some(path) = paths::board_of(uri) {
+                self.read_board(path);
             } else {
                 // A key, most likely: it is cheap to look at all of them.
                 for folder in self.projects.keys() {
@@ -228,7 +253,7 @@ impl Workspace {
                 match read {
                     Ok(bytes) => {
                         let text = String::from_utf8_lossy(&bytes).into_owned();
-                        workspace.set_analysis(&folder, Analysis::new(text));
+                        workspace.set_manifest(&folder, text);
                     }
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                         workspace.forget_project(&folder);
@@ -263,25 +288,20 @@ impl Workspace {
     }
 
     /// Takes over a new state of a manifest.
-    pub(super) fn set_analysis(&mut self, folder: &Path, analysis: Analysis) {
+    pub(super) fn set_manifest(&mut self, folder: &Path, text: String) {
         let is_new = !self.projects.contains_key(folder);
         let project = self
             .projects
             .entry(folder.to_path_buf())
             .or_insert_with(|| ProjectState::new(folder.to_path_buf()));
-        let key_of = |analysis: &Analysis| {
-            analysis
-                .manifest()
-                .signing
-                .key
-                .as_ref()
-                .map(|key| key.value.clone())
-        };
-        let is_other_key = key_of(&project.analysis) != key_of(&analysis);
-        let is_other_manager = project.analysis.manifest().manager != analysis.manifest().manager;
-        project.analysis = analysis;
+        let before = project.manifest().clone();
+        project.analysis = project.analysis.next(text);
+        let key_of =
+            |manifest: &Manifest| manifest.signing.key.as_ref().map(|key| key.value.clone());
+        let is_other_key = key_of(&before) != key_of(project.manifest());
+        let is_other_manager = before.manager != project.manifest().manager;
         if is_other_key {
-            project.facts.key_file = KeyFile::Unknown;
+            project.seen.key_file = KeyFile::Unknown;
         }
         self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
@@ -294,26 +314,25 @@ impl Workspace {
         }
     }
 
-    /// Looks whether the signing key is there, in the background.
+    /// Looks whether the signing key is there, and which keys are, in the background.
     fn look_at_key(&self, folder: &Path) {
         let Some(project) = self.projects.get(folder) else {
             return;
         };
-        let Some(key) = project.analysis.manifest().signing.key.as_ref() else {
-            return;
-        };
-        let (name, path) = (key.value.clone(), folder.join(&key.value));
+        let key = project.manifest().signing.key.as_ref();
+        let name = key.map(|key| key.value.clone());
         let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
         tokio::task::spawn_blocking(move || {
-            let state = key_file(&path);
+            let found = keys::look(&folder, name.as_deref());
             queue.tell(move |workspace| {
                 let Some(project) = workspace.projects.get_mut(&folder) else {
                     return;
                 };
-                let current = project.analysis.manifest().signing.key.as_ref();
-                let is_current = current.is_some_and(|key| key.value == name);
-                if is_current && project.facts.key_file != state {
-                    project.facts.key_file = state;
+                let current = project.manifest().signing.key.as_ref();
+                let is_current = current.map(|key| &key.value) == name.as_ref();
+                project.seen.key_paths = found.paths;
+                if is_current && project.seen.key_file != found.signing {
+                    project.seen.key_file = found.signing;
                     workspace.stale_diagnostics.insert(folder.clone());
                     workspace.stale_status.insert(folder);
                 }
@@ -397,6 +416,15 @@ impl Workspace {
             .iter()
             .find(|device| device.target)
             .cloned();
+        let listed = &found.devices.devices;
+        project.seen.devices = listed.iter().map(known).collect();
+        let mut fleets: Vec<String> = listed
+            .iter()
+            .filter_map(|device| device.fleet.clone())
+            .collect();
+        fleets.sort();
+        fleets.dedup();
+        project.seen.fleets = fleets;
         if project.manager == found.manager && project.device == device {
             return;
         }
@@ -404,6 +432,7 @@ impl Workspace {
         if found.devices.problem.is_none() {
             project.device = device;
         }
+        self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
     }
 
@@ -434,30 +463,24 @@ impl Workspace {
     }
 }
 
+/// A device as a completion shows it.
+fn known(device: &Device) -> Known {
+    let runs = device.version.as_deref().unwrap_or("nothing known");
+    let place = device
+        .fleet
+        .as_ref()
+        .map_or(String::new(), |fleet| format!("fleet {fleet}, "));
+    let state = if device.online { "online" } else { "offline" };
+    Known {
+        name: device.name.clone(),
+        detail: format!("{place}{state}, runs {runs}"),
+    }
+}
+
 /// Devices on this machine are known by name; the manifest may give the id.
 pub(super) fn local_name(project: &ProjectState, device: String) -> String {
     match &project.device {
         Some(known) if known.id == device => known.name.clone(),
         Some(_) | None => device,
-    }
-}
-
-#[cfg(unix)]
-fn key_file(path: &Path) -> KeyFile {
-    use std::os::unix::fs::PermissionsExt as _;
-    match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() => KeyFile::Missing,
-        Ok(found) if found.permissions().mode() & 0o004 != 0 => KeyFile::WorldReadable,
-        Ok(_) => KeyFile::Present,
-        Err(_absent) => KeyFile::Missing,
-    }
-}
-
-#[cfg(not(unix))]
-fn key_file(path: &Path) -> KeyFile {
-    if path.is_file() {
-        KeyFile::Present
-    } else {
-        KeyFile::Missing
     }
 }
