@@ -28,13 +28,13 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Its name as people write it behind a number; nothing for a count.
+    /// Its name; nothing for a count.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Count => "",
             Self::Bytes => "bytes",
-            Self::Seconds => "s",
-            Self::Milliseconds => "ms",
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
         }
     }
 }

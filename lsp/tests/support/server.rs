@@ -156,7 +156,9 @@ impl TestServer {
         loop {
             let is_one = |params: &Value| params["uri"] == uri;
             let params = self.expect("textDocument/publishDiagnostics", is_one);
-            let found = params["diagnostics"].as_array().expect("a list").clone();
+            let mut found = params["diagnostics"].as_array().expect("a list").clone();
+            // Nobody listens at the address in our manifests, and when that is noticed is chance.
+            found.retain(|found| found["code"] != "manager-unreachable");
             if wanted(&found) {
                 return found;
             }
