@@ -5,7 +5,7 @@
 
 use otaru_lsp_ide::position::{LineIndex, Position, Span, apply_edit};
 use otaru_lsp_ide::{Analysis, BuiltImage, Facts, FileKind, Fix, KeyFile, Known};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const MARK: &str = "<|>";
 
@@ -40,18 +40,19 @@ fn some_facts() -> Facts {
 fn cases() -> Vec<Case> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+        .expect("the folder of the cases")
+        .map(|entry| entry.expect("readable").path())
         .filter(|path| path.extension().is_some_and(|end| end == "toml"))
         .collect();
     paths.sort();
     assert!(paths.len() >= 8, "the cases are gone");
-    paths.into_iter().map(read).collect()
+    paths.iter().map(|path| read(path)).collect()
 }
 
-fn read(path: PathBuf) -> Case {
-    let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-    let written = std::fs::read_to_string(&path).unwrap();
+fn read(path: &Path) -> Case {
+    let name = path.file_stem().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let written = std::fs::read_to_string(path).expect("a case");
     let (mut text, mut marks) = (String::new(), Vec::new());
     for (index, piece) in written.split(MARK).enumerate() {
         if index > 0 {
