@@ -352,16 +352,21 @@ fn initialize_is_answered_at_once_in_a_large_workspace() {
     assert!(server.shut_down().success());
 }
 
-#[test]
-fn boards_are_answered_and_their_names_are_those_of_manifests() {
+/// A project beside a board that cannot be right, in a server that has found both.
+fn with_a_board() -> (TestProject, TestServer, String) {
     let project = TestProject::new(MANIFEST);
     let board = include_str!("../../boards/host/board.toml").replace("trials = 1", "trials = 0");
-    std::fs::create_dir_all(project.path().join("boards/host")).expect("made");
     let path = project.write("boards/host/board.toml", &board);
     let mut server = settled(&project, &EDITOR);
     let uri = server::uri(&path);
     let found = server.diagnostics(&uri, |found| !found.is_empty());
     assert_eq!(codes(&found), ["value"]);
+    (project, server, uri)
+}
+
+#[test]
+fn boards_are_answered_like_manifests() {
+    let (_project, mut server, uri) = with_a_board();
     let document = json!({ "uri": uri });
     let file = json!({ "textDocument": document });
     let symbols = server.request("textDocument/documentSymbol", &file);
@@ -384,7 +389,12 @@ fn boards_are_answered_and_their_names_are_those_of_manifests() {
             .starts_with("16 MiB"),
         "{hints}"
     );
+    assert!(server.shut_down().success());
+}
 
+#[test]
+fn the_name_of_a_board_is_that_of_manifests() {
+    let (project, mut server, uri) = with_a_board();
     let manifest = project.manifest_uri();
     let at_board =
         json!({ "textDocument": { "uri": manifest }, "position": { "line": 2, "character": 10 } });

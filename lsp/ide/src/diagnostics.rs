@@ -12,6 +12,9 @@ use otaru_lsp_project::{Code, KeyKind, Problem, Version, VersionSource};
 /// From how much of its slot on an image is called large, in percent.
 const NEARLY_FULL_PERCENT: u64 = 90;
 
+/// Most problems that are shown of one file; nobody reads more, and every edit sends all of them.
+const PROBLEMS_MAX: usize = 200;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -77,6 +80,7 @@ pub(crate) fn diagnostics(analysis: &Analysis, facts: &Facts) -> Vec<Diagnostic>
         all.extend(of_manager(source, facts));
     }
     all.sort_by_key(|diagnostic| diagnostic.span.start);
+    all.truncate(PROBLEMS_MAX);
     all
 }
 

@@ -2,7 +2,7 @@
 
 use crate::outline::{Entry, Outline};
 use crate::position::{LineIndex, Position, Span};
-use otaru_lsp_project::{KeyDoc, Schema};
+use otaru_lsp_project::{FILE_LEN_MAX, KeyDoc, Schema};
 use std::ops::Range;
 
 /// A text, its lines, its outline, and what may stand in it.
@@ -19,7 +19,8 @@ impl Source {
     pub(crate) fn new(schema: &'static Schema, text: String) -> Self {
         Self {
             index: LineIndex::new(&text),
-            outline: Outline::new(&text),
+            // What is too long to be read has no places either.
+            outline: Outline::new(if text.len() > FILE_LEN_MAX { "" } else { &text }),
             schema,
             text,
         }

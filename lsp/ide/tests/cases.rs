@@ -335,3 +335,41 @@ fn names_are_changed_everywhere_or_not_at_all() {
             .is_err()
     );
 }
+
+// Notes on hostile files: whatever somebody opens, the answers stay few and nothing falls over.
+#[test]
+fn hostile_files_are_answered_with_little() {
+    let longest = otaru_lsp_project::FILE_LEN_MAX;
+    for (text, is_read) in [
+        ("a = ".to_owned() + &"[".repeat(50_000), true),
+        ("x = [\n".repeat(2_500), true),
+        ("\"x\",\n".repeat(2_500), true),
+        ("[project]\nx1 = 1\n".repeat(1_250), true),
+        ((0..2_250).map(|n| format!("k{n} = {n}\n")).collect(), true),
+        ("[areas.record]\noffset = 1\n".repeat(750), true),
+        ("# 😀\r".repeat(5_000), true),
+        ("\u{0}\u{1}=[[[\"\"\"".repeat(500), true),
+        ("name = \"".to_owned() + &"😀".repeat(15_000), true),
+        (" ".repeat(longest + 1), false),
+        ("[project]\n".repeat(longest / 10 + 1), false),
+    ] {
+        let start: String = text.chars().take(20).collect();
+        for kind in [FileKind::Manifest, FileKind::Board] {
+            let analysis = Analysis::new(kind, text.clone());
+            let facts = some_facts();
+            let found = analysis.diagnostics(&facts);
+            assert!(!found.is_empty() && found.len() <= 200, "{start:?}");
+            if !is_read {
+                assert!(analysis.symbols().is_empty(), "{start:?}");
+            }
+            let lines = LineIndex::new(&text).line_count();
+            for line in [0, 1, lines / 2, lines.saturating_sub(1), lines + 7] {
+                let at = Position { line, character: 5 };
+                assert!(analysis.completions(&facts, at).len() < 50, "{start:?}");
+                let (hover, name) = (analysis.hover(&facts, at), analysis.name_at(at));
+                assert!(hover.is_none_or(|hover| hover.markdown.len() < 4_000));
+                assert!(name.is_none_or(|name| name.text.len() <= text.len()));
+            }
+        }
+    }
+}
