@@ -87,6 +87,14 @@ impl<'a> Acceptance<'a> {
                     Ok(Progress::More { .. }) => {}
                     Ok(Progress::Done(verified)) => {
                         let info = verified.info();
+                        // Confirmed, it could not be started again. The agent refuses it before it
+                        // is parked; by cable and in recovery it comes here first.
+                        if verified
+                            .signers()
+                            .any(|key| (usize::from(info.revoke) >> (key & 7)) & 1 != 0)
+                        {
+                            break VerifyError::KeyRevoked;
+                        }
                         ctx.found = Some(*info);
                         ctx.digest = verified.digest();
                         ctx.runs = matches!(source, Source::Slot(Slot::Execution));

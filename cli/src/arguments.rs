@@ -40,11 +40,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Make a new project with a development key
     New(New),
-    /// Make, list and register signing keys
+    /// Make, list and register keys
     #[command(subcommand)]
     Keys(Keys),
     /// Compile and sign the project's image
     Build(Build),
+    /// Build bytecode for a slot and a VM
+    Link(Link),
     /// Write the project's image to a device by cable
     Flash(Flash),
     /// Give a device its identity in the manager
@@ -88,6 +90,9 @@ pub(crate) struct New {
     /// How updates are installed: standby or swap
     #[arg(long)]
     pub(crate) mode: Option<String>,
+    /// What it builds: firmware, or bytecode for a VM
+    #[arg(long, default_value = "firmware")]
+    pub(crate) kind: String,
     /// Where to make the project, instead of ./NAME
     #[arg(long, value_name = "FOLDER")]
     pub(crate) path: Option<PathBuf>,
@@ -100,6 +105,12 @@ pub(crate) enum Keys {
     New {
         /// File of the private key, instead of the one in Otaru.toml
         path: Option<PathBuf>,
+        /// What it signs with
+        #[arg(long, value_name = "NAME", default_value = "ed25519", value_parser = ["ed25519", "p256"])]
+        algorithm: String,
+        /// A key for which images are encrypted (X25519), instead of one that signs
+        #[arg(long, conflicts_with = "algorithm")]
+        encryption: bool,
         /// Not for development: without the mark that says so
         #[arg(long)]
         release: bool,
@@ -122,6 +133,29 @@ pub(crate) struct Build {
     pub(crate) label: Option<String>,
 }
 
+/// `link`
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// The bytecode slot, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..255))]
+    pub(crate) bc: u8,
+    /// The slot of the VM that runs it, from 0
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..255))]
+    pub(crate) vm: u8,
+    /// Lowest version of that VM, instead of any
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) vm_version: Option<String>,
+    /// The image of the VM that goes with it; its version is the lowest one
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) with_vm: Option<PathBuf>,
+    /// Where to write the image, and the VM's beside it with the ending .vm
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Build nothing: say whether this image may run in these slots
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["file"])]
+    pub(crate) check: Option<PathBuf>,
+}
+
 /// `flash`
 #[derive(Debug, Args)]
 pub(crate) struct Flash {
@@ -131,6 +165,9 @@ pub(crate) struct Flash {
     /// The version as people read it, instead of the automatic one
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// Private half of the encryption key, if Otaru.toml names only the public one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) decryption_key: Option<PathBuf>,
 }
 
 /// `provision`
@@ -166,6 +203,10 @@ pub(crate) struct Fota {
     /// Seconds the new firmware has to reach the manager
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub(crate) deadline: Option<u32>,
+    /// How often the new firmware may start before it has confirmed itself, 1 to 16; without it what
+    /// the device was flashed with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    pub(crate) trials: Option<u32>,
     /// Do not wait for the result
     #[arg(long)]
     pub(crate) no_watch: bool,

@@ -11,6 +11,7 @@ mod device;
 mod doctor;
 mod fota;
 mod keys;
+mod link;
 mod login;
 mod manager;
 mod new;
@@ -49,6 +50,7 @@ async fn dispatch(session: Session<'_>) -> Result<(), Failure> {
         Command::New(new) => new::run(session, new),
         Command::Keys(keys) => keys::run(session, keys).await,
         Command::Build(build) => build::build(session, build).await,
+        Command::Link(link) => link::run(session, link).await,
         Command::Upload(build) => build::upload(session, build).await,
         Command::Fota(fota) => fota::run(session, fota).await,
         Command::Flash(flash) => device::flash(session, flash).await,

@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use otaru_image::{
-    BoardIds, ImageBuilder, Key, Label, SignatureRejected, SignatureVerifier, SigningKey, Uuid,
-    Version, inspect, key_hash,
+    BoardIds, Dependency, ImageBuilder, Key, Label, SignatureRejected, SignatureVerifier,
+    SigningKey, Uuid, Version, inspect, key_hash,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -79,6 +79,28 @@ pub static ORIGINALS: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     })
 });
 
+/// An original with two parts, the second of which depends on the first.
+pub static WITH_PARTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let version = Version {
+        major: 1,
+        ..Version::default()
+    };
+    let image = |len: usize| {
+        ImageBuilder::new(vec![0x55; len], version)
+            .header_len(32)
+            .board(BOARD)
+            .security_counter(3)
+    };
+    let first = image(50).index(1).sign(&SIGNER);
+    let needed = Dependency { image: 1, version };
+    let second = image(90).index(3).depends_on(needed).sign(&SIGNER);
+    image(70)
+        .part(1, first.expect("a part can be built"))
+        .part(3, second.expect("a part can be built"))
+        .sign(&SIGNER)
+        .expect("parts and payload are long enough")
+});
+
 /// The originals with a marker for a signature.
 pub static MARKED: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     ORIGINALS.clone().map(|mut image| {
@@ -88,7 +110,7 @@ pub static MARKED: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
 });
 
 /// Makes the hash right again, names our key, and marks the signature, if the bytes begin with an
-/// image that can be taken apart.
+/// image that can be taken apart. The same with its parts.
 ///
 /// # Panics
 /// If there are 4 GiB of them.
@@ -97,7 +119,25 @@ pub fn repair(bytes: &mut [u8]) {
     let Ok(info) = inspect(&mut &*bytes, len) else {
         return;
     };
-    let (hashed, signed) = (info.hashed_len as usize, info.len as usize);
+    for part in info.parts.iter() {
+        let (start, end) = (part.offset as usize, part.end() as usize);
+        repair_one(&mut bytes[start..end]);
+        let digest = Sha256::digest(&bytes[start..end]);
+        let named = &mut bytes[..info.hashed_len as usize];
+        if let Some(at) = named.windows(32).position(|window| window == part.digest) {
+            named[at..at + 32].copy_from_slice(&digest);
+        }
+    }
+    repair_one(bytes);
+}
+
+/// The same with one image.
+fn repair_one(bytes: &mut [u8]) {
+    let len = u32::try_from(bytes.len()).expect("inputs are short");
+    let Ok(info) = inspect(&mut &*bytes, len) else {
+        return;
+    };
+    let (hashed, signed) = (info.hashed_len as usize, info.own_len() as usize);
     let hash = Sha256::digest(&bytes[..hashed]);
     let signature = info.signature_offset as usize;
     bytes[signature..signature + MARKER.len()].copy_from_slice(MARKER);

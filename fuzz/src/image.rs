@@ -1,7 +1,7 @@
 //! Target `image`: `inspect` and `verify` over arbitrary bytes.
 //!
 //! The first byte says what they are: its low two bits choose nothing or an original, its third bit
-//! asks for a repair of the hashes. Then follow edits of the original, or the bytes themselves.
+//! asks for a repair of the hashes, its sixth one makes the first original the one with parts. Then follow edits of the original, or the bytes themselves.
 //!
 //! What has to hold: every read lies inside the slot; what `inspect` accepts lies inside it too; a
 //! verification reads every byte once and says the same however it is cut into blocks; and the
@@ -12,7 +12,7 @@ use otaru_image::{
     verify_with,
 };
 
-use crate::forge::{BOARD, Marked, ORIGINALS, SLOT_ADDRESS, digest, keys, repair};
+use crate::forge::{BOARD, Marked, ORIGINALS, SLOT_ADDRESS, WITH_PARTS, digest, keys, repair};
 use crate::input::Input;
 
 /// A slot that watches what is read from it.
@@ -58,7 +58,11 @@ pub fn run(data: &[u8]) {
     let floor = u32::from(kind >> 3) & 3;
     let mut bytes = match usize::from(kind & 3).checked_sub(1) {
         Some(original) => {
-            let mut bytes = ORIGINALS[original].clone();
+            let mut bytes = if original == 0 && kind & 0x20 != 0 {
+                WITH_PARTS.clone()
+            } else {
+                ORIGINALS[original].clone()
+            };
             while !input.is_empty() {
                 input.edit(&mut bytes);
             }
@@ -84,7 +88,7 @@ pub fn run(data: &[u8]) {
         if let Ok(found) = verified(&bytes, &expect, Ed25519Dalek) {
             let image = &bytes[..found.info().len as usize];
             assert!(
-                ORIGINALS.iter().any(|original| original == image),
+                ORIGINALS.iter().any(|original| original == image) || *WITH_PARTS == image,
                 "an image was accepted that nobody signed"
             );
         }

@@ -21,6 +21,13 @@ pub fn image() -> Seeds {
         ("original-full", vec![1]),
         ("original-least", vec![2]),
         ("original-counter-below-floor", vec![0x1B]),
+        ("original-parts", vec![0x21]),
+        // Its payload is 70 bytes; then the protected area, whose last two TLVs name the parts.
+        ("edited-part-index", vec![0x25, 1, 154, 0, 6]),
+        ("edited-part-offset", vec![0x25, 1, 158, 0, 0x40]),
+        ("edited-part-len", vec![0x25, 1, 162, 0, 1]),
+        ("edited-part-digest", vec![0x25, 1, 170, 0, 1]),
+        ("original-parts-marked", vec![0x25]),
         ("edited-payload", vec![1, 1, 0, 1, 1]),
         ("edited-payload-repaired", vec![5, 1, 0, 1, 1]),
         ("edited-header-len", vec![6, 1, 8, 0, 1]),

@@ -1,7 +1,9 @@
 //! What is known of the key files of a project: whether the one that signs is there and private, and
 //! which others there are. Reads the disk, so it belongs on a blocking thread.
 
+use otaru_lsp_build::keys::DeviceKey;
 use otaru_lsp_ide::KeyFile;
+use otaru_lsp_project::{Manifest, Spanned};
 use std::path::{Path, PathBuf};
 
 /// How many key files are listed at most.
@@ -16,16 +18,40 @@ const HEIGHT_MAX: usize = 16;
 pub(crate) struct Found {
     /// The key that signs.
     pub(crate) signing: KeyFile,
+    /// The devices' key, for which images are encrypted.
+    pub(crate) encryption: KeyFile,
     /// All key files beside the manifest and in `keys`, relative to the folder.
     pub(crate) paths: Vec<String>,
 }
 
+/// The key files that a manifest names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// `[signing] key`
+    pub(crate) signing: Option<String>,
+    /// `[encryption] key`
+    pub(crate) encryption: Option<String>,
+}
+
+impl Named {
+    /// Those of a manifest.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        let name = |key: &Option<Spanned<String>>| key.as_ref().map(|key| key.value.clone());
+        Self {
+            signing: name(&manifest.signing.key),
+            encryption: name(&manifest.encryption.key),
+        }
+    }
+}
+
 /// Looks at the keys of a project.
-pub(crate) fn look(folder: &Path, signing: Option<&str>) -> Found {
-    let signing = match signing {
-        Some(name) => key_file(folder, &folder.join(name)),
-        None => KeyFile::Unknown,
+pub(crate) fn look(folder: &Path, named: &Named) -> Found {
+    let state = |name: &Option<String>, look: fn(&Path, &Path) -> KeyFile| {
+        let path = name.as_ref().map(|name| folder.join(name));
+        path.map_or(KeyFile::Unknown, |path| look(folder, &path))
     };
+    let signing = state(&named.signing, key_file);
+    let encryption = state(&named.encryption, encryption_key_file);
     let mut paths = Vec::new();
     for below in ["", "keys"] {
         let Ok(entries) = std::fs::read_dir(folder.join(below)) else {
@@ -43,7 +69,22 @@ pub(crate) fn look(folder: &Path, signing: Option<&str>) -> Found {
         }
     }
     paths.sort();
-    Found { signing, paths }
+    Found {
+        signing,
+        encryption,
+        paths,
+    }
+}
+
+/// The public half, which everybody may have, will do to encrypt.
+fn encryption_key_file(folder: &Path, path: &Path) -> KeyFile {
+    let found = key_file(folder, path);
+    let is_exposed = matches!(found, KeyFile::WorldReadable | KeyFile::Tracked);
+    if is_exposed && DeviceKey::load(path).is_ok_and(|key| key.private.is_none()) {
+        KeyFile::Present
+    } else {
+        found
+    }
 }
 
 fn key_file(folder: &Path, path: &Path) -> KeyFile {
@@ -136,12 +177,18 @@ mod tests {
         let mut index = b"DIRC\0\0\0\x02".to_vec();
         index.extend_from_slice(b"\0\x11lamp/keys/dev.pem\0");
         write(&root.path().join(".git/index"), &index);
-        let state = |name| look(&project, Some(name)).signing;
+        let state = |name: &str| {
+            let named = Named {
+                signing: Some(name.to_owned()),
+                encryption: None,
+            };
+            look(&project, &named).signing
+        };
         assert_eq!(state("keys/dev.pem"), KeyFile::Tracked);
         assert_eq!(state("keys/dev.pem.old"), KeyFile::Present);
         assert_eq!(state("v.pem"), KeyFile::Present);
         assert_eq!(state("keys"), KeyFile::Missing);
-        let listed = look(&project, None).paths;
+        let listed = look(&project, &Named::default()).paths;
         assert_eq!(listed, ["keys/dev.pem", "v.pem"]);
     }
 }

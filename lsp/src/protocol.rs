@@ -12,6 +12,8 @@
 //! | `otaru/devices` [`ProjectParams`] | [`Devices`] |
 //! | `otaru/console` [`ConsoleParams`] | [`ConsoleState`] |
 //! | `otaru/board` [`BoardParams`] | nothing |
+//! | `otaru/flashMap` [`DeviceParams`] | [`FlashMap`] |
+//! | `otaru/slot` [`SlotParams`] | [`SlotDetails`] |
 //!
 //! | server → client | |
 //! |---|---|
@@ -131,6 +133,102 @@ pub enum BoardButton {
     Offline,
     /// Gives the network back.
     Online,
+}
+
+/// Asks for something of a device on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
+pub struct DeviceParams {
+    /// As in [`ProjectParams`].
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The device; without it, the project's own.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// Asks for the image in a slot of a device on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SlotParams {
+    /// As in [`ProjectParams`].
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The device; without it, the project's own.
+    #[cfg_attr(test, ts(optional))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// From [`FlashArea::slot`].
+    pub slot: u8,
+}
+
+/// What stands where in the flash of a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct FlashMap {
+    /// The device.
+    pub device: String,
+    /// Size of the flash in bytes.
+    pub len: u32,
+    /// From offset 0 to the end, in order, without gaps.
+    pub areas: Vec<FlashArea>,
+    /// The phase in the record, or why it cannot be read.
+    pub record: String,
+}
+
+/// A part of the flash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct FlashArea {
+    /// What it is: `bootloader`, `record`, `execution`, `unused` …
+    pub name: String,
+    /// First byte.
+    pub offset: u32,
+    /// Length in bytes.
+    pub len: u32,
+    /// Bytes in use.
+    pub used: u32,
+    /// If it is a slot, its number, for [`SlotParams`].
+    pub slot: Option<u8>,
+    /// In a slot, what it is for at the moment: `running`, `backup`, `being written` …
+    pub role: Option<String>,
+    /// In a slot, the version of the image that stands there.
+    pub version: Option<String>,
+}
+
+/// The image in a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SlotDetails {
+    /// The slot's name.
+    pub name: String,
+    /// Header and TLVs, in words.
+    pub fields: Vec<SlotField>,
+    /// SHA-256 of the complete file, 64 hex digits, if the image is good.
+    pub digest: Option<String>,
+    /// Which key of the device's key table signed it, counted from 0, if the image is good.
+    pub key: Option<u8>,
+    /// Why the device would not run it, or why that cannot be told here.
+    pub problem: Option<String>,
+}
+
+/// Something that an image says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SlotField {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub value: String,
 }
 
 /// The answer to a verb: it has begun.

@@ -3,8 +3,9 @@
 //! it runs all handlers in one task, and a handler that waits for the client can stop the world).
 
 use crate::protocol::{
-    BoardParams, CancelParams, ConsoleParams, ConsoleState, Devices, JobStarted, ProjectInfo,
-    ProjectParams, RunParams, Status, Verb, VerbParams,
+    BoardParams, CancelParams, ConsoleParams, ConsoleState, DeviceParams, Devices, FlashMap,
+    JobStarted, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotParams, Status, Verb,
+    VerbParams,
 };
 use crate::workspace::{ClientFeatures, Origin, Queue, Workspace, refused};
 use crate::{paths, progress, verbs};
@@ -359,18 +360,30 @@ impl Backend {
     }
 
     async fn board(&self, params: BoardParams) -> Result<()> {
-        let named = ProjectParams {
-            project: params.project.clone(),
-        };
-        let device = self
-            .queue
-            .ask(move |workspace| workspace.local_device(&named, params.device))
-            .await??;
-        let pressed = tokio::spawn(async move { verbs::press(&device, params.button).await });
-        pressed
-            .await
-            .map_err(|_panicked| Error::internal_error())?
-            .map_err(refused)
+        let device = self.local(params.project, params.device).await?;
+        of_device(async move { verbs::press(&device, params.button).await }).await
+    }
+
+    async fn flash_map(&self, params: DeviceParams) -> Result<FlashMap> {
+        let device = self.local(params.project, params.device).await?;
+        of_device(async move { verbs::map(&device).await }).await
+    }
+
+    async fn slot(&self, params: SlotParams) -> Result<SlotDetails> {
+        let device = self.local(params.project, params.device).await?;
+        of_device(async move { verbs::slot(&device, params.slot).await }).await
+    }
+
+    /// The device on this machine that a request is about.
+    async fn local(
+        &self,
+        project: Option<String>,
+        device: Option<String>,
+    ) -> Result<verbs::LocalDevice> {
+        let named = ProjectParams { project };
+        self.queue
+            .ask(move |workspace| workspace.local_device(&named, device))
+            .await?
     }
 
     /// The text that the server has of an open document, to find out why it says what it says.
@@ -392,6 +405,16 @@ impl Backend {
             self.queue.tell(move |workspace| workspace.cancel_job(job));
         }
     }
+}
+
+/// What a device answers, in a task of its own, which a cancel of the request leaves alone.
+async fn of_device<T: Send + 'static>(
+    talk: impl Future<Output = std::result::Result<T, String>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(talk)
+        .await
+        .map_err(|_panicked| Error::internal_error())?
+        .map_err(refused)
 }
 
 fn features_of(params: &InitializeParams, options: &InitOptions) -> ClientFeatures {
@@ -540,6 +563,8 @@ where
     .custom_method("otaru/devices", Backend::devices)
     .custom_method("otaru/console", Backend::console)
     .custom_method("otaru/board", Backend::board)
+    .custom_method("otaru/flashMap", Backend::flash_map)
+    .custom_method("otaru/slot", Backend::slot)
     .custom_method("otaru/documentText", Backend::document_text)
     .custom_method("window/workDoneProgress/cancel", Backend::cancel_progress)
     .finish();

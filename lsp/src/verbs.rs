@@ -6,7 +6,7 @@ mod local;
 mod teller;
 
 pub(crate) use devices::{DevicesFound, devices};
-pub(crate) use local::{LocalDevice, console, press};
+pub(crate) use local::{LocalDevice, console, map, press, slot};
 
 use crate::protocol::{Built, Outcome, Plan};
 use crate::update::ActionNews;
@@ -230,6 +230,7 @@ fn options(version: Option<String>) -> Result<BuildOptions, Failure> {
     Ok(BuildOptions {
         label,
         target_dir: shared_target_dir(),
+        ..BuildOptions::default()
     })
 }
 
@@ -282,6 +283,7 @@ async fn plan(
         version: StoredVersion::New((&image).into()),
         target: default_target(&project.settings),
         deadline_s: None,
+        trials: None,
     };
     let plan = tokio::select! {
         plan = manager::Plan::make(&client, request) => plan?,

@@ -1,11 +1,15 @@
 //! Checks an uploaded file: its hash, and for an image its form and signature.
 
+use crate::api::views::Part;
 use crate::app::App;
 use crate::error::ApiError;
+use crate::public_key::PublicKey;
 use crate::store::uploads::UploadRow;
 use crate::{secret, store};
 use md5::Md5;
-use otaru_image::{Expectation, Key, ReadAt, Verified, VerifyError, verify};
+use otaru_image::{
+    Expectation, ImageInfo, ReadAt, VerifyError, inspect, inspect_part, verify, verify_stated,
+};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
@@ -24,6 +28,10 @@ pub(crate) struct Facts {
     pub(crate) security_counter: Option<i64>,
     /// Public key that signed it, hex.
     pub(crate) signing_key: Option<String>,
+    /// The further images in it.
+    pub(crate) parts: Vec<Part>,
+    /// Its encryption. The payload was not checked then.
+    pub(crate) encryption: Option<&'static str>,
 }
 
 /// Checks the complete file of an upload.
@@ -41,13 +49,7 @@ pub(crate) async fn file(
     drop(conn);
     let keys: Vec<_> = ring
         .iter()
-        .filter_map(|row| {
-            Some(Key {
-                public: row.public_key.as_slice().try_into().ok()?,
-                kind: otaru_image::KeyKind::Ed25519,
-                revoked: false,
-            })
-        })
+        .filter_map(|row| PublicKey::of_stored(&row.public_key))
         .collect();
     let upload = upload.clone();
     // Hashing a large file takes long enough to hold up everything else on this thread.
@@ -56,7 +58,7 @@ pub(crate) async fn file(
         .map_err(ApiError::internal)?
 }
 
-fn check(upload: &UploadRow, keys: &[Key], mut file: File) -> Result<Facts, ApiError> {
+fn check(upload: &UploadRow, keys: &[PublicKey], mut file: File) -> Result<Facts, ApiError> {
     let (mut sha256, mut sha1, mut md5) = (Sha256::new(), Sha1::new(), Md5::new());
     let mut block = vec![0; BLOCK_LEN];
     loop {
@@ -82,12 +84,15 @@ fn check(upload: &UploadRow, keys: &[Key], mut file: File) -> Result<Facts, ApiE
         board: None,
         security_counter: None,
         signing_key: None,
+        parts: Vec::new(),
+        encryption: None,
     };
     if upload.is_foreign {
         return Ok(facts);
     }
-    let verified = verify_image(upload, keys, (file, digest))?;
-    let info = verified.info();
+    let mut source = FileSource(file);
+    let verified = verify_image(upload, keys, (&mut source, digest))?;
+    let info = verified.info;
     if let Some(label) = info.label.filter(|label| label.as_str() != upload.version) {
         return Err(ApiError::unprocessable(
             "version-mismatch",
@@ -100,22 +105,59 @@ fn check(upload: &UploadRow, keys: &[Key], mut file: File) -> Result<Facts, ApiE
     }
     facts.board = info.cid.map(|cid| cid.to_string());
     facts.security_counter = Some(i64::from(info.security_counter));
-    facts.signing_key = keys
-        .get(verified.key_index())
-        .map(|key| secret::hex(&key.public));
+    facts.signing_key = keys.get(verified.key_index).map(|key| key.to_hex());
+    facts.encryption = info
+        .encryption
+        .map(|key| if key.is_256() { "aes-256" } else { "aes-128" });
+    facts.parts = parts(&verified, keys, &mut source)?;
     Ok(facts)
 }
 
+/// What the image says, and which keys signed it and its parts.
+struct Genuine {
+    info: ImageInfo,
+    key_index: usize,
+    part_keys: Vec<usize>,
+}
+
+/// What is worth knowing about the parts of a file that is verified with them.
+fn parts(
+    verified: &Genuine,
+    keys: &[PublicKey],
+    source: &mut FileSource,
+) -> Result<Vec<Part>, ApiError> {
+    let parts = verified.info.parts.iter().zip(&verified.part_keys);
+    parts
+        .map(|(part, &signer)| {
+            let about = inspect_part(source, part).map_err(ApiError::internal)?;
+            Ok(Part {
+                index: i64::from(part.index),
+                version: about.header.version.to_string(),
+                label: about.label.map(|label| label.to_string()),
+                size: i64::from(part.len),
+                digest: secret::hex(&part.digest),
+                security_counter: i64::from(about.security_counter),
+                key: keys.get(signer).map(|key| key.to_hex()),
+            })
+        })
+        .collect()
+}
+
+/// Verifies the image and its parts.
+///
+/// The hash that is signed is over the plain text, so of an encrypted image it is taken as the image
+/// states it. The digest has been checked, and the devices check the rest.
 fn verify_image(
     upload: &UploadRow,
-    keys: &[Key],
-    (file, digest): (File, [u8; 32]),
-) -> Result<Verified, ApiError> {
+    keys: &[PublicKey],
+    (source, digest): (&mut FileSource, [u8; 32]),
+) -> Result<Genuine, ApiError> {
     let len = u32::try_from(upload.size).map_err(|_too_large| {
         ApiError::unprocessable("size-mismatch", "an image has less than 4 GiB")
     })?;
+    let keys: Vec<_> = keys.iter().map(|key| key.to_key()).collect();
     let expect = Expectation {
-        keys,
+        keys: &keys,
         board: None,
         slot_address: None,
         security_floor: 0,
@@ -123,8 +165,24 @@ fn verify_image(
         len: Some(len),
         ..Expectation::default()
     };
+    if inspect(source, len).is_ok_and(|info| info.encryption.is_some()) {
+        // An encrypted image has no parts.
+        let stated = verify_stated(source, len, &expect).map_err(refused)?;
+        let (info, key_index) = stated;
+        let part_keys = Vec::new();
+        return Ok(Genuine {
+            info,
+            key_index,
+            part_keys,
+        });
+    }
     let mut buf = vec![0; BLOCK_LEN];
-    verify(&mut FileSource(file), len, &expect, &mut buf).map_err(refused)
+    let verified = verify(source, len, &expect, &mut buf).map_err(refused)?;
+    Ok(Genuine {
+        info: *verified.info(),
+        key_index: verified.key_index(),
+        part_keys: verified.signers().skip(1).collect(),
+    })
 }
 
 fn refused(error: VerifyError<io::Error>) -> ApiError {

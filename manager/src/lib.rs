@@ -28,6 +28,7 @@ mod lock;
 mod manager;
 mod origin;
 mod presence;
+mod public_key;
 mod secret;
 mod server;
 mod store;

@@ -44,9 +44,15 @@ use std::time::Duration;
 pub(crate) const FILE_NAME: &str = "manager.sqlite";
 const READERS: u32 = 4;
 const HEADER: &[u8] = b"SQLite format 3\0";
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
     (2, "outcome", include_str!("../migrations/0002_outcome.sql")),
+    (
+        3,
+        "encryption",
+        include_str!("../migrations/0003_encryption.sql"),
+    ),
+    (4, "parts", include_str!("../migrations/0004_parts.sql")),
 ];
 
 /// A connection of either kind.

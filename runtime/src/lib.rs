@@ -31,6 +31,25 @@ pub use otaru_runtime_agent::{
 /// The agent itself, for who wants to drive it in another way.
 pub use otaru_runtime_agent as agent;
 
+/// The images that were installed with this firmware, in one file with it: resources, a radio.
+///
+/// ```
+/// use otaru_flash::Flash;
+/// use otaru_runtime::parts::{PartError, find_part};
+///
+/// /// Reads the first bytes of the resources, part 1.
+/// fn greeting<F: Flash>(flash: &mut F, device_block_at: u32) -> Result<[u8; 5], PartError> {
+///     let part = find_part(flash, device_block_at, 1)?.ok_or(PartError::NotInstalled)?;
+///     let mut text = [0; 5];
+///     part.read(flash, 0, &mut text)?;
+///     Ok(text)
+/// }
+/// ```
+#[cfg(feature = "parts")]
+pub mod parts {
+    pub use otaru_runtime_agent::{InstalledPart, PartError, find_part};
+}
+
 /// Prints a line on the board's console: `println!(&board, "count {n}")`.
 #[macro_export]
 macro_rules! println {

@@ -1,5 +1,9 @@
 //! Signed images for scenarios.
 
+mod parts;
+
+pub use parts::{CHUNKS as PARTS_CHUNKS, Change};
+
 use crate::Rng;
 use otaru_flash::Layout;
 use otaru_image::{
@@ -52,6 +56,8 @@ impl Encryption {
 pub struct Images {
     made: Vec<Made>,
     pub(crate) encryption: Encryption,
+    /// The agent does not verify what it has stored.
+    pub(crate) careless: bool,
     pub(crate) public: [u8; 32],
 }
 
@@ -112,7 +118,7 @@ impl Images {
             let sent = builder.sign(&key).expect("the image can be built");
             let installed = installed_form(&sent, &device_key).expect("our own image");
             made.push(Made {
-                image: named(&sent, &public),
+                image: named(&sent, &[public]),
                 sent,
                 installed,
             });
@@ -120,6 +126,7 @@ impl Images {
         Self {
             made,
             encryption,
+            careless: false,
             public,
         }
     }
@@ -160,13 +167,16 @@ impl Images {
     }
 }
 
-fn named(bytes: &[u8], public: &[u8; 32]) -> Image {
+fn named(bytes: &[u8], keys: &[[u8; 32]]) -> Image {
     let mut source = bytes;
-    let keys = [otaru_image::Key {
-        public: *public,
-        kind: otaru_image::KeyKind::Ed25519,
-        revoked: false,
-    }];
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|&public| otaru_image::Key {
+            public,
+            kind: otaru_image::KeyKind::Ed25519,
+            revoked: false,
+        })
+        .collect();
     let device_key = DecryptionKey::new(DEVICE_KEY);
     let expect = Expectation {
         keys: &keys,

@@ -21,7 +21,7 @@ mod scenario;
 pub use case::Case;
 pub use device::{Device, Violation};
 pub use explore::{Explored, Plan, explore};
-pub use images::{Encryption, Images};
+pub use images::{Change, Encryption, Images, PARTS_CHUNKS};
 pub use layouts::Shape;
 pub use otaru_sim_flash::{
     Again, Counters, Cut, Fault, Fork, Forks, Misuse, Part, Rng, SimFlash, Tear, Timing,

@@ -158,6 +158,29 @@ scenario("FOTA goes through all phases and is confirmed by the device itself", a
   });
 });
 
+scenario("the slot map shows what stands where, and judges an image like the device", async () => {
+  const panel = await editor.panel();
+  await panel.locator(".map > summary").click();
+  const area = (name) => panel.locator(".area", { has: panel.getByText(name, { exact: true }) });
+  await area("execution")
+    .getByText(/running · 1\.0\.0\+2 · \d+ %/)
+    .waitFor();
+  assert.equal(await panel.locator(".area .what", { hasText: "backup" }).count(), 1);
+  const heights = await panel
+    .locator(".strip .part")
+    .evaluateAll((parts) => parts.map((part) => part.getBoundingClientRect().height));
+  // Two slots of the same length are drawn equally high, and a slot higher than the record.
+  const rows = await panel.locator(".area .name").allInnerTexts();
+  const height = (name) => heights[rows.indexOf(name)];
+  assert.ok(Math.abs(height("execution") - height("storage 0")) < 1);
+  assert.ok(height("execution") > 5 * height("record"));
+  await area("execution").locator("button").click();
+  await panel.locator(".judged.good", { hasText: "signed by key 1" }).waitFor();
+  await panel.locator(".image dd", { hasText: "Ed25519" }).waitFor();
+  await editor.shot("slot-map-dark");
+  await panel.locator(".map > summary").click();
+});
+
 scenario(
   "after an edit, FOTA just works: with another version, to a device that is away",
   async () => {

@@ -33,7 +33,10 @@ class Extension implements vscode.Disposable {
     this.#server = new Server(context, this.#log);
     this.#consoles = new Consoles(this.#server);
     this.#verbs = new Verbs(this.#server, this.#jobs, this.#consoles, this.#log);
-    this.#panel = new Panel(context.extensionUri);
+    this.#panel = new Panel(context.extensionUri, {
+      flash: () => this.#server.request("otaru/flashMap", this.#here()),
+      slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
+    });
     this.#devices = new DevicesView(this.#server);
     this.#item.name = "Otaru";
     this.#item.command = "otaru.panel.focus";
@@ -107,6 +110,12 @@ class Extension implements vscode.Disposable {
     }
     const row = typeof named.name === "string" ? named.name : undefined;
     return does({ project, device: row ?? status?.device?.name ?? status?.target ?? undefined });
+  }
+
+  /** The project of the panel, for a request. */
+  #here(): { project?: string } {
+    const project = this.#current()?.folder;
+    return project === undefined ? {} : { project };
   }
 
   async #showConsole({ project, device }: Target): Promise<void> {

@@ -15,12 +15,16 @@ import type {
   ConsoleOutput,
   ConsoleParams,
   ConsoleState,
+  DeviceParams,
   Devices,
+  FlashMap,
   JobEvent,
   JobStarted,
   ProjectInfo,
   ProjectParams,
   RunParams,
+  SlotDetails,
+  SlotParams,
   Status,
   VerbParams,
 } from "./protocol.gen";
@@ -37,6 +41,8 @@ interface Requests {
   "otaru/devices": [ProjectParams, Devices];
   "otaru/console": [ConsoleParams, ConsoleState];
   "otaru/board": [BoardParams, null];
+  "otaru/flashMap": [DeviceParams, FlashMap];
+  "otaru/slot": [SlotParams, SlotDetails];
 }
 
 /** What the server is doing. */
@@ -93,7 +99,10 @@ export class Server implements vscode.Disposable {
     const run = { command: program, args: ["lsp"] };
     const server: ServerOptions = { run, debug: run };
     const options: LanguageClientOptions = {
-      documentSelector: [{ scheme: "file", pattern: "**/Otaru.toml" }],
+      documentSelector: [
+        { scheme: "file", pattern: "**/Otaru.toml" },
+        { scheme: "file", pattern: "**/board.toml" },
+      ],
       outputChannel: this.#log,
       initializationOptions: { commands: true },
     };

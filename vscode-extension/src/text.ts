@@ -5,6 +5,8 @@ import type {
   ConsoleOutput,
   ConsoleSource,
   Device,
+  FlashArea,
+  FlashMap,
   Outcome,
   PhaseName,
   Plan,
@@ -86,7 +88,7 @@ const REASONS: Record<string, string> = {
   busy: "another update is in progress",
   "malformed-deployment": "it could not understand the request",
   "no-artifact": "there is no image for it",
-  unsupported: "it cannot verify such images",
+  unsupported: "it cannot take such images, or has no key for encrypted ones",
   recovered: "an image that came over its console took the update's place",
   "dependency-unmet": "it lacks another image that this one needs",
   "not-decryptable": "the image is encrypted for another device",
@@ -222,4 +224,26 @@ export function consoleText(output: ConsoleOutput): string {
   if (output.dropped === 0) return lines;
   const left = `${output.dropped} lines were left out: more came than can be shown`;
   return consoleLine({ source: "server", text: left }) + lines;
+}
+
+const hexOffset = (offset: number): string => `0x${offset.toString(16).toUpperCase()}`;
+
+/** An area of the flash: its name, what stands there, and where it is. */
+export function areaText(area: FlashArea): { name: string; what: string; tooltip: string } {
+  const end = hexOffset(area.offset + area.len - 1);
+  const where = `${area.name}: ${hexOffset(area.offset)} to ${end}, ${size(area.len)}`;
+  if (area.slot === null) return { name: area.name, what: size(area.len), tooltip: where };
+  const fill = area.len === 0 ? 0 : Math.round((100 * area.used) / area.len);
+  const role = area.role ?? "free";
+  const what = [role, area.version, `${fill} %`].filter((part) => part !== null).join(" · ");
+  return {
+    name: area.name,
+    what: role === "free" && area.version === null ? "free" : what,
+    tooltip: `${where}, ${size(area.used)} used`,
+  };
+}
+
+/** The shares of the areas in the drawing: to scale. */
+export function mapShares(map: FlashMap): number[] {
+  return map.areas.map((area) => area.len / Math.max(1, map.len));
 }

@@ -2,14 +2,16 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import test from "node:test";
-import type { Device, Plan, Status } from "../src/protocol.gen";
+import type { Device, FlashArea, Plan, Status } from "../src/protocol.gen";
 import {
   ago,
+  areaText,
   consoleLine,
   consoleText,
   deviceRow,
   duration,
   failure,
+  mapShares,
   planQuestion,
   size,
   statusBar,
@@ -164,4 +166,28 @@ test("no reason of the devices is without a sentence", () => {
 test("a failure says what to do next", () => {
   const text = failure({ kind: "failed", code: "x", message: "it broke", hint: "try again" });
   assert.equal(text, "It broke. Next: try again.");
+});
+
+test("an area says what it is for, which version stands there and how full it is", () => {
+  const slot: FlashArea = {
+    name: "execution",
+    offset: 0x10_0000,
+    len: 0x40_0000,
+    used: 0x10_0000,
+    slot: 0,
+    role: "running",
+    version: "1.0.0+1",
+  };
+  assert.deepEqual(areaText(slot), {
+    name: "execution",
+    what: "running · 1.0.0+1 · 25 %",
+    tooltip: "execution: 0x100000 to 0x4FFFFF, 4.0 MiB, 1.0 MiB used",
+  });
+  const receiving = { ...slot, role: "receiving", version: null };
+  assert.equal(areaText(receiving).what, "receiving · 25 %");
+  assert.equal(areaText({ ...slot, role: "free", version: null, used: 0 }).what, "free");
+  const record = { ...slot, name: "record", len: 0x2_0000, slot: null, role: null, version: null };
+  assert.equal(areaText(record).what, "128 KiB");
+  const shares = mapShares({ device: "lamp", len: 0x80_0000, areas: [slot, slot], record: "idle" });
+  assert.deepEqual(shares, [0.5, 0.5]);
 });

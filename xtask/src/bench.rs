@@ -1,11 +1,14 @@
 //! `cargo xtask bench path`: how fast and how large the programs are, each value beside its limit.
 //! It prints and never fails on a slow machine: limits are goals, and a benchmark is no test.
+//! `cargo xtask bench layout`: how much of an image changes with its source, see
+//! `docs/stable-layout.md`.
 //!
 //! Linux only, because it reads `/proc`. Everything is measured on the real programs, built for
 //! release, in temporary folders.
 
 mod goosebit;
 mod http;
+mod layout;
 mod manager;
 mod running;
 mod server;
@@ -60,14 +63,19 @@ impl Value {
     }
 }
 
-/// The command `bench path`.
+/// The commands `bench path` and `bench layout`.
 ///
 /// # Errors
 /// If a program does not build, does not start or does not answer.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
-    if args != ["path"] {
-        bail!("usage: cargo xtask bench path");
+    match args {
+        ["path"] => path(),
+        ["layout"] => layout::run(),
+        _ => bail!("usage: cargo xtask bench path|layout"),
     }
+}
+
+fn path() -> Result<()> {
     if !cfg!(target_os = "linux") {
         bail!("the benchmark reads /proc and runs on Linux only");
     }

@@ -44,6 +44,28 @@ const GENERATORS: &[Generator] = &[
         variable: "OTARU_UPDATE_OPENAPI",
         file: "manager/openapi.json",
     },
+    // The functions between bytecode and VM: imports of the guest crate, dispatch, reference.
+    Generator {
+        package: "otaru-abi",
+        target: &["--test", "generate"],
+        test: "guest_is_current",
+        variable: "OTARU_WRITE_GENERATED",
+        file: "guest/src/host.rs",
+    },
+    Generator {
+        package: "otaru-abi",
+        target: &["--test", "generate"],
+        test: "dispatch_is_current",
+        variable: "OTARU_WRITE_GENERATED",
+        file: "runtime/vm/src/dispatch.rs",
+    },
+    Generator {
+        package: "otaru-abi",
+        target: &["--test", "generate"],
+        test: "page_is_current",
+        variable: "OTARU_WRITE_GENERATED",
+        file: "docs/abi.md",
+    },
 ];
 
 /// The command `codegen [--check]`.

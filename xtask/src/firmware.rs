@@ -15,17 +15,39 @@ use crate::report::{self, Outcome};
 use crate::{setup, workspace};
 
 pub(crate) use toolchain::{
-    SYSTEM_RUSTC, build as build_toolchain, is_built as toolchain_is_built, rustup_has_targets,
+    SYSTEM_RUSTC, build as build_toolchain, is_built as toolchain_is_built, rustc,
+    rustup_has_targets,
 };
 
-/// An Arm Cortex-M4F or M7, and a RISC-V with atomics.
-const TARGETS: &[&str] = &["thumbv7em-none-eabihf", "riscv32imac-unknown-none-elf"];
+/// The compiler that builds for the machine that QEMU emulates.
+///
+/// # Errors
+/// If there is no compiler on the search path.
+pub(crate) fn emulated_compiler() -> Result<PathBuf> {
+    if toolchain::rustup_has(EMULATED)? {
+        return toolchain::rustup_rustc();
+    }
+    toolchain::rustc()
+}
 
-/// What the boards with a bootloader are built for.
-const BOARD_TARGET: &str = "thumbv7em-none-eabihf";
+/// An Arm Cortex-M4F or M7, and a RISC-V with atomics.
+const TARGETS: &[&str] = &[CORTEX_M, EMULATED];
+const CORTEX_M: &str = "thumbv7em-none-eabihf";
+const EMULATED: &str = "riscv32imac-unknown-none-elf";
+
+/// The boards with a bootloader, and what it is built for.
+const BOARDS: &[(&str, &str)] = &[("nrf52840", CORTEX_M), ("qemu-virt", EMULATED)];
 
 /// Folders whose library crates run on devices.
-const DEVICE_FOLDERS: &[&str] = &["core/", "bootloader", "runtime/agent"];
+const DEVICE_FOLDERS: &[&str] = &[
+    "core/",
+    "bootloader",
+    "runtime/agent",
+    "runtime/fota",
+    "runtime/vm",
+];
+/// What bytecode for the VM is built for.
+pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
 /// The command `firmware check [CRATE…]`: sets up what is missing, then checks.
 ///
@@ -79,6 +101,14 @@ pub(crate) fn check_installed(only: &[&str]) -> Result<Outcome> {
             }
         }
     }
+    if only.is_empty() {
+        for (board, _) in BOARDS {
+            let started = Instant::now();
+            Bootloader::of(board)?.build()?;
+            let took = report::seconds(started.elapsed());
+            report::line(&format!("    bootloader of {board}: builds ({took})"));
+        }
+    }
     if !failed.is_empty() {
         bail!("does not build: {}", failed.join(", "));
     }
@@ -126,6 +156,7 @@ pub(crate) fn build_board(board: &str) -> Result<()> {
 /// A bootloader to be built: a board, and how.
 pub(crate) struct Bootloader {
     package: String,
+    target: &'static str,
     features: Option<String>,
     stack_sizes: bool,
 }
@@ -136,17 +167,16 @@ impl Bootloader {
     /// # Errors
     /// If there is no such board with a bootloader for bare metal.
     pub(crate) fn of(board: &str) -> Result<Self> {
-        let folder = format!("boards/{board}");
-        let packages = workspace::packages(&workspace::root())?;
-        let found = packages.into_iter().find(|p| p.folder == folder);
-        match found {
-            Some(package) if !package.library => Ok(Self {
-                package: package.name,
-                features: None,
-                stack_sizes: false,
-            }),
-            Some(_) | None => bail!("boards/{board} holds no bootloader for bare metal"),
-        }
+        let (_, target) = BOARDS
+            .iter()
+            .find(|(name, _)| *name == board)
+            .with_context(|| format!("boards/{board} holds no bootloader for bare metal"))?;
+        Ok(Self {
+            package: format!("otaru-board-{board}"),
+            target,
+            features: None,
+            stack_sizes: false,
+        })
     }
 
     /// The same with these features instead of the default ones.
@@ -166,7 +196,7 @@ impl Bootloader {
     /// # Errors
     /// If it does not build.
     pub(crate) fn build(&self) -> Result<PathBuf> {
-        let target = BOARD_TARGET;
+        let target = self.target;
         let mut cargo = Program::cargo()
             .args([
                 "build",
@@ -200,6 +230,17 @@ impl Bootloader {
             .join("firmware")
             .join(&self.package))
     }
+}
+
+/// A compiler for Cortex-M.
+///
+/// # Errors
+/// If there is none on the search path, or the cache folder cannot be found.
+pub(crate) fn compiler() -> Result<PathBuf> {
+    if toolchain::rustup_has(CORTEX_M)? {
+        return toolchain::rustup_rustc();
+    }
+    toolchain::rustc()
 }
 
 /// A folder of its own, so that neither compiler throws away the other's work.

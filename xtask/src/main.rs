@@ -37,6 +37,7 @@ Usage: cargo xtask <command>
                                 python swupdate firmware extension web editor neovim
                                 --check: only say what is missing
   bench path                    how fast and how large the programs are, beside their limits
+  bench layout                  how much of an image changes with its source; builds for minutes
   fuzz [TARGET] [--seconds N]   run the fuzz targets, each for a minute unless told otherwise
                                 --input FILE: run one input, for example a finding
                                 --keep: add what fuzzing collected to the committed inputs

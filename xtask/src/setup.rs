@@ -26,6 +26,8 @@ pub(crate) enum Part {
     Swupdate,
     /// A compiler for bare-metal targets, where rustup has not installed them.
     Firmware,
+    /// The machine emulator, for boots of a real bootloader.
+    Qemu,
     /// What the editor extension is built and tested with.
     Extension,
     /// What the manager's web app is tested with.
@@ -37,10 +39,11 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Python,
         Self::Swupdate,
         Self::Firmware,
+        Self::Qemu,
         Self::Extension,
         Self::Web,
         Self::Editor,
@@ -52,6 +55,7 @@ impl Part {
             Self::Python => "python",
             Self::Swupdate => "swupdate",
             Self::Firmware => "firmware",
+            Self::Qemu => "qemu",
             Self::Extension => "extension",
             Self::Web => "web",
             Self::Editor => "editor",
@@ -64,6 +68,7 @@ impl Part {
             Self::Python => packages::PYTHON,
             Self::Swupdate => packages::SWUPDATE,
             Self::Firmware => packages::FIRMWARE,
+            Self::Qemu => packages::QEMU,
             Self::Extension => packages::EXTENSION,
             Self::Web => packages::WEB,
             Self::Editor => packages::EDITOR,
@@ -87,6 +92,7 @@ impl Part {
             Self::Python
             | Self::Swupdate
             | Self::Firmware
+            | Self::Qemu
             | Self::Extension
             | Self::Web
             | Self::Editor
@@ -206,7 +212,7 @@ fn is_installed(part: Part) -> Result<bool> {
     let root = workspace::root();
     let own = match part {
         Part::Python => python::is_installed(&root)?,
-        Part::Swupdate | Part::Neovim => true,
+        Part::Swupdate | Part::Qemu | Part::Neovim => true,
         Part::Firmware => firmware::toolchain_is_built()?,
         Part::Extension => npm::is_installed(&root.join(EXTENSION))?,
         Part::Web => npm::is_installed(&root.join(WEB))?,
@@ -224,7 +230,20 @@ fn install_part(part: Part) -> Result<Environment> {
             ("OTARU_OPENSSL", packages::program_path(&["openssl"])?),
             ("OTARU_CPIO", packages::program_path(&["cpio"])?),
         ]),
-        Part::Firmware => firmware::build_toolchain().map(|()| Environment::new()),
+        Part::Firmware => {
+            firmware::build_toolchain()?;
+            Ok(vec![
+                ("OTARU_FIRMWARE_RUSTC", firmware::compiler()?),
+                ("OTARU_WASM_RUSTC", firmware::rustc()?),
+            ])
+        }
+        Part::Qemu => Ok(vec![
+            (
+                "OTARU_QEMU_RISCV32",
+                packages::program_path(packages::QEMU_RISCV32)?,
+            ),
+            ("OTARU_BARE_METAL_RUSTC", firmware::emulated_compiler()?),
+        ]),
         Part::Extension => npm::install(&root.join(EXTENSION)).map(|()| Environment::new()),
         Part::Web => {
             npm::install(&root.join(WEB))?;

@@ -81,7 +81,7 @@ pub enum Request {
     Hold,
     /// Detach the debug probe; the CPU starts.
     Release,
-    /// Read flash through the probe; the bytes follow the response.
+    /// Read flash through the probe, whether the CPU runs or not; the bytes follow the response.
     Read {
         /// Offset from the start of the flash, in bytes.
         offset: u32,

@@ -7,7 +7,7 @@ use crate::progress::{bytes, follow};
 use crate::session::Session;
 use otaru_lsp_build::cargo::shared_target_dir;
 use otaru_lsp_build::handover::{free_image, key_in_words, register_key};
-use otaru_lsp_build::image::{self, BuildOptions, BuiltImage};
+use otaru_lsp_build::image::{self, BuildOptions, BuiltImage, Encrypted};
 use otaru_lsp_build::manager::{self, ManagerClient, Uploaded};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_project::Label;
@@ -68,6 +68,7 @@ fn options(label: Option<&str>) -> Result<BuildOptions, Failure> {
     Ok(BuildOptions {
         label: label.map(parse_label).transpose()?,
         target_dir: shared_target_dir(),
+        ..BuildOptions::default()
     })
 }
 
@@ -135,7 +136,8 @@ pub(crate) async fn uploaded(
 /// Shows an image as the result of a command.
 pub(crate) fn show_image(session: Session<'_>, image: &BuiltImage) {
     session.output.object("image", about(image));
-    for (name, value) in [
+    let encryption = image.encryption.as_ref().map(Encrypted::in_words);
+    let lines = [
         ("version", image.label.clone()),
         ("size", bytes(image.size)),
         ("digest", image.digest.clone()),
@@ -152,9 +154,11 @@ pub(crate) fn show_image(session: Session<'_>, image: &BuiltImage) {
                 }
             ),
         ),
-        ("file", image.path.display().to_string()),
-    ] {
-        session.output.text(&format!("{name:<8} {value}"));
+    ];
+    let encrypted = encryption.map(|how| ("encrypted", how));
+    let file = ("file", image.path.display().to_string());
+    for (name, value) in lines.into_iter().chain(encrypted).chain([file]) {
+        session.output.text(&format!("{name:<9} {value}"));
     }
 }
 

@@ -148,6 +148,7 @@ async fn update(session: Session<'_>, stage: &Stage) -> Result<Measured, Failure
             version: StoredVersion::New(NewVersion::from(&image)),
             target: Target::Devices(vec![stage.device.name.clone()]),
             deadline_s: Some(DEADLINE_S),
+            trials: None,
         },
     )
     .await?;
@@ -200,8 +201,8 @@ async fn built(session: Session<'_>, project: &OpenProject) -> Result<BuiltImage
         session,
         project,
         BuildOptions {
-            label: None,
             target_dir,
+            ..BuildOptions::default()
         },
     )
     .await

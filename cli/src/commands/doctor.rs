@@ -4,7 +4,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::session::Session;
 use otaru_lsp_build::Explain as _;
-use otaru_lsp_build::keys::{self, KeyTable, ProjectKey};
+use otaru_lsp_build::keys::{self, DeviceKey, KeyTable, ProjectKey};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::tools;
 use serde_json::json;
@@ -57,6 +57,7 @@ pub(crate) async fn run(session: Session<'_>) -> Result<(), Failure> {
             let what = format!("{}, board {}", settings.name, settings.board.name);
             findings.push(("project", Health::Good(what)));
             findings.push(("key", key_health(&project)));
+            findings.push(("encryption", encryption_health(&project)));
             findings.push(("manager", manager_health(session, &project).await));
         }
         Err(error) if error.code() == "no-project" => {
@@ -92,6 +93,27 @@ fn key_health(project: &OpenProject) -> Health {
                 ""
             };
             Health::Good(format!("{}{kind}", key.short()))
+        }
+        Err(error) => bad(&error),
+    }
+}
+
+fn encryption_health(project: &OpenProject) -> Health {
+    let Some(settings) = &project.settings.encryption else {
+        return Health::Absent("none: images are sent in plain text, signed".to_owned());
+    };
+    let path = project.root.join(&settings.key);
+    match DeviceKey::load(&path) {
+        Ok(key) if key.private.is_some() && keys::world_readable(&path) => Health::Bad {
+            what: "others on this machine can read its key".to_owned(),
+            next: format!("chmod 600 {}", path.display()),
+        },
+        Ok(key) => {
+            let half = match key.private {
+                Some(_) => "",
+                None => ", public half only",
+            };
+            Health::Good(format!("for the key {}{half}", key.short()))
         }
         Err(error) => bad(&error),
     }
@@ -142,9 +164,9 @@ fn show(session: Session<'_>, findings: &[(&str, Health)]) -> Result<(), Failure
             "check",
             json!({ "name": name, "state": state, "text": text, "next": next }),
         );
-        output.text(&format!("{mark} {name:<8} {text}"));
+        output.text(&format!("{mark} {name:<10} {text}"));
         if let Some(next) = next {
-            output.text(&format!("  {:<8} next: {next}", ""));
+            output.text(&format!("  {:<10} next: {next}", ""));
         }
     }
     match repairs {

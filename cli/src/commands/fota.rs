@@ -41,6 +41,7 @@ async fn update(session: Session<'_>, arguments: &Fota) -> Result<(), Failure> {
         version,
         target: target(&project, arguments),
         deadline_s: arguments.deadline,
+        trials: arguments.trials,
     };
     let plan = Plan::make(&client, request).await?;
     show_plan(session, &plan);
@@ -96,6 +97,8 @@ fn show_plan(session: Session<'_>, plan: &Plan) {
             "version": plan.version,
             "digest": plan.digest,
             "size": plan.size,
+            "encryption": plan.encryption,
+            "trials": plan.request.trials,
             "devices": devices,
             "warnings": plan.warnings,
         }),
@@ -109,6 +112,17 @@ fn show_plan(session: Session<'_>, plan: &Plan) {
     }
     output.text(&format!("  digest   {}", plan.digest));
     output.text(&format!("  size     {}", bytes(plan.size)));
+    if let Some(algorithm) = &plan.encryption {
+        output.text(&format!(
+            "  encrypted {algorithm}; devices need the key for it"
+        ));
+    }
+    if let Some(trials) = plan.request.trials {
+        output.text(&format!(
+            "  trials   {trials} {} to confirm itself before it is undone",
+            if trials == 1 { "start" } else { "starts" }
+        ));
+    }
     for warning in &plan.warnings {
         output.text(&format!(
             "  {} {warning}",
@@ -164,10 +178,17 @@ fn verdict(session: Session<'_>, actions: &[Action]) -> Result<(), Failure> {
     if unsuccessful.is_empty() {
         return Ok(());
     }
-    Err(
-        Failure::new(Exit::NotUpdated, "not-updated", unsuccessful.join("; "))
-            .hint("repair it and run `otaru fota` again; devices keep what ran before"),
-    )
+    let failure = Failure::new(Exit::NotUpdated, "not-updated", unsuccessful.join("; "));
+    let lacks_key = |action: &Action| {
+        let reason = action.reason.as_deref();
+        matches!(reason, Some("not-decryptable" | "unsupported"))
+    };
+    Err(failure.hint(if actions.iter().any(lacks_key) {
+        "an encrypted image needs a device that was flashed with its key: `otaru flash`; devices \
+         keep what ran before"
+    } else {
+        "repair it and run `otaru fota` again; devices keep what ran before"
+    }))
 }
 
 async fn watch_running(session: Session<'_>, running: &Running) -> Result<(), Failure> {

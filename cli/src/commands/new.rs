@@ -3,14 +3,16 @@
 use crate::arguments::New;
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::target::plain_name;
-use otaru_lsp_project::{Mode, board, board_names, nearest};
+use otaru_lsp_project::{Kind, Mode, board, board_names, nearest};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// The example is the template, so that it is always one that is built and tested.
 const MAIN_RS: &str = include_str!("../../../examples/counter/src/main.rs");
+/// The same for bytecode.
+const BYTECODE_RS: &str = include_str!("../../../examples/bytecode-counter/src/main.rs");
 /// Where the development key goes.
 const KEY: &str = "keys/dev.pem";
 const GITIGNORE: &str =
@@ -20,6 +22,7 @@ const GITIGNORE: &str =
 pub(crate) fn run(session: Session<'_>, arguments: &New) -> Result<(), Failure> {
     let package = package_name(&arguments.name)?;
     let mode = check_board(arguments)?;
+    let kind = kind(&arguments.kind)?;
     let folder = match &arguments.path {
         Some(path) => path.clone(),
         None if session.arguments.project.is_none() => PathBuf::from(&arguments.name),
@@ -30,8 +33,8 @@ pub(crate) fn run(session: Session<'_>, arguments: &New) -> Result<(), Failure> 
         return Err(Failure::new(Exit::Failed, "folder-exists", message)
             .hint("choose another name, or `--path`"));
     }
-    make(&folder, arguments, &package, mode)?;
-    let key = ProjectKey::create(&folder.join(KEY), true)?;
+    make(&folder, arguments, &package, (mode, kind))?;
+    let key = ProjectKey::create(&folder.join(KEY), Algorithm::Ed25519, true)?;
     session.output.result(
         "project",
         &format!(
@@ -46,19 +49,42 @@ pub(crate) fn run(session: Session<'_>, arguments: &New) -> Result<(), Failure> 
             "key": key.signing.public().to_hex(),
         }),
     );
+    let next = match kind {
+        Kind::Firmware => NEXT,
+        Kind::Bytecode => NEXT_BYTECODE,
+    };
     for line in [
         format!("  signed with the development key {} in {KEY}", key.short()),
         String::new(),
         "next:".to_owned(),
         format!("  cd {}", folder.display()),
-        "  otaru manager serve       # in a second terminal".to_owned(),
-        "  otaru flash               # a device on this machine".to_owned(),
-        "  otaru provision".to_owned(),
-        "  otaru fota                # after a change: build, upload, update".to_owned(),
     ] {
         session.output.text(&line);
     }
+    for line in next {
+        session.output.text(line);
+    }
     Ok(())
+}
+
+const NEXT: &[&str] = &[
+    "  otaru manager serve       # in a second terminal",
+    "  otaru flash               # a device on this machine",
+    "  otaru provision",
+    "  otaru fota                # after a change: build, upload, update",
+];
+
+const NEXT_BYTECODE: &[&str] = &[
+    "  rustup target add wasm32-unknown-unknown",
+    "  otaru build               # for any slot",
+    "  otaru link --bc 1         # for the second bytecode slot",
+];
+
+fn kind(word: &str) -> Result<Kind, Failure> {
+    Kind::named(word).ok_or_else(|| {
+        let message = format!("`{word}` is no kind of project");
+        Failure::new(Exit::Usage, "kind-unknown", message).hint("kinds: firmware, bytecode")
+    })
 }
 
 /// A name that cargo and the manager accept.
@@ -121,20 +147,33 @@ fn is_empty(folder: &Path) -> Result<bool, Failure> {
         .map_err(|error| Failure::io(format!("{} cannot be read", folder.display()), &error))
 }
 
-fn make(folder: &Path, arguments: &New, package: &str, mode: Mode) -> Result<(), Failure> {
+fn make(
+    folder: &Path,
+    arguments: &New,
+    package: &str,
+    (mode, kind): (Mode, Kind),
+) -> Result<(), Failure> {
     let manifest = format!(
         "# What each key means: docs/manifest.md of Otaru.\n\n\
-         [project]\nname = \"{}\"\nboard = \"{}\"\nmode = \"{}\"\n\n\
+         [project]\nname = \"{}\"\nboard = \"{}\"\nmode = \"{}\"\n{}\n\
          [signing]\nkey = \"{KEY}\"   # for development; not in version control\n\n\
          [manager]\nurl = \"http://127.0.0.1:8480\"\n",
         arguments.name,
         arguments.board,
-        mode.as_str()
+        mode.as_str(),
+        match kind {
+            Kind::Firmware => "",
+            Kind::Bytecode => "kind = \"bytecode\"\n",
+        }
     );
+    let (cargo, main) = match kind {
+        Kind::Firmware => (cargo_toml(package), MAIN_RS),
+        Kind::Bytecode => (bytecode_toml(package), BYTECODE_RS),
+    };
     for (name, text) in [
-        ("Cargo.toml", cargo_toml(package)),
+        ("Cargo.toml", cargo),
         ("Otaru.toml", manifest),
-        ("src/main.rs", MAIN_RS.to_owned()),
+        ("src/main.rs", main.to_owned()),
         (".gitignore", GITIGNORE.to_owned()),
     ] {
         let path = folder.join(name);
@@ -151,10 +190,6 @@ fn make(folder: &Path, arguments: &New, package: &str, mode: Mode) -> Result<(),
 
 /// The manifest of a firmware package that stands alone.
 pub(crate) fn cargo_toml(package: &str) -> String {
-    let source = |path: &str| match checkout() {
-        Some(root) => format!("path = {:?}", root.join(path).display().to_string()),
-        None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
-    };
     format!(
         "[package]\nname = \"{package}\"\nversion = \"1.0.0\"\nedition = \"2024\"\npublish = false\n\n\
          [dependencies]\n\
@@ -166,6 +201,28 @@ pub(crate) fn cargo_toml(package: &str) -> String {
         source("runtime"),
         source("boards/host"),
     )
+}
+
+/// The manifest of a package of bytecode that stands alone.
+fn bytecode_toml(package: &str) -> String {
+    format!(
+        "[package]\nname = \"{package}\"\nversion = \"1.0.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [dependencies]\n\
+         # What bytecode links: the VM's functions.\n\
+         otaru-guest = {{ {} }}\n\n\
+         # Small: it is sent over the air, and stands in flash.\n\
+         [profile.release]\nopt-level = \"z\"\nlto = true\ncodegen-units = 1\npanic = \"abort\"\n\n\
+         # A project of its own, also inside the folder of another one.\n[workspace]\n",
+        source("guest"),
+    )
+}
+
+/// Where a crate of Otaru comes from: this checkout, else a registry.
+fn source(path: &str) -> String {
+    match checkout() {
+        Some(root) => format!("path = {:?}", root.join(path).display().to_string()),
+        None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
+    }
 }
 
 /// The checkout of Otaru that this program was built in, if it is still there.

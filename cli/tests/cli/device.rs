@@ -1,7 +1,7 @@
 //! A device on this machine, from a new project to updates that meet trouble.
 // A13, A36, A39, A55: the three operations from the command line, and failures on demand.
 
-use crate::support::{Ended, Home, Manager, shared_target_dir};
+use crate::support::{Ended, Home, Manager, readable_by_others, shared_target_dir};
 use serde_json::Value;
 
 /// A new project `lamp`, its device flashed and provisioned.
@@ -227,4 +227,65 @@ fn flashing_for_another_install_mode_changes_the_device_and_keeps_its_identity()
         2
     );
     assert_eq!(world.run(&["device", "corrupt"]).code, 3);
+}
+
+#[test]
+fn a_project_moves_to_p256_and_encryption_and_updates_over_the_air() {
+    // A4, A5, A8 with another algorithm, encrypted firmware and three trials.
+    let world = World::new();
+    let made = world.good(&["keys", "new", "keys/p256.pem", "--algorithm", "p256"]);
+    assert_eq!(made.object("key")["algorithm"], "p256");
+    let made = world.good(&["keys", "new", "--encryption"]);
+    let device_key = made.object("key")["public_key"].clone();
+    for file in ["lamp/keys/p256.pem", "lamp/keys/device.pem"] {
+        assert!(!readable_by_others(&world.home.path(file)), "{file}");
+    }
+    let path = world.home.path("lamp/Otaru.toml");
+    let manifest = std::fs::read_to_string(&path).unwrap();
+    let manifest = manifest.replace("keys/dev.pem", "keys/p256.pem")
+        + "\n[encryption]\nkey = \"keys/device.pem\"\naes = 256\n";
+    std::fs::write(&path, &manifest).unwrap();
+    let listed = world.good(&["keys", "list"]);
+    let keys: Vec<_> = listed
+        .objects()
+        .iter()
+        .map(|key| format!("{} {}", key["algorithm"], key["remarks"]))
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "\"ed25519\" \"development\"",
+            "\"x25519\" \"decrypts on its devices, development\"",
+            "\"p256\" \"signs this project, development\""
+        ]
+    );
+    world.good(&["flash", "--yes"]);
+    world.edit("const STEP: u32 = 1;", "const STEP: u32 = 3;");
+    let done = world.good(&["fota", "--yes", "--trials", "3"]);
+    let plan = done.object("plan");
+    assert_eq!(
+        (&plan["encryption"], &plan["trials"]),
+        (&"aes-256".into(), &3.into())
+    );
+    assert_eq!(done.object("result")["status"], "succeeded");
+
+    // The public half builds and updates, but cannot be flashed.
+    let public = world.home.path("lamp/keys/device.pub");
+    std::fs::write(public, device_key.as_str().unwrap()).unwrap();
+    std::fs::write(&path, manifest.replace("device.pem", "device.pub")).unwrap();
+    let refused = world.run(&["flash", "--yes"]);
+    assert_eq!(refused.object("error")["code"], "key-public-only");
+    world.edit("const STEP: u32 = 3;", "const STEP: u32 = 4;");
+    let done = world.good(&["fota", "--yes"]);
+    assert_eq!(done.object("result")["status"], "succeeded");
+    world.good(&["flash", "--yes", "--decryption-key", "keys/device.pem"]);
+
+    // A device that was flashed without the key says why it takes no encrypted image.
+    let plain = manifest.split("[encryption]").next().unwrap();
+    std::fs::write(&path, plain).unwrap();
+    world.good(&["flash", "--yes"]);
+    std::fs::write(&path, &manifest).unwrap();
+    world.edit("const STEP: u32 = 4;", "const STEP: u32 = 5;");
+    let refused = world.run(&["fota", "--yes"]);
+    assert_eq!(refused.object("result")["reason"], "unsupported");
 }

@@ -1,15 +1,20 @@
 //! Makes signed images, on the host.
 
+mod parts;
+
 use std::vec::Vec;
 
 use sha2::{Digest as _, Sha256};
 
 use crate::board::BoardIds;
+use crate::dependency::{DEPENDENCIES_MAX, Dependency};
 use crate::encryption::{Aes, EncryptionKey, Sealed};
 use crate::header::{HEADER_LEN, ImageFlags, MAGIC, Version};
 use crate::info::Label;
 use crate::keyfile::SigningKey;
+use crate::parts::PART_ALIGN;
 use crate::tlv;
+use parts::{Behind, Entry, unprotected_len_max};
 
 /// Header length that suits the vector table alignment of every Cortex-M we know.
 pub const HEADER_LEN_DEFAULT: u16 = 0x200;
@@ -29,6 +34,18 @@ pub enum BuildError {
     /// Nothing can be encrypted for the key of the device: it has a small order.
     #[error("the encryption key is not usable")]
     Recipient,
+    /// It depends on more than four other images, or twice on one.
+    #[error("it depends on more than {DEPENDENCIES_MAX} images, or twice on the same one")]
+    Dependencies,
+    /// What is to be the part with this index is not an image that says so, or there is one already.
+    #[error("what is given as part {0} is not one image with that index")]
+    Part(u8),
+    /// Parts cannot begin at multiples of this many bytes.
+    #[error("parts cannot be aligned to {0} bytes, only to multiples of {PART_ALIGN}")]
+    PartAlign(u32),
+    /// An encrypted image cannot have parts.
+    #[error("an image with parts cannot be encrypted")]
+    PartsEncrypted,
     /// The image would have 4 GiB or more.
     #[error("the image would be 4 GiB or longer")]
     TooLarge,
@@ -60,6 +77,9 @@ pub struct ImageBuilder {
     board: Option<BoardIds>,
     rom_address: Option<u32>,
     encryption: Option<(EncryptionKey, Aes)>,
+    index: Option<u8>,
+    dependencies: Vec<Dependency>,
+    behind: Behind,
 }
 
 impl ImageBuilder {
@@ -75,6 +95,9 @@ impl ImageBuilder {
             board: None,
             rom_address: None,
             encryption: None,
+            index: None,
+            dependencies: Vec::new(),
+            behind: Behind::new(),
         }
     }
 
@@ -129,11 +152,42 @@ impl ImageBuilder {
         self
     }
 
+    /// Which image of the device it is: 1 and above for a part; firmware need not say that it is 0.
+    #[must_use]
+    pub fn index(mut self, index: u8) -> Self {
+        self.index = Some(index);
+        self
+    }
+
+    /// Another image must be there in this version or a later one.
+    #[must_use]
+    pub fn depends_on(mut self, needed: Dependency) -> Self {
+        self.dependencies.push(needed);
+        self
+    }
+
+    /// Puts a complete image behind this one, as the part with this index (see [`Part`](crate::Part)). It must say
+    /// by itself that it has this index, and stays as it is. Devices want its security counter not to
+    /// be lower than the one of this image.
+    #[must_use]
+    pub fn part(mut self, index: u8, file: impl Into<Vec<u8>>) -> Self {
+        self.behind.files.push((index, file.into()));
+        self
+    }
+
+    /// Lets parts begin at multiples of this many bytes: best the chunk of the board, so that a change
+    /// of one does not move the next. A multiple of [`PART_ALIGN`], which it is unless set.
+    #[must_use]
+    pub fn part_align(mut self, align: u32) -> Self {
+        self.behind.align = align;
+        self
+    }
+
     /// The complete image file.
     ///
     /// # Errors
-    /// [`BuildError`] if the header is too short, the payload empty or the image too long, or if it
-    /// cannot be encrypted.
+    /// [`BuildError`] if the header is too short, the payload empty or the image too long, if it
+    /// cannot be encrypted, or if its parts or dependencies cannot be.
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, BuildError> {
         if self.header_len < u16::from(HEADER_LEN) {
             return Err(BuildError::HeaderLen(self.header_len));
@@ -141,11 +195,13 @@ impl ImageBuilder {
         if self.payload.is_empty() {
             return Err(BuildError::PayloadEmpty);
         }
-        let protected = self.protected_area();
+        self.check_others()?;
         let mut payload = self.payload.clone();
         if self.encryption.is_some() {
             payload.resize(payload.len().next_multiple_of(16), 0);
         }
+        let parts = self.place_parts(key, payload.len())?;
+        let protected = self.protected_area(&parts);
         let mut image = self.header(payload.len(), protected.len())?;
         image.extend_from_slice(&payload);
         image.extend_from_slice(&protected);
@@ -166,8 +222,36 @@ impl ImageBuilder {
             let placed = image.iter_mut().skip(usize::from(self.header_len));
             sealed.encrypt(placed.take(payload.len()));
         }
+        self.behind.append(&mut image, &parts)?;
         u32::try_from(image.len()).map_err(|_too_long| BuildError::TooLarge)?;
         Ok(image)
+    }
+
+    /// Whether parts and dependencies can be expressed.
+    fn check_others(&self) -> Result<(), BuildError> {
+        self.behind.check()?;
+        if self.encryption.is_some() && !self.behind.files.is_empty() {
+            return Err(BuildError::PartsEncrypted);
+        }
+        let mut seen = Vec::new();
+        for needed in &self.dependencies {
+            if seen.contains(&needed.image) || seen.len() >= DEPENDENCIES_MAX {
+                return Err(BuildError::Dependencies);
+            }
+            seen.push(needed.image);
+        }
+        Ok(())
+    }
+
+    /// The TLVs that name the parts. Their number alone says how long they are.
+    fn place_parts(&self, key: &SigningKey, payload_len: usize) -> Result<Vec<Entry>, BuildError> {
+        let protected = self.protected_area(&self.behind.entries(0)?);
+        let own = [usize::from(self.header_len), payload_len, protected.len()];
+        let own = own
+            .into_iter()
+            .filter_map(|len| u64::try_from(len).ok())
+            .fold(unprotected_len_max(key), u64::saturating_add);
+        self.behind.entries(own)
     }
 
     fn header(&self, payload_len: usize, protected_len: usize) -> Result<Vec<u8>, BuildError> {
@@ -200,12 +284,22 @@ impl ImageBuilder {
     }
 
     /// The signed TLVs, in the order in which imgtool writes them; empty if there are none.
-    fn protected_area(&self) -> Vec<u8> {
+    fn protected_area(&self, parts: &[Entry]) -> Vec<u8> {
         let counter = self.security_counter.map(u32::to_le_bytes);
         let revoke = self.revoke.to_le_bytes();
+        let needed: Vec<_> = self
+            .dependencies
+            .iter()
+            .copied()
+            .map(Dependency::to_bytes)
+            .collect();
+        let index = self.index.map(|index| [index]);
         let mut entries: Vec<(u16, &[u8])> = Vec::new();
         if let Some(counter) = &counter {
             entries.push((tlv::SECURITY_COUNTER, counter));
+        }
+        for bytes in &needed {
+            entries.push((tlv::DEPENDENCY, bytes));
         }
         if let Some(board) = &self.board {
             entries.push((tlv::VENDOR_ID, &board.vid.0));
@@ -216,6 +310,12 @@ impl ImageBuilder {
         }
         if self.revoke != 0 {
             entries.push((tlv::REVOKE, &revoke));
+        }
+        if let Some(index) = &index {
+            entries.push((tlv::IMAGE_INDEX, index));
+        }
+        for (kind, data) in parts {
+            entries.push((*kind, data));
         }
         if entries.is_empty() {
             Vec::new()

@@ -17,6 +17,15 @@ pub struct Dependency {
 }
 
 impl Dependency {
+    /// The TLV's bytes.
+    #[cfg(feature = "std")]
+    pub(crate) fn to_bytes(self) -> [u8; DEPENDENCY_LEN as usize] {
+        let [r0, r1] = self.version.revision.to_le_bytes();
+        let [b0, b1, b2, b3] = self.version.build.to_le_bytes();
+        let (major, minor) = (self.version.major, self.version.minor);
+        [self.image, 0, 0, 0, major, minor, r0, r1, b0, b1, b2, b3]
+    }
+
     /// Reads the TLV; nothing if bytes are set that must be zero, such as the slot that some
     /// bootloaders keep there.
     pub(crate) fn parse(bytes: [u8; DEPENDENCY_LEN as usize]) -> Option<Self> {

@@ -39,6 +39,15 @@ pub enum Malformed {
     TlvArea(u16),
     /// The label is not UTF-8, or holds control characters.
     Label,
+    /// It says it is this image of the device, and stands where another one belongs.
+    ImageIndex(u8),
+    /// A part does not lie behind what comes before it, at a multiple of
+    /// [`PART_ALIGN`](crate::PART_ALIGN), or is shorter than a header.
+    PartPlace,
+    /// There is something between two images of the file.
+    PartGap,
+    /// A part has parts itself.
+    PartNested,
     /// Its flags and its encrypted key do not belong together.
     EncryptedKey,
     /// There is no image hash.
@@ -65,6 +74,12 @@ impl fmt::Display for Malformed {
             Self::TlvLen { kind, len } => write!(f, "TLV {kind:#06x} has the wrong length {len}"),
             Self::TlvArea(kind) => write!(f, "TLV {kind:#06x} stands in the wrong area"),
             Self::Label => f.write_str("its label is not plain UTF-8 text"),
+            Self::ImageIndex(index) => {
+                write!(f, "it is image {index}, and another one belongs there")
+            }
+            Self::PartPlace => f.write_str("a part of it lies where it cannot be"),
+            Self::PartGap => f.write_str("there is something between its parts"),
+            Self::PartNested => f.write_str("a part of it has parts"),
             Self::EncryptedKey => f.write_str("its flags and its encrypted key do not match"),
             Self::HashMissing => f.write_str("it has no SHA-256 TLV"),
             Self::Unsigned => f.write_str("it is not signed"),
@@ -199,7 +214,8 @@ pub enum VerifyError<E> {
         /// Bytes that were announced.
         announced: u32,
     },
-    /// The bytes are not those the image's own hash was made of.
+    /// The bytes are not those the image's own hash was made of, or a part is not the one that the
+    /// image names.
     HashMismatch,
     /// The bytes are not those that were announced.
     DigestMismatch,
@@ -233,6 +249,32 @@ pub enum VerifyError<E> {
     Unsupported(Unsupported),
     /// The source could not be read. The same step may be tried again.
     Read(E),
+}
+
+#[cfg(feature = "parts")]
+impl VerifyError<Infallible> {
+    /// The same error where reading could have failed, but did not.
+    pub(crate) fn widen<E>(self) -> VerifyError<E> {
+        match self {
+            Self::Malformed(which) => VerifyError::Malformed(which),
+            Self::TooLarge { needed, slot_len } => VerifyError::TooLarge { needed, slot_len },
+            Self::LengthMismatch { image, announced } => {
+                VerifyError::LengthMismatch { image, announced }
+            }
+            Self::HashMismatch => VerifyError::HashMismatch,
+            Self::DigestMismatch => VerifyError::DigestMismatch,
+            Self::KeyUnknown => VerifyError::KeyUnknown,
+            Self::KeyRevoked => VerifyError::KeyRevoked,
+            Self::SignatureInvalid => VerifyError::SignatureInvalid,
+            Self::WrongBoard => VerifyError::WrongBoard,
+            Self::WrongSlot { image, slot } => VerifyError::WrongSlot { image, slot },
+            Self::SecurityCounter { image, floor } => VerifyError::SecurityCounter { image, floor },
+            Self::DependencyUnmet(needed) => VerifyError::DependencyUnmet(needed),
+            Self::NotDecryptable => VerifyError::NotDecryptable,
+            Self::Unsupported(what) => VerifyError::Unsupported(what),
+            Self::Read(never) => match never {},
+        }
+    }
 }
 
 impl<E> From<ImageError<E>> for VerifyError<E> {

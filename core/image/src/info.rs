@@ -9,6 +9,7 @@ use crate::error::ImageError;
 use crate::header::ImageHeader;
 use crate::key::Signature;
 use crate::parser::{ITEM_LEN_MAX, Next, Parser};
+use crate::parts::Parts;
 use crate::source::ReadAt;
 
 /// Longest label in bytes.
@@ -108,7 +109,8 @@ impl fmt::Display for Label {
 pub struct ImageInfo {
     /// The header.
     pub header: ImageHeader,
-    /// Bytes of the complete file, first header byte to last TLV byte.
+    /// Bytes of the complete file, first header byte to last TLV byte, of the last part if it has
+    /// any.
     pub len: u32,
     /// Bytes the image hash covers: header, payload and protected area.
     pub hashed_len: u32,
@@ -127,6 +129,8 @@ pub struct ImageInfo {
     /// Keys that are revoked when the image is confirmed, bit = position in the device's key table;
     /// 0 if the image says nothing about it.
     pub revoke: u16,
+    /// The further images in the same file.
+    pub parts: Parts,
     /// SHA-256 of the signing key as DER `SubjectPublicKeyInfo`.
     pub key_hash: [u8; 32],
     /// SHA-256 over the first `hashed_len` bytes, as the image states it. Not the digest.
@@ -144,6 +148,18 @@ impl ImageInfo {
             vid: self.vid?,
             cid: self.cid?,
         })
+    }
+
+    /// Bytes of this image alone, without its parts.
+    pub const fn own_len(&self) -> u32 {
+        self.parts.own_len(self.len)
+    }
+
+    /// Which image of the device it says it is: 0 is the firmware, others are parts. Most firmware
+    /// does not say it.
+    #[cfg(feature = "parts")]
+    pub const fn index(&self) -> Option<u8> {
+        self.parts.index()
     }
 
     /// The address the image is linked for, if it runs nowhere else.

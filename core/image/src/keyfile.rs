@@ -60,6 +60,12 @@ pub enum KeyFileError {
         "not an Ed25519 or P-256 private key in PKCS#8 PEM; make one with: imgtool keygen -t ed25519"
     )]
     NotPrivateKey,
+    /// The text is not an X25519 private key.
+    #[error("not an X25519 private key in PKCS#8 PEM; make one with: imgtool keygen -t x25519")]
+    NotDecryptionKey,
+    /// The text is not an X25519 public key.
+    #[error("not an X25519 public key, neither as PEM nor as 64 hex digits")]
+    NotEncryptionKey,
     /// The text is not a public key of an algorithm known here.
     #[error("not an Ed25519 or P-256 public key, neither as PEM nor as 64 or 66 hex digits")]
     NotPublicKey,
@@ -161,18 +167,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyFileError::Write`], also if the file exists already.
     pub fn save_new(&self, path: &Path) -> Result<(), KeyFileError> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(path).and_then(|mut file| {
-            file.write_all(self.to_pem().as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|source| KeyFileError::Write {
-            path: path.to_path_buf(),
-            source,
-        })
+        write_new(path, &self.to_pem())
     }
 
     /// Its public half.
@@ -319,7 +314,7 @@ impl PublicKey {
 }
 
 /// The bytes of 64 or 66 hex digits.
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_hex(text: &str) -> Option<Vec<u8>> {
     if !matches!(text.len(), 64 | 66) {
         return None;
     }
@@ -334,7 +329,23 @@ fn decode_hex(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn read_text(path: &Path) -> Result<String, KeyFileError> {
+/// Writes a secret text to a new file that, on Unix, only its owner can read.
+pub(crate) fn write_new(path: &Path, secret: &str) -> Result<(), KeyFileError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| {
+        file.write_all(secret.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|source| KeyFileError::Write {
+        path: path.to_path_buf(),
+        source,
+    })
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String, KeyFileError> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| {
         file.take(KEY_FILE_LEN_MAX.saturating_add(1))

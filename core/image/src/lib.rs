@@ -43,9 +43,12 @@ mod key;
 #[cfg(feature = "std")]
 mod keyfile;
 mod parser;
+mod parts;
 #[cfg(feature = "small")]
 mod small;
 mod source;
+#[cfg(all(feature = "ed25519", feature = "encryption"))]
+mod stated;
 pub mod tlv;
 mod verify;
 
@@ -74,9 +77,14 @@ pub use key::{
 };
 #[cfg(feature = "std")]
 pub use keyfile::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
+#[cfg(feature = "parts")]
+pub use parts::inspect_part;
+pub use parts::{PART_ALIGN, PART_GAP, PARTS_MAX, Part, Parts};
 #[cfg(feature = "small")]
 pub use small::Ed25519Small;
 pub use source::{OutOfBounds, ReadAt};
+#[cfg(all(feature = "ed25519", feature = "encryption"))]
+pub use stated::verify_stated;
 pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]
 pub use verify::verify;

@@ -14,6 +14,9 @@ use crate::error::{ImageError, Malformed, Unsupported};
 use crate::header::{HEADER_LEN, ImageFlags, ImageHeader};
 use crate::info::{ImageInfo, Label};
 use crate::key::Signature;
+#[cfg(feature = "parts")]
+use crate::parts::PART_LEN;
+use crate::parts::Parts;
 use crate::tlv;
 
 /// Longest item: an encrypted key, or a signature.
@@ -62,6 +65,7 @@ struct Found {
     dependencies: Dependencies,
     encryption: Option<EncryptedKey>,
     revoke: Option<u16>,
+    parts: Parts,
     key_hash: Option<[u8; 32]>,
     image_hash: Option<[u8; 32]>,
     signature: Option<(Signature, u32)>,
@@ -118,9 +122,15 @@ impl Parser {
         Ok(())
     }
 
-    /// Length of the image as far as it is known: it is at least this long, and never beyond the
+    /// Length of the file as far as it is known: it is at least this long, and never beyond the
     /// slot.
     pub(crate) fn known_len(&self) -> u32 {
+        self.end.max(self.found.parts.end())
+    }
+
+    /// The same of the image without its parts.
+    #[cfg(feature = "parts")]
+    pub(crate) const fn own_len(&self) -> u32 {
         self.end
     }
 
@@ -332,6 +342,13 @@ impl Parser {
                 self.found.label.replace(label).is_some()
             }
             tlv::DEPENDENCY => self.dependency()?,
+            #[cfg(feature = "parts")]
+            tlv::IMAGE_INDEX..=tlv::PART_LAST => {
+                let mut parts = self.found.parts;
+                let again = parts.take(kind, self.item_slice(), self.slot_len)?;
+                self.found.parts = parts;
+                again
+            }
             #[cfg(feature = "encryption")]
             tlv::ENCRYPTION_X25519 => {
                 let len = u16::from(self.item_len);
@@ -405,6 +422,10 @@ impl Area {
             tlv::LABEL => (Self::Protected, 1, 32),
             tlv::DEPENDENCY => (Self::Protected, DEPENDENCY_LEN, DEPENDENCY_LEN),
             tlv::REVOKE => (Self::Protected, 2, 2),
+            #[cfg(feature = "parts")]
+            tlv::IMAGE_INDEX => (Self::Protected, 1, 1),
+            #[cfg(feature = "parts")]
+            tlv::PART_FIRST..=tlv::PART_LAST => (Self::Protected, PART_LEN, PART_LEN),
             tlv::KEY_HASH | tlv::SHA256 => (Self::Unprotected, 32, 32),
             tlv::SIGNATURE_ED25519 => (Self::Unprotected, 64, 64),
             tlv::ENCRYPTION_X25519 if cfg!(feature = "encryption") => {
@@ -444,6 +465,8 @@ impl Area {
             tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
             tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
             _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
+            // Known only with the feature `parts`; whoever skips them would run half of a file.
+            tlv::IMAGE_INDEX..=tlv::PART_LAST => Err(Unsupported::ProtectedTlv(kind)),
             tlv::BOOT_RECORD => Ok(()),
             _ if tlv::is_vendor(kind) => Ok(()),
             _ => Err(Unsupported::ProtectedTlv(kind)),
@@ -469,9 +492,17 @@ impl Found {
         if header.flags.encryption() != key_bits {
             return Err(ImageError::Malformed(Malformed::EncryptedKey));
         }
+        #[cfg(feature = "parts")]
+        let parts = {
+            let mut parts = self.parts;
+            parts.complete(len, header.flags.is_encrypted())?;
+            parts
+        };
+        #[cfg(not(feature = "parts"))]
+        let parts = self.parts;
         Ok(ImageInfo {
             header,
-            len,
+            len: len.max(parts.end()),
             hashed_len: header.hashed_len(),
             security_counter: self.security_counter.unwrap_or(0),
             vid: self.vid,
@@ -480,6 +511,7 @@ impl Found {
             dependencies: self.dependencies,
             encryption: self.encryption,
             revoke: self.revoke.unwrap_or(0),
+            parts,
             key_hash,
             image_hash,
             signature,

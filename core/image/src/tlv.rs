@@ -59,6 +59,13 @@ pub const LABEL: u16 = 0x00a0;
 /// Otaru's own: keys that are revoked when the image is confirmed, `u16`, bit = position in the
 /// device's key table.
 pub const REVOKE: u16 = 0x00a1;
+/// Otaru's own: which image of the device it is, one byte; 0 is the firmware.
+pub const IMAGE_INDEX: u16 = 0x00a2;
+/// Otaru's own: where part 1 lies in the same file, 40 bytes: offset and length, `u32` each, and
+/// digest.
+pub const PART_FIRST: u16 = 0x00a3;
+/// The same for part 3, the last one there may be.
+pub const PART_LAST: u16 = 0x00a5;
 
 /// Whether vendors may use this type as they like: its low byte is 0xA0 or above.
 pub const fn is_vendor(kind: u16) -> bool {

@@ -1,5 +1,8 @@
 //! Whether this device may run an image: one pass over its bytes, then the verdict.
 
+#[cfg_attr(not(feature = "parts"), path = "verify/without_parts.rs")]
+mod parts;
+
 use core::convert::Infallible;
 
 use sha2::{Digest as _, Sha256};
@@ -24,6 +27,7 @@ use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, 
 use crate::parser::Parser;
 use crate::source::ReadAt;
 use crate::tlv;
+use parts::{PartKeys, PartsCheck};
 
 /// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
 /// 256 and more, a multiple of the flash's read unit, is sensible.
@@ -63,6 +67,9 @@ pub struct Expectation<'k> {
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     Image(ImageError<Infallible>),
+    /// The part that is read, or the gap in front of it.
+    #[cfg(feature = "parts")]
+    Part(VerifyError<Infallible>),
     #[cfg_attr(
         not(feature = "encryption"),
         expect(dead_code, reason = "only an encrypted image ends in it")
@@ -74,6 +81,8 @@ impl Refusal {
     fn error<E>(self) -> VerifyError<E> {
         match self {
             Self::Image(error) => error.widen().into(),
+            #[cfg(feature = "parts")]
+            Self::Part(error) => error.widen(),
             Self::NotDecryptable => VerifyError::NotDecryptable,
         }
     }
@@ -104,6 +113,7 @@ pub struct Verified {
     info: ImageInfo,
     digest: [u8; 32],
     key_index: usize,
+    part_keys: PartKeys,
 }
 
 impl Verified {
@@ -163,7 +173,8 @@ pub fn verify_with<S: ReadAt, V: SignatureVerifier>(
 /// Order of the checks: format, as the bytes come (with both digest and length announced it is
 /// judged after the digest, so that a damaged copy is called damaged); digest, length, image hash;
 /// key known and not revoked; signature; and only then what the signed fields say: board, slot,
-/// security counter, dependencies.
+/// security counter, dependencies. Parts are judged as they come, and their first failure is reported
+/// behind the signature of image 0.
 #[derive(Debug, Clone)]
 pub struct Verification<'k, V> {
     slot_len: u32,
@@ -178,6 +189,7 @@ pub struct Verification<'k, V> {
     /// What an encrypted image needs besides.
     decryption: Option<Decryption>,
     refusal: Option<Refusal>,
+    parts: PartsCheck,
 }
 
 #[cfg(feature = "ed25519")]
@@ -202,6 +214,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             done: 0,
             decryption: None,
             refusal: Parser::check_slot(slot_len).err().map(Refusal::Image),
+            parts: PartsCheck::new(),
         }
     }
 
@@ -218,6 +231,10 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         buf: &mut [u8],
     ) -> Result<Progress, VerifyError<S::Error>> {
         let total = self.len_to_read()?;
+        if self.judge_part() {
+            let done = self.done;
+            return Ok(Progress::More { done, total });
+        }
         if self.done >= total {
             return self.conclude().map(Progress::Done);
         }
@@ -227,7 +244,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         } else {
             buf
         };
-        let block = self.block_len(total, buf.len());
+        let block = self.block_len(self.boundary(total), buf.len());
         let block = buf.get_mut(..block).unwrap_or_default();
         source
             .read_at(self.done, block)
@@ -237,7 +254,9 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             self.begin_decryption(source, block)
                 .map_err(VerifyError::Read)?;
         }
+        let at = self.done;
         self.absorb(block);
+        self.absorb_part(at, block);
         Ok(Progress::More {
             done: self.done,
             total: self.len_to_read()?,
@@ -246,6 +265,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
 
     /// Where reading ends, as far as it is known; or why it makes no sense to read on.
     fn len_to_read<E>(&self) -> Result<u32, VerifyError<E>> {
+        let refusal = self.refusal.or(self.parts.refusal());
         if let Some(announced) = self.expect.len {
             if announced > self.slot_len {
                 let needed = u64::from(announced);
@@ -254,13 +274,14 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
                     slot_len: self.slot_len,
                 });
             }
-            if self.refusal.is_none() || self.expect.digest.is_some() {
+            if refusal.is_none() || self.expect.digest.is_some() {
                 return Ok(announced);
             }
         }
-        match self.refusal {
-            Some(refusal) => Err(refusal.error()),
-            None => Ok(self.parser.known_len()),
+        match (refusal, self.parts.first()) {
+            (Some(refusal), _) => Err(refusal.error()),
+            (None, Some(first)) => Ok(first.len),
+            (None, None) => Ok(self.parser.known_len()),
         }
     }
 
@@ -361,10 +382,11 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(refusal.error());
         }
         let announced = self.expect.len.unwrap_or(self.done);
-        let info = match self.parser.info() {
+        let first = self.parts.first();
+        let info = match first.or(self.parser.info()) {
             Some(info) if info.len == announced => *info,
             Some(_) | None => {
-                let image = self.parser.known_len();
+                let image = first.map_or(self.parser.known_len(), |first| first.len);
                 return Err(VerifyError::LengthMismatch { image, announced });
             }
         };
@@ -378,12 +400,22 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Err(VerifyError::Unsupported(Unsupported::Encryption));
         }
         let key_index = self.authenticate(&info)?;
+        self.conclude_parts(&info)?;
         self.check_fit(&info)?;
         Ok(Verified {
             info,
             digest,
             key_index,
+            part_keys: self.parts.keys,
         })
+    }
+
+    /// Judges what an image states about itself, its hash included.
+    #[cfg(all(feature = "ed25519", feature = "encryption"))]
+    pub(crate) fn judge<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+        let key_index = self.authenticate(info)?;
+        self.check_fit(info)?;
+        Ok(key_index)
     }
 
     /// Which key signed this image.
@@ -466,10 +498,23 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         info: &ImageInfo,
         needed: &Dependency,
     ) -> Result<(), VerifyError<E>> {
-        let itself = needed.image == self.expect.index;
-        let met = if itself {
-            info.header.version >= needed.version
-        } else if self.expect.present.is_empty() {
+        if needed.image != self.expect.index {
+            return self.check_other(needed);
+        }
+        if info.header.version >= needed.version {
+            Ok(())
+        } else {
+            Err(VerifyError::DependencyUnmet(*needed))
+        }
+    }
+
+    /// Whether another image is there: as a part of the same file, or on the device. Who has parts
+    /// knows the others.
+    fn check_other<E>(&self, needed: &Dependency) -> Result<(), VerifyError<E>> {
+        let nobody_knows = self.expect.present.is_empty() && self.parts.first().is_none();
+        let met = if let Some(version) = self.parts.version(needed.image) {
+            version >= needed.version
+        } else if nobody_knows {
             return Err(VerifyError::Unsupported(Unsupported::Dependency));
         } else {
             let mut others = self.expect.present.iter();

@@ -5,8 +5,8 @@
 //! of one can therefore never pass as the other. The entry as a whole ends with the number of its
 //! zero bits, which detects any program that was cut short, and a CRC-32.
 
-use crate::geometry::{ENTRY_FIXED_LEN, Geometry, MARK_LEN};
-use crate::{Backup, Cause, ChunkSet, Image, Outcome, Phase, State};
+use crate::geometry::{ENTRY_FIXED_LEN, MARK_LEN};
+use crate::{Backup, Body, Cause, ChunkSet, Image, Outcome, Phase, State};
 use otaru_flash::{Slot, crc32};
 
 const ENTRY_TAG: u32 = 0x4F54_0001;
@@ -19,10 +19,10 @@ const FLAG_FACTORY: u8 = 4;
 
 /// A state entry with its place in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct Entry<S> {
     pub(crate) epoch: u32,
     pub(crate) sequence: u32,
-    pub(crate) state: State,
+    pub(crate) state: S,
 }
 
 /// A mark for `step`, to be padded to the write unit.
@@ -97,22 +97,24 @@ fn get_image(fields: &Fields, at: usize) -> Image {
     }
 }
 
-impl Entry {
-    /// Writes the entry into `buf`; the length written is [`Geometry::entry_len`].
+/// Tag, its complement, epoch and sequence number.
+const HEAD_LEN: usize = 16;
+
+impl<S: Body> Entry<S> {
+    /// Writes the entry, `len` bytes, into `buf`.
     #[inline(never)]
-    pub(crate) fn encode(&self, geometry: &Geometry, buf: &mut [u8]) -> Option<usize> {
-        let len = geometry.entry_len();
+    pub(crate) fn encode(&self, len: usize, buf: &mut [u8]) -> Option<usize> {
         let entry = buf.get_mut(..len)?;
         let (body, trailer) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
-        let (fields, bitmap) = body.split_first_chunk_mut::<FIELDS_LEN>()?;
-        put(fields, 0, ENTRY_TAG.to_le_bytes());
-        put(fields, 4, (!ENTRY_TAG).to_le_bytes());
-        put(fields, 8, self.epoch.to_le_bytes());
-        put(fields, 12, self.sequence.to_le_bytes());
-        self.state.put_fields(fields);
-        for (to, from) in bitmap.iter_mut().zip(self.state.differing.bytes()) {
-            *to = *from;
-        }
+        self.state.put(body)?;
+        let head = body.first_chunk_mut::<HEAD_LEN>()?;
+        let [t0, t1, t2, t3] = S::TAG.to_le_bytes();
+        let [n0, n1, n2, n3] = (!S::TAG).to_le_bytes();
+        let [e0, e1, e2, e3] = self.epoch.to_le_bytes();
+        let [s0, s1, s2, s3] = self.sequence.to_le_bytes();
+        *head = [
+            t0, t1, t2, t3, n0, n1, n2, n3, e0, e1, e2, e3, s0, s1, s2, s3,
+        ];
         let crc = crc32(body).to_le_bytes();
         let [z0, z1] = zero_bits(body, crc);
         let [c0, c1, c2, c3] = crc;
@@ -120,25 +122,48 @@ impl Entry {
         Some(len)
     }
 
-    /// The entry in `cell`, if it is whole and every field has a known value.
+    /// The entry of `len` bytes in `cell`, if it is whole and every field has a known value.
     #[inline(never)]
-    pub(crate) fn decode(geometry: &Geometry, cell: &[u8]) -> Option<Self> {
-        let entry = cell.get(..geometry.entry_len())?;
+    pub(crate) fn decode(len: usize, cell: &[u8]) -> Option<Self> {
+        let entry = cell.get(..len)?;
         let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<TRAILER_LEN>()?;
-        let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
+        let [_, _, _, _, _, _, _, _, e0, e1, e2, e3, s0, s1, s2, s3] =
+            *body.first_chunk::<HEAD_LEN>()?;
         let crc = crc32(body).to_le_bytes();
         let whole = crc == [*c0, *c1, *c2, *c3]
             && zero_bits(body, crc) == [*z0, *z1]
             && [*p0, *p1] == [0, 0]
-            && words(fields) == Some((ENTRY_TAG, !ENTRY_TAG));
+            && words(body) == Some((S::TAG, !S::TAG));
         if !whole {
             return None;
         }
         Some(Self {
-            epoch: get_u32(fields, 8),
-            sequence: get_u32(fields, 12),
-            state: State::from_fields(fields, bitmap)?,
+            epoch: u32::from_le_bytes([e0, e1, e2, e3]),
+            sequence: u32::from_le_bytes([s0, s1, s2, s3]),
+            state: S::get(body)?,
         })
+    }
+}
+
+impl Body for State {
+    const TAG: u32 = ENTRY_TAG;
+
+    fn put(&self, body: &mut [u8]) -> Option<()> {
+        let (fields, bitmap) = body.split_first_chunk_mut::<FIELDS_LEN>()?;
+        self.put_fields(fields);
+        for (to, from) in bitmap.iter_mut().zip(self.differing.bytes()) {
+            *to = *from;
+        }
+        Some(())
+    }
+
+    fn get(body: &[u8]) -> Option<Self> {
+        let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
+        Self::from_fields(fields, bitmap)
+    }
+
+    fn mark(&mut self, step: u16) {
+        self.step = step.saturating_add(1);
     }
 }
 

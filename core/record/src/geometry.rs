@@ -2,6 +2,17 @@
 
 use otaru_flash::{Area, Layout, LayoutError, Mode};
 
+/// How the flash of a record takes what is written to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Smallest unit that can be programmed, in bytes.
+    pub write_unit: u16,
+    /// What an erased byte reads as: 0xFF or 0x00.
+    pub erased: u8,
+    /// Whether a used unit may be overwritten with all bits inverse ([`Layout::overwrite`]).
+    pub overwrite: bool,
+}
+
 /// Length of a state entry without its bitmap, in bytes.
 pub(crate) const ENTRY_FIXED_LEN: u32 = 200;
 /// Length of a mark in bytes, before it is padded to the write unit.
@@ -23,7 +34,7 @@ pub struct Geometry {
     pub(crate) cell_len: u32,
     pub(crate) unit_len: u32,
     pub(crate) cells: u32,
-    pub(crate) bitmap_len: usize,
+    pub(crate) entry_len: usize,
     pub(crate) erased: u8,
     pub(crate) overwrite: bool,
 }
@@ -34,41 +45,74 @@ impl Geometry {
     /// # Errors
     /// [`LayoutError::RecordTooShort`] if a half cannot hold one whole update.
     pub fn new(layout: &Layout) -> Result<Self, LayoutError> {
-        let too_short = LayoutError::RecordTooShort;
-        let halves = layout.record.halves();
-        let unit_len = u32::from(layout.write_unit).max(MARK_LEN);
         let chunks = layout.chunk_count();
         let bitmap_len = chunks.div_ceil(64).saturating_mul(8);
         let entry_len = bitmap_len.saturating_add(ENTRY_FIXED_LEN);
-        let cell_len = entry_len
-            .checked_next_multiple_of(unit_len)
-            .ok_or(too_short)?;
-        let marks_per_cell = cell_len.checked_div(unit_len).ok_or(too_short)?;
+        let units = Units {
+            write_unit: layout.write_unit,
+            erased: layout.erased,
+            overwrite: layout.overwrite,
+        };
+        let geometry = Self::divide(&layout.record, units, entry_len)?;
         let marks = match layout.mode {
             Mode::Swap => chunks.saturating_mul(2),
             Mode::Standby => chunks,
         };
         let needed = marks
-            .div_ceil(marks_per_cell.max(1))
+            .div_ceil(geometry.marks_per_cell().max(1))
             .saturating_add(ENTRIES);
-        let cells = halves[0].len.checked_div(cell_len).ok_or(too_short)?;
-        if cells < needed || cell_len as usize > CELL_LEN_MAX {
+        geometry.with_at_least(needed)
+    }
+
+    /// The geometry of a record of entries of `entry_len` bytes in `area`, each half with `cells`
+    /// cells at least. For journals of other engines.
+    ///
+    /// # Errors
+    /// [`LayoutError::RecordTooShort`] if a half has fewer cells, or is not made of whole sectors.
+    pub fn of_entries(
+        area: &Area,
+        units: Units,
+        entry_len: u32,
+        cells: u32,
+    ) -> Result<Self, LayoutError> {
+        let [half, _] = area.halves();
+        if half.len.checked_rem(half.erase_len) != Some(0) {
+            return Err(LayoutError::RecordTooShort);
+        }
+        Self::divide(area, units, entry_len)?.with_at_least(cells)
+    }
+
+    fn divide(area: &Area, units: Units, entry_len: u32) -> Result<Self, LayoutError> {
+        let too_short = LayoutError::RecordTooShort;
+        let halves = area.halves();
+        let unit_len = u32::from(units.write_unit).max(MARK_LEN);
+        let cell_len = entry_len
+            .checked_next_multiple_of(unit_len)
+            .ok_or(too_short)?;
+        if cell_len as usize > CELL_LEN_MAX {
             return Err(too_short);
         }
         Ok(Self {
             halves,
             cell_len,
             unit_len,
-            cells,
-            bitmap_len: bitmap_len as usize,
-            erased: layout.erased,
-            overwrite: layout.overwrite,
+            cells: halves[0].len.checked_div(cell_len).ok_or(too_short)?,
+            entry_len: entry_len as usize,
+            erased: units.erased,
+            overwrite: units.overwrite,
         })
+    }
+
+    fn with_at_least(self, cells: u32) -> Result<Self, LayoutError> {
+        if self.cells < cells {
+            return Err(LayoutError::RecordTooShort);
+        }
+        Ok(self)
     }
 
     /// Length of an entry in bytes, without padding.
     pub(crate) fn entry_len(&self) -> usize {
-        self.bitmap_len.saturating_add(ENTRY_FIXED_LEN as usize)
+        self.entry_len
     }
 
     /// Marks that fit into one cell.

@@ -6,7 +6,7 @@
 
 use crate::cell::Entry;
 use crate::geometry::{CELL_LEN_MAX, Geometry};
-use crate::{Journal, LoadError};
+use crate::{Body, Journal, LoadError};
 use core::fmt;
 use otaru_flash::{Layout, crc32};
 
@@ -40,7 +40,7 @@ impl fmt::Display for HandoverError {
 
 impl core::error::Error for HandoverError {}
 
-impl Journal {
+impl<S: Body> Journal<S> {
     /// Writes the handover block into `buf` (at least [`HANDOVER_LEN_MAX`] bytes) and returns its
     /// length, or `None` if it does not fit or was given up ([`Journal::freeze`]).
     pub fn hand_over(&self, buf: &mut [u8]) -> Option<usize> {
@@ -52,7 +52,7 @@ impl Journal {
             sequence: self.sequence,
             state: self.state,
         };
-        let body = entry.encode(&self.geometry, buf.get_mut(HEADER_LEN..)?)?;
+        let body = entry.encode(self.geometry.entry_len(), buf.get_mut(HEADER_LEN..)?)?;
         let len = HEADER_LEN.checked_add(body)?;
         let end = len.checked_add(4)?;
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
@@ -74,13 +74,11 @@ impl Journal {
         Some(end)
     }
 
-    /// Takes over the record from a handover block.
+    /// Takes over the record of any engine from a handover block.
     ///
     /// # Errors
-    /// [`HandoverError`]; the firmware then runs without updates.
-    pub fn take_over(layout: &Layout, buf: &[u8]) -> Result<Self, HandoverError> {
-        let geometry = Geometry::new(layout)
-            .map_err(|cause| HandoverError::Layout(LoadError::Layout(cause)))?;
+    /// [`HandoverError::Invalid`].
+    pub fn take_over_with(geometry: Geometry, buf: &[u8]) -> Result<Self, HandoverError> {
         Self::parse(geometry, buf).ok_or(HandoverError::Invalid)
     }
 
@@ -97,7 +95,7 @@ impl Journal {
             return None;
         }
         let [c0, c1, c2, c3, e0, e1, e2, e3, s0, s1, s2, s3] = rest;
-        let entry = Entry::decode(&geometry, body.get(HEADER_LEN..)?)?;
+        let entry = Entry::decode(geometry.entry_len(), body.get(HEADER_LEN..)?)?;
         Some(Self {
             geometry,
             half,
@@ -111,5 +109,17 @@ impl Journal {
             frozen: false,
             state: entry.state,
         })
+    }
+}
+
+impl Journal {
+    /// Takes over the record from a handover block.
+    ///
+    /// # Errors
+    /// [`HandoverError`]; the firmware then runs without updates.
+    pub fn take_over(layout: &Layout, buf: &[u8]) -> Result<Self, HandoverError> {
+        let geometry = Geometry::new(layout)
+            .map_err(|cause| HandoverError::Layout(LoadError::Layout(cause)))?;
+        Self::take_over_with(geometry, buf)
     }
 }

@@ -7,9 +7,9 @@
 use crate::cell::{Entry, mark_bytes};
 use crate::geometry::{CELL_LEN_MAX, Geometry};
 use crate::scan::{Half, Seen, see};
-use crate::{State, StoragePermit};
+use crate::{Body, State, StoragePermit};
 use core::fmt;
-use otaru_flash::{AccessError, Flash, Layout, LayoutError, Slot};
+use otaru_flash::{AccessError, Area, Flash, Layout, LayoutError, Slot};
 
 /// In how many cells a mark is tried before the whole state is appended instead.
 const MARK_TRIES: u32 = 3;
@@ -62,7 +62,7 @@ impl<E: fmt::Debug> core::error::Error for AppendError<E> {}
     reason = "each is a fact of its own, and all combinations occur"
 )]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Journal {
+pub struct Journal<S = State> {
     pub(crate) geometry: Geometry,
     pub(crate) half: u8,
     pub(crate) epoch: u32,
@@ -80,7 +80,7 @@ pub struct Journal {
     pub(crate) twice: bool,
     /// Whether nothing may be appended any more, because the flash does not take it.
     pub(crate) frozen: bool,
-    pub(crate) state: State,
+    pub(crate) state: S,
 }
 
 impl Journal {
@@ -91,6 +91,16 @@ impl Journal {
     /// record after the execution slot was verified.
     pub fn load<F: Flash>(flash: &mut F, layout: &Layout) -> Result<Self, LoadError> {
         let geometry = Geometry::new(layout).map_err(LoadError::Layout)?;
+        Self::load_with(flash, geometry)
+    }
+}
+
+impl<S: Body> Journal<S> {
+    /// Reads the record of any engine.
+    ///
+    /// # Errors
+    /// [`LoadError::Lost`] if there is no valid entry.
+    pub fn load_with<F: Flash>(flash: &mut F, geometry: Geometry) -> Result<Self, LoadError> {
         let first = Half::scan(flash, geometry.half(0), &geometry);
         let second = Half::scan(flash, geometry.half(1), &geometry);
         let (half, seen) = if second.wins_over(&first) {
@@ -121,7 +131,7 @@ impl Journal {
     pub fn create<F: Flash>(
         flash: &mut F,
         geometry: Geometry,
-        state: &State,
+        state: &S,
     ) -> Result<Self, AppendError<F::Error>> {
         let other = geometry.half(1);
         other
@@ -137,7 +147,7 @@ impl Journal {
     }
 
     /// A record that stands nowhere: the flash does not take one. See [`Journal::freeze`].
-    pub fn unwritable(geometry: Geometry, state: &State) -> Self {
+    pub fn unwritable(geometry: Geometry, state: &S) -> Self {
         Self {
             geometry,
             half: 1,
@@ -165,7 +175,7 @@ impl Journal {
     }
 
     /// The state in force, its step brought up to the last mark.
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &S {
         &self.state
     }
 
@@ -208,7 +218,7 @@ impl Journal {
     pub fn append<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         let copies = if self.settled { 1 } else { 2 };
         self.append_copies(flash, state, copies)
@@ -221,7 +231,7 @@ impl Journal {
     pub fn append_twice<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         self.append_copies(flash, state, 2)
     }
@@ -229,7 +239,7 @@ impl Journal {
     fn append_copies<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
         copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
         if self.frozen {
@@ -246,7 +256,7 @@ impl Journal {
     fn try_append<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
         copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
         let first = !self.settled;
@@ -295,20 +305,33 @@ impl Journal {
         }
         let begin = self.cell.saturating_sub(u32::from(self.torn_end));
         self.cell = self.cell.saturating_add(2);
+        let area = *self.geometry.half(self.half);
+        for cell in begin..self.cell {
+            self.spoil_cell(flash, &area, cell);
+        }
+    }
+
+    /// Overwrites the first unit of a cell, so that the cell never counts as an entry again. Only
+    /// where the flash allows it.
+    #[inline(never)]
+    fn spoil_cell<F: Flash>(&self, flash: &mut F, area: &Area, cell: u32) {
         let spoilt = [!self.geometry.erased; CELL_LEN_MAX];
         let unit = spoilt.get(..self.geometry.unit_len as usize);
-        for cell in begin..self.cell {
-            let at = self.geometry.cell_at(cell);
-            let area = self.geometry.half(self.half);
-            drop(unit.map(|unit| area.program(flash, at, unit)));
+        if let Some(unit) = unit.filter(|_| self.geometry.overwrite) {
+            drop(area.program(flash, self.geometry.cell_at(cell), unit));
         }
     }
 
     /// J4: erases the other half and begins it with the state in force. That first entry alone
     /// does not make the half count; what is appended behind it does.
+    ///
+    /// Before the erase its first cell is spoilt. Its second one may be torn and unseen by this boot:
+    /// if the erase then were cut before it changed anything, a later boot could see both, take the
+    /// half for the newer one, and write into sectors that an erase has touched.
     fn change_half<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
         let other = 1_u8.saturating_sub(self.half);
         let area = *self.geometry.half(other);
+        self.spoil_cell(flash, &area, 0);
         area.erase(flash, 0, area.len)
             .map_err(|cause| AppendError::Flash(Some(cause)))?;
         let before = (self.half, self.epoch, self.cell);
@@ -326,7 +349,7 @@ impl Journal {
     fn write_entry<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &State,
+        state: &S,
     ) -> Result<(), AppendError<F::Error>> {
         let mut failure = None;
         while self.cell < self.geometry.cells {
@@ -339,7 +362,7 @@ impl Journal {
             self.cell = cell.saturating_add(1);
             failure = self.program_cell(flash, cell, &entry).err();
             let area = *self.geometry.half(self.half);
-            if let Seen::Entry(stored) = see(flash, &area, &self.geometry, cell)
+            if let Seen::Entry(stored) = see::<S, F>(flash, &area, &self.geometry, cell)
                 && stored == entry
             {
                 self.sequence = entry.sequence;
@@ -353,12 +376,12 @@ impl Journal {
         &self,
         flash: &mut F,
         cell: u32,
-        entry: &Entry,
+        entry: &Entry<S>,
     ) -> Result<(), AccessError<F::Error>> {
         let invert = !self.geometry.erased;
         let mut buf = [0xFF; CELL_LEN_MAX];
         entry
-            .encode(&self.geometry, &mut buf)
+            .encode(self.geometry.entry_len(), &mut buf)
             .ok_or(AccessError::OutOfBounds)?;
         let bytes = buf
             .get_mut(..self.geometry.cell_len as usize)
@@ -370,6 +393,21 @@ impl Journal {
         self.geometry.half(self.half).program(flash, at, bytes)
     }
 
+    /// Calls `each` with the sequence number and state of every valid entry of the half in force,
+    /// oldest first. For the bootloader's table.
+    pub fn for_each_entry<F: Flash>(&self, flash: &mut F, mut each: impl FnMut(u32, &S)) {
+        let area = *self.geometry.half(self.half);
+        for cell in 0..self.cell.min(self.geometry.cells) {
+            if let Seen::Entry(entry) = see::<S, F>(flash, &area, &self.geometry, cell)
+                && entry.epoch == self.epoch
+            {
+                each(entry.sequence, &entry.state);
+            }
+        }
+    }
+}
+
+impl Journal {
     /// Marks `step` of the state in force as done and reads the mark back. When the half is full
     /// the state goes into the other half with the step in it.
     ///
@@ -455,18 +493,5 @@ impl Journal {
     /// this boot has appended, see [`Journal::claim`].
     pub fn permit(&self, slot: Slot) -> Option<StoragePermit<'_>> {
         StoragePermit::new(self, slot)
-    }
-
-    /// Calls `each` with the sequence number and state of every valid entry of the half in force,
-    /// oldest first. For the bootloader's table.
-    pub fn for_each_entry<F: Flash>(&self, flash: &mut F, mut each: impl FnMut(u32, &State)) {
-        let area = *self.geometry.half(self.half);
-        for cell in 0..self.cell.min(self.geometry.cells) {
-            if let Seen::Entry(entry) = see(flash, &area, &self.geometry, cell)
-                && entry.epoch == self.epoch
-            {
-                each(entry.sequence, &entry.state);
-            }
-        }
     }
 }

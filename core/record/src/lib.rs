@@ -11,12 +11,16 @@
 //!            (cancel, interrupted)                              └──► idle (old image)
 //! ```
 //!
+//! The journal itself is generic over what it keeps ([`Body`]), so that another engine's record obeys
+//! the same rules; the slot engine's is in `core/slots`.
+//!
 //! The byte format is in `docs/formats/record.md`, the rules it follows (J1…J6) in
 //! `docs/formats/install-protocol.md`.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod body;
 mod cell;
 mod chunks;
 mod geometry;
@@ -29,9 +33,11 @@ mod scan;
 mod state;
 mod transition;
 mod verdict;
+mod volatile;
 
+pub use body::Body;
 pub use chunks::ChunkSet;
-pub use geometry::{CELL_LEN_MAX, Geometry};
+pub use geometry::{CELL_LEN_MAX, Geometry, Units};
 pub use handover::{HANDOVER_LEN_MAX, HandoverError};
 pub use journal::{AppendError, Journal, LoadError};
 pub use keys::key_table;
@@ -39,3 +45,4 @@ pub use permit::StoragePermit;
 pub use reader::SlotReader;
 pub use state::{Backup, Cause, DigestStart, Image, Outcome, Phase, State};
 pub use transition::{Download, WrongPhase};
+pub use volatile::Volatile;

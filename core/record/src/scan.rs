@@ -3,7 +3,7 @@
 //! A unit is read three times. If the readings differ or one fails, it is torn: its bits are
 //! unstable and another boot may see something else.
 
-use crate::State;
+use crate::Body;
 use crate::cell::{Entry, mark_step};
 use crate::geometry::{CELL_LEN_MAX, Geometry};
 use otaru_flash::{Area, Flash};
@@ -12,13 +12,13 @@ const READINGS: usize = 3;
 
 /// What a boot sees in one half.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Half {
+pub(crate) struct Half<S> {
     /// Epoch of the first valid entry; `None` if there is none.
     pub(crate) epoch: Option<u32>,
     /// Whether there is a valid entry beyond the first.
     pub(crate) beyond_first: bool,
     /// The newest state, with the step of the last mark behind it.
-    pub(crate) state: State,
+    pub(crate) state: S,
     /// Sequence number of the newest entry.
     pub(crate) sequence: u32,
     /// Whether the newest state stands there twice, neither time as the half's first entry, and one
@@ -33,13 +33,9 @@ pub(crate) struct Half {
 }
 
 /// One cell as read by this boot.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is no heap, and one lives at a time"
-)]
-pub(crate) enum Seen {
+pub(crate) enum Seen<S> {
     Blank,
-    Entry(Entry),
+    Entry(Entry<S>),
     /// Marks up to the first unit that is none; the last one's step.
     Marks(u16),
     Torn,
@@ -88,7 +84,12 @@ fn read_stable<F: Flash>(
 }
 
 /// Reads and decodes one cell.
-pub(crate) fn see<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry, cell: u32) -> Seen {
+pub(crate) fn see<S: Body, F: Flash>(
+    flash: &mut F,
+    half: &Area,
+    geometry: &Geometry,
+    cell: u32,
+) -> Seen<S> {
     let mut buf = [0; CELL_LEN_MAX];
     let stable = read_stable(flash, half, geometry, cell, &mut buf);
     let Some(bytes) = buf.get_mut(..stable) else {
@@ -103,7 +104,7 @@ pub(crate) fn see<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry, cel
     for byte in bytes.iter_mut() {
         *byte ^= !geometry.erased;
     }
-    if whole && let Some(entry) = Entry::decode(geometry, bytes) {
+    if whole && let Some(entry) = Entry::decode(geometry.entry_len(), bytes) {
         return Seen::Entry(entry);
     }
     // Never zero; said here too, so that the compiler sees that nothing can panic.
@@ -114,7 +115,7 @@ pub(crate) fn see<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry, cel
     }
 }
 
-impl Half {
+impl<S: Body> Half<S> {
     /// J3: the later epoch wins if it has a valid entry beyond its first. Epochs count on behind
     /// their largest number.
     pub(crate) fn wins_over(&self, other: &Self) -> bool {
@@ -132,7 +133,7 @@ impl Half {
         let mut seen = Self {
             epoch: None,
             beyond_first: false,
-            state: State::default(),
+            state: S::default(),
             sequence: 0,
             twice: false,
             last: None,
@@ -160,7 +161,7 @@ impl Half {
     /// Two copies count only if one boot wrote both, the first of which is then whole for good: they
     /// stand side by side (another boot leaves a gap) and are numbered so (a boot that did not see
     /// the first gives its number again).
-    fn entry(&mut self, cell: u32, entry: &Entry) {
+    fn entry(&mut self, cell: u32, entry: &Entry<S>) {
         match self.epoch {
             None => self.epoch = Some(entry.epoch),
             Some(epoch) if epoch == entry.epoch => {
@@ -181,7 +182,7 @@ impl Half {
     #[inline(never)]
     fn mark(&mut self, step: u16) {
         if self.epoch.is_some() {
-            self.state.step = step.saturating_add(1);
+            self.state.mark(step);
             self.twice = false;
         }
     }

@@ -10,6 +10,7 @@ mod package;
 pub use message::{Diagnostic, Level};
 pub use package::Package;
 
+use crate::bytecode;
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use std::collections::{BTreeSet, VecDeque};
@@ -33,6 +34,19 @@ pub struct CompileRequest {
     pub triple: Option<String>,
     /// Cargo's target directory.
     pub target_dir: PathBuf,
+    /// A compiler instead of the one that cargo takes.
+    pub compiler: Option<PathBuf>,
+    /// How the linker is told where everything stands, if that is planned.
+    pub placement: Option<Placement>,
+}
+
+/// How the linker is told where everything stands.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// The linker script that is read before the project's.
+    pub script: PathBuf,
+    /// Where the linker writes its map.
+    pub map: PathBuf,
 }
 
 /// A compiled executable.
@@ -42,6 +56,8 @@ pub struct Compiled {
     pub executable: PathBuf,
     /// Number of warnings in the project and in packages from this machine.
     pub warnings: usize,
+    /// Whether it was there already.
+    pub fresh: bool,
 }
 
 /// Why there is no executable.
@@ -144,6 +160,13 @@ impl Explain for CompileError {
 /// [`CompileError`]; a cancelled build has ended every process it started.
 pub async fn compile(request: &CompileRequest, job: &Job) -> Result<Compiled, CompileError> {
     job.begin(Phase::Compile);
+    let compiled = run(request, job).await?;
+    finished(request, &compiled, job);
+    Ok(compiled)
+}
+
+/// The same without a word about beginning and end.
+pub(crate) async fn run(request: &CompileRequest, job: &Job) -> Result<Compiled, CompileError> {
     let mut child = command(request)?.spawn().map_err(CompileError::Start)?;
     let mut group = ProcessGroup::of(&child);
     let outcome = tokio::select! {
@@ -155,7 +178,11 @@ pub async fn compile(request: &CompileRequest, job: &Job) -> Result<Compiled, Co
         drop(child.wait().await);
     }
     group.disarm();
-    let compiled = outcome?;
+    outcome
+}
+
+/// Tells that an executable is there.
+pub(crate) fn finished(request: &CompileRequest, compiled: &Compiled, job: &Job) {
     let warnings = match compiled.warnings {
         0 => String::new(),
         1 => ", 1 warning".to_owned(),
@@ -165,7 +192,6 @@ pub async fn compile(request: &CompileRequest, job: &Job) -> Result<Compiled, Co
         Phase::Compile,
         format!("compiled {}{warnings}", request.package.bin),
     );
-    Ok(compiled)
 }
 
 /// The program that runs cargo: the one that runs us, if there is one.
@@ -194,9 +220,19 @@ fn command(request: &CompileRequest) -> Result<Command, CompileError> {
     if let Some(triple) = &request.triple {
         command.args(["--target", triple]);
     }
-    flags::apply(&mut command, package).map_err(CompileError::Io)?;
+    if let Some(compiler) = &request.compiler {
+        command.env("RUSTC", compiler);
+    }
+    if request.placement.is_some() {
+        // Which functions share an object file must not depend on how many there are.
+        command.args(["--config", "profile.release.codegen-units=1"]);
+    }
+    flags::apply(&mut command, request).map_err(CompileError::Io)?;
     // Behind the dashes stands what goes to the compiler, for the binary only.
-    command.arg("--").args(flags::own(package));
+    command.arg("--").args(flags::own(request));
+    if request.triple.as_deref() == Some(bytecode::TARGET) {
+        command.args(bytecode::linker_flags());
+    }
     #[cfg(unix)]
     command.process_group(0);
     Ok(command)
@@ -241,6 +277,7 @@ struct Build<'r> {
     names: message::Names<'r>,
     packages_done: BTreeSet<String>,
     executable: Option<PathBuf>,
+    fresh: bool,
     warnings: usize,
     errors: usize,
     first_error: Option<String>,
@@ -257,6 +294,7 @@ impl<'r> Build<'r> {
             },
             packages_done: BTreeSet::new(),
             executable: None,
+            fresh: false,
             warnings: 0,
             errors: 0,
             first_error: None,
@@ -273,6 +311,7 @@ impl<'r> Build<'r> {
                     && artifact.package_id.repr == self.request.package.id;
                 if let Some(executable) = artifact.executable.filter(|_| ours) {
                     self.executable = Some(executable.into());
+                    self.fresh = artifact.fresh;
                 }
                 if self.packages_done.insert(artifact.package_id.repr) {
                     let done = u64::try_from(self.packages_done.len()).unwrap_or(u64::MAX);
@@ -317,6 +356,7 @@ impl<'r> Build<'r> {
             return Ok(Compiled {
                 executable,
                 warnings: self.warnings,
+                fresh: self.fresh,
             });
         }
         let summary = self.first_error.or_else(|| {

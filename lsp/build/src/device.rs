@@ -9,7 +9,7 @@ use otaru_flash::{
     AccessError, Area, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, IDENTITY_LEN_MAX,
     Identity, IdentityError, IdentityStore, Key, Layout, LayoutError, Slot,
 };
-use otaru_image::board_uuids;
+use otaru_image::{DecryptionKey, board_uuids, inspect, installed_form};
 use otaru_lsp_project::{Board, Mode};
 use otaru_record::{AppendError, Geometry, Image, Journal, State};
 use sha2::{Digest as _, Sha256};
@@ -30,6 +30,8 @@ pub struct FlashRequest<'r> {
     pub security_counter: u32,
     /// Keys that are revoked from the beginning, bit = position in `keys`.
     pub revoked: u16,
+    /// What it will decrypt encrypted images with, if anything.
+    pub decryption_key: Option<&'r DecryptionKey>,
 }
 
 /// What was written.
@@ -61,6 +63,12 @@ pub enum DeviceError<E: Debug> {
         /// Length of the slot.
         max: u32,
     },
+    /// The image is encrypted, and the device would have no key for it.
+    #[error("the image is encrypted for another key than the one that the device gets")]
+    NotDecryptable,
+    /// The image is encrypted, and there is no key for the device.
+    #[error("the image is encrypted, and there is no key that the device could get")]
+    NoDecryptionKey,
     /// The flash failed.
     #[error("{what} cannot be written: {cause:?}")]
     Flash {
@@ -89,6 +97,7 @@ impl<E: Debug> Explain for DeviceError<E> {
             Self::Layout(_) | Self::Mode(_) => "layout-unusable",
             Self::Block(_) => "device-block",
             Self::TooLarge { .. } => "image-too-large",
+            Self::NotDecryptable | Self::NoDecryptionKey => "not-decryptable",
             Self::Flash { .. } | Self::Record(_) => "flash-failed",
             Self::ReadBack(_) => "flash-read-back",
             Self::Identity(_) => "identity-failed",
@@ -104,6 +113,11 @@ impl<E: Debug> Explain for DeviceError<E> {
                 "the device does not start now; flash it again, or replace its flash".to_owned(),
             ),
             Self::Cancelled => Some("the device does not start until it is flashed".to_owned()),
+            Self::NotDecryptable | Self::NoDecryptionKey => Some(
+                "name the private half in `[encryption] key`, or give it: `otaru flash \
+                 --decryption-key FILE`"
+                    .to_owned(),
+            ),
             Self::TooLarge { .. } | Self::Identity(_) => None,
         }
     }
@@ -168,15 +182,19 @@ pub fn flash<F: Flash>(
         });
     };
     let block = device_block(request, layout)?;
+    let installed = installed(request)?;
     job.begin(Phase::Flash);
     let area = layout.device_block;
     area.erase(flash, 0, area.len)
         .map_err(failed("the device block"))?;
 
-    let mut slots = vec![(layout.execution, "the execution slot")];
+    let execution = (layout.execution, "the execution slot");
+    let mut slots = vec![(execution, installed.as_slice())];
     if request.mode == Mode::Standby {
-        // The backup stands there from the beginning, so that the first update needs no copy.
-        slots.push((*layout.slot(Slot::Storage0), "storage slot 0"));
+        // The backup stands there from the beginning, so that the first update needs no copy. In
+        // storage images stand as they were sent.
+        let storage = (*layout.slot(Slot::Storage0), "storage slot 0");
+        slots.push((storage, request.image));
     }
     let total = u64::from(len) * u64::try_from(slots.len()).unwrap_or(1);
     let mut progress = Progress {
@@ -185,8 +203,8 @@ pub fn flash<F: Flash>(
         done: 0,
         flashed: Flashed::default(),
     };
-    for (slot, name) in slots {
-        write_image(flash, &layout, (slot, name), request.image, &mut progress)?;
+    for (slot, image) in slots {
+        write_image(flash, &layout, slot, image, &mut progress)?;
     }
     let state = State::factory(
         Image {
@@ -253,6 +271,21 @@ fn failed<E: Debug>(what: &'static str) -> impl FnOnce(AccessError<E>) -> Device
     move |cause| DeviceError::Flash { what, cause }
 }
 
+/// What the execution slot holds: the image with its payload in plain text.
+fn installed<E: Debug>(request: &FlashRequest<'_>) -> Result<Vec<u8>, DeviceError<E>> {
+    let len = u32::try_from(request.image.len()).unwrap_or(u32::MAX);
+    // A file that is no image is written as it is: the bootloader says what is wrong with it.
+    let encrypted =
+        inspect(&mut &*request.image, len).is_ok_and(|info| info.header.flags.is_encrypted());
+    match request.decryption_key {
+        _ if !encrypted => Ok(request.image.to_vec()),
+        Some(key) => {
+            installed_form(request.image, key).map_err(|_foreign| DeviceError::NotDecryptable)
+        }
+        None => Err(DeviceError::NoDecryptionKey),
+    }
+}
+
 fn device_block<E: Debug>(
     request: &FlashRequest<'_>,
     layout: Layout,
@@ -263,9 +296,11 @@ fn device_block<E: Debug>(
         DeviceBlock::new(&board.name, layout, &request.keys).map_err(DeviceError::Block)?;
     block.trials = u8::try_from(board.defaults.trials).unwrap_or(1);
     block.watchdog_ms = board.defaults.watchdog_ms;
+    block.flash_address = board.flash.address;
     block.vendor_id = ids.vid.0;
     block.class_id = ids.cid.0;
-    block.encode().map_err(DeviceError::Block)
+    let key = request.decryption_key.map(DecryptionKey::secret);
+    block.encode_with(key).map_err(DeviceError::Block)
 }
 
 struct Progress<'j> {
@@ -335,4 +370,4 @@ fn write_block<F: Flash>(
 
 #[cfg(test)]
 #[path = "device_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -6,13 +6,13 @@ use otaru_lsp_project::board;
 use otaru_record::Backup;
 
 /// A flash in memory. Programming what is not erased, or beyond its end, fails.
-struct Memory {
-    bytes: Vec<u8>,
+pub(crate) struct Memory {
+    pub(crate) bytes: Vec<u8>,
     writes_left: u32,
 }
 
 impl Memory {
-    fn new(board: &Board) -> Self {
+    pub(crate) fn new(board: &Board) -> Self {
         let len = usize::try_from(board.flash.len).unwrap();
         Self {
             bytes: vec![board.flash.erased; len],
@@ -62,7 +62,7 @@ impl Flash for Memory {
     }
 }
 
-fn host() -> &'static Board {
+pub(crate) fn host() -> &'static Board {
     board("host").unwrap()
 }
 
@@ -83,6 +83,7 @@ fn request(image: &[u8], mode: Mode) -> FlashRequest<'_> {
         image,
         security_counter: 3,
         revoked: 0,
+        decryption_key: None,
     }
 }
 
@@ -239,4 +240,72 @@ fn what_does_not_fit_or_was_never_flashed_is_refused() {
     job.cancel();
     let error = flash(&mut memory, &request(&[1], Mode::Swap), &job).unwrap_err();
     assert_eq!(error.code(), "cancelled");
+}
+
+/// An encrypted image and the key for it.
+fn encrypted() -> (Vec<u8>, DecryptionKey) {
+    let key = DecryptionKey::new([5; 32]);
+    let signer = otaru_image::SigningKey::from_seed([1; 32]);
+    let image = otaru_image::ImageBuilder::new(image(9_000), otaru_image::Version::default())
+        .encrypt(key.public(), otaru_image::Aes::Aes256)
+        .sign(&signer)
+        .unwrap();
+    (image, key)
+}
+
+// Encrypted images by cable: image.md, *Encrypted images*.
+#[test]
+fn an_encrypted_image_runs_in_plain_text_and_is_stored_as_it_was_sent() {
+    let (job, _events) = Job::new();
+    let (sent, key) = encrypted();
+    let plain = installed_form(&sent, &key).unwrap();
+    for mode in [Mode::Standby, Mode::Swap] {
+        let mut memory = Memory::new(host());
+        let request = FlashRequest {
+            decryption_key: Some(&key),
+            ..request(&sent, mode)
+        };
+        flash(&mut memory, &request, &job).unwrap();
+        let block = read_block(&mut memory, host()).unwrap();
+        assert_eq!(block.read_decryption_key(&mut memory), Some([5; 32]));
+        let mut slots = vec![(Slot::Execution, &plain)];
+        if mode == Mode::Standby {
+            slots.push((Slot::Storage0, &sent));
+        }
+        for (slot, expected) in slots {
+            let mut stored = vec![0; sent.len()];
+            let area = block.layout.slot(slot);
+            area.read(&mut memory, 0, &mut stored).unwrap();
+            assert!(stored == *expected, "{mode:?} {slot:?}");
+        }
+        let current = journal(&mut memory, mode).state().current;
+        assert_eq!(current.digest, <[u8; 32]>::from(Sha256::digest(&sent)));
+    }
+}
+
+#[test]
+fn an_encrypted_image_is_not_flashed_without_its_key() {
+    let (job, _events) = Job::new();
+    let (sent, _key) = encrypted();
+    let other = DecryptionKey::new([6; 32]);
+    for key in [None, Some(&other)] {
+        let mut memory = Memory::new(host());
+        memory.writes_left = 0;
+        let request = FlashRequest {
+            decryption_key: key,
+            ..request(&sent, Mode::Standby)
+        };
+        let error = flash(&mut memory, &request, &job).unwrap_err();
+        assert_eq!(error.code(), "not-decryptable", "{error}");
+    }
+}
+
+#[test]
+fn a_device_that_is_flashed_without_a_key_has_none() {
+    let (job, _events) = Job::new();
+    let image = image(900);
+    let mut memory = Memory::new(host());
+    flash(&mut memory, &request(&image, Mode::Swap), &job).unwrap();
+    let block = read_block(&mut memory, host()).unwrap();
+    assert!(!block.decrypts());
 }

@@ -188,7 +188,9 @@ mod tests {
             revoke: 0,
             key: "0123456789abcdef".to_owned(),
             development_key: true,
+            encryption: None,
             content: String::new(),
+            parts: Vec::new(),
             provenance: Provenance::default(),
         }
     }

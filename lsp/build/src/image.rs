@@ -1,20 +1,28 @@
 //! From a project to a signed image on disk: compile, pack, number, sign.
 
+mod encryption;
+mod parts;
 mod provenance;
 
+pub use encryption::Encrypted;
+pub use parts::BuiltPart;
 pub use provenance::Provenance;
 
 use crate::builds::{BuildNumberError, BuildNumbers};
+use crate::bytecode::{self, LinkError, Place};
 use crate::cargo::{self, CompileError, CompileRequest, Package};
 use crate::elf::{ElfError, flat_payload};
 use crate::event::{Job, JobEvent, Phase};
 use crate::explain::{ErrorClass, Explain};
 use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
+use crate::layout::{self, LayoutError};
 use crate::project::OpenProject;
-use otaru_image::{ImageBuilder, board_uuids};
+use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
-    BoardTarget, ImageKind, LABEL_LEN_MAX, Label, LabelError, Version, VersionError, VersionSource,
+    BoardTarget, ImageKind, ImageLayout, Kind, LABEL_LEN_MAX, Label, LabelError, Version,
+    VersionError, VersionSource,
 };
+use parts::Payloads;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::io::Write as _;
@@ -27,6 +35,10 @@ pub struct BuildOptions {
     pub label: Option<Label>,
     /// Cargo's target directory instead of `<project>/target/otaru`.
     pub target_dir: Option<PathBuf>,
+    /// A compiler instead of the one that cargo takes.
+    pub compiler: Option<PathBuf>,
+    /// What bytecode is bound to, besides the ABI; of no meaning for firmware.
+    pub place: Place,
 }
 
 /// A signed image on disk. The same text stands beside it as `<label>.json`.
@@ -53,12 +65,18 @@ pub struct BuiltImage {
     /// Keys of the key table that the image revokes, bit = position.
     #[serde(default)]
     pub revoke: u16,
-    /// Public half of the key that signed, 64 hex digits.
+    /// Public half of the key that signed, hex digits: 64 of Ed25519, 66 of P-256.
     pub key: String,
     /// Whether that key was made for development.
     pub development_key: bool,
+    /// For whom it is encrypted, if it is.
+    #[serde(default)]
+    pub encryption: Option<Encrypted>,
     /// SHA-256 of everything that makes two builds different, 64 hex digits.
     pub content: String,
+    /// Further images in the file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BuiltPart>,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -69,6 +87,9 @@ pub enum BuildError {
     /// It does not compile.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// It cannot be given a stable layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// There is no key to sign with.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -81,6 +102,9 @@ pub enum BuildError {
     /// The executable gives no payload.
     #[error(transparent)]
     Elf(#[from] ElfError),
+    /// The module cannot be bytecode.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// Cargo's version cannot be used.
     #[error("the version `{version}` of Cargo.toml cannot be used: {source}")]
     Version {
@@ -100,6 +124,9 @@ pub enum BuildError {
     /// The image format cannot express it.
     #[error("the image cannot be built: {0}")]
     Format(otaru_image::BuildError),
+    /// There is nothing in the file of a part.
+    #[error("the file of part `{0}` is empty")]
+    PartEmpty(String),
     /// It does not fit into the slot.
     #[error("the image has {len} bytes, the slot of board `{board}` holds {max}")]
     TooLarge {
@@ -124,14 +151,17 @@ impl Explain for BuildError {
     fn code(&self) -> &'static str {
         match self {
             Self::Compile(error) => error.code(),
+            Self::Layout(error) => error.code(),
             Self::Key(error) => error.code(),
             Self::KeyTable(error) => error.code(),
             Self::Number(error) => error.code(),
             Self::Elf(ElfError::OutsideSlot { .. }) => "image-outside-slot",
             Self::Elf(_) => "elf-unusable",
+            Self::Link(error) => error.code(),
             Self::Version { .. } => "version-not-semver",
             Self::Label { .. } => "label-unusable",
             Self::Format(_) => "image-format",
+            Self::PartEmpty(_) => "part-empty",
             Self::TooLarge { .. } => "image-too-large",
             Self::Storage { .. } => "storage",
         }
@@ -140,9 +170,11 @@ impl Explain for BuildError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Compile(error) => error.hint(),
+            Self::Layout(error) => error.hint(),
             Self::Key(error) => error.hint(),
             Self::KeyTable(error) => error.hint(),
             Self::Number(error) => error.hint(),
+            Self::Link(error) => error.hint(),
             Self::Elf(ElfError::OutsideSlot { .. }) => {
                 Some("the linker script must place everything inside the slot".to_owned())
             }
@@ -157,16 +189,18 @@ impl Explain for BuildError {
                  [profile.release]"
                     .to_owned(),
             ),
-            Self::Elf(_) | Self::Format(_) | Self::Storage { .. } => None,
+            Self::Elf(_) | Self::Format(_) | Self::PartEmpty(_) | Self::Storage { .. } => None,
         }
     }
 
     fn class(&self) -> ErrorClass {
         match self {
             Self::Compile(error) => error.class(),
+            Self::Layout(error) => error.class(),
             Self::Key(error) => error.class(),
             Self::KeyTable(error) => error.class(),
-            Self::Version { .. } | Self::Label { .. } => ErrorClass::Project,
+            Self::Version { .. } | Self::Label { .. } | Self::PartEmpty(_) => ErrorClass::Project,
+            Self::Link(error) => error.class(),
             Self::Number(_)
             | Self::Elf(_)
             | Self::Format(_)
@@ -189,6 +223,9 @@ pub async fn build(
     // A missing key must not cost a compilation.
     let key = ProjectKey::load(&project.key_path())?;
     let revoke = KeyTable::of(project, key.signing.public(), key.development)?.revoke();
+    // Nor must a missing part.
+    let parts = Payloads::read(project)?;
+    let encryption = Encrypted::of(project)?;
     let package = Package::find(
         &project.root,
         settings.package.as_deref(),
@@ -198,17 +235,23 @@ pub async fn build(
     let version = version_of(&settings.version, &package.version)?;
     let request = CompileRequest {
         features: settings.features.clone(),
-        triple: match &settings.board.target {
-            BoardTarget::Host => None,
-            BoardTarget::Triple(triple) => Some(triple.clone()),
+        triple: match (settings.kind, &settings.board.target) {
+            (Kind::Bytecode, _) => Some(bytecode::TARGET.to_owned()),
+            (Kind::Firmware, BoardTarget::Host) => None,
+            (Kind::Firmware, BoardTarget::Triple(triple)) => Some(triple.clone()),
         },
         target_dir: options
             .target_dir
             .clone()
             .unwrap_or_else(|| cargo::target_dir(&project.root)),
         package,
+        compiler: options.compiler.clone(),
+        placement: None,
     };
-    let compiled = cargo::compile(&request, job).await?;
+    let compiled = match settings.image_layout {
+        ImageLayout::Free => cargo::compile(&request, job).await?,
+        ImageLayout::Stable => layout::compile(&project.root, request, job).await?,
+    };
     job.begin(Phase::Pack);
     let provenance = Provenance::of(&project.root).await;
     let image = pack(
@@ -220,6 +263,8 @@ pub async fn build(
             compiled,
             provenance,
             revoke,
+            parts,
+            encryption,
         },
         job,
     )?;
@@ -241,6 +286,9 @@ struct Source<'o> {
     provenance: Provenance,
     /// Keys that the image revokes.
     revoke: u16,
+    parts: Payloads<'o>,
+    /// For whom it is encrypted, if it is.
+    encryption: Option<Encrypted>,
 }
 
 fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {
@@ -262,7 +310,8 @@ fn pack(
 ) -> Result<BuiltImage, BuildError> {
     let settings = &project.settings;
     let payload = payload(project, &source.compiled.executable)?;
-    let content = content(project, key, version, (source.revoke, &payload));
+    let content = content(project, key, version, (source, &payload));
+    let payload = placed(settings.kind, payload, source.options.place)?;
     let numbers = BuildNumbers::in_folder(&project.state_dir());
     let number = numbers.number_for(&version.to_string(), &content)?;
     if let Some(aside) = &number.set_aside {
@@ -279,21 +328,75 @@ fn pack(
             source,
         })?,
     };
-    let bytes = ImageBuilder::new(
+    let folder = cargo::target_dir(&project.root).join("images");
+    let name = format!("{label}{}", source.options.place.suffix());
+    let mut image = BuiltImage {
+        path: folder.join(format!("{name}.img")),
+        label: label.to_string(),
+        version: version.to_string(),
+        build: number.number,
+        automatic,
+        digest: String::new(),
+        size: 0,
+        board: settings.board.name.clone(),
+        security_counter: settings.security_counter,
+        revoke: source.revoke,
+        key: key.signing.public().to_hex(),
+        development_key: key.development,
+        encryption: source.encryption.clone(),
+        content,
+        parts: Vec::new(),
+        provenance: source.provenance.clone(),
+    };
+    let about = about_path(&image.path);
+    // Encrypted again it would be another file, with a digest that no device and no manager knows.
+    if image.encryption.is_some()
+        && let Some(kept) = encryption::kept(&image, &about)
+    {
+        return Ok(kept);
+    }
+    let (bytes, parts) = signed(project, key, (&label, &image), (payload, &source.parts))?;
+    image.parts = parts;
+    image.digest = hex(&Sha256::digest(&bytes));
+    image.size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    store(&image, &bytes)?;
+    Ok(image)
+}
+
+/// The image file.
+fn signed(
+    project: &OpenProject,
+    key: &ProjectKey,
+    (label, image): (&Label, &BuiltImage),
+    (payload, parts): (Vec<u8>, &Payloads<'_>),
+) -> Result<(Vec<u8>, Vec<BuiltPart>), BuildError> {
+    let settings = &project.settings;
+    let version = image
+        .version
+        .parse::<Version>()
+        .map_err(|source| BuildError::Version {
+            version: image.version.clone(),
+            source,
+        })?;
+    let mut builder = ImageBuilder::new(
         payload,
         otaru_image::Version {
             major: version.major,
             minor: version.minor,
             revision: version.patch,
-            build: number.number,
+            build: image.build,
         },
     )
-    .label(image_label(&label)?)
+    .label(image_label(label)?)
+    .header_len(header_len(settings.kind))
     .board(board_uuids(&settings.board.vid, &settings.board.cid))
-    .security_counter(settings.security_counter)
-    .revoke(source.revoke)
-    .sign(&key.signing)
-    .map_err(BuildError::Format)?;
+    .security_counter(image.security_counter)
+    .revoke(image.revoke);
+    if let Some(encrypted) = &image.encryption {
+        builder = builder.encrypt(encrypted.recipient()?, encrypted.aes());
+    }
+    let (builder, parts) = parts.behind(project, key, builder)?;
+    let bytes = builder.sign(&key.signing).map_err(BuildError::Format)?;
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let max = settings.board.image_len_max(settings.mode);
     if len > u64::from(max) {
@@ -303,30 +406,26 @@ fn pack(
             board: settings.board.name.clone(),
         });
     }
-    let folder = cargo::target_dir(&project.root).join("images");
-    let image = BuiltImage {
-        path: folder.join(format!("{label}.img")),
-        label: label.to_string(),
-        version: version.to_string(),
-        build: number.number,
-        automatic,
-        digest: hex(&Sha256::digest(&bytes)),
-        size: len,
-        board: settings.board.name.clone(),
-        security_counter: settings.security_counter,
-        revoke: source.revoke,
-        key: key.signing.public().to_hex(),
-        development_key: key.development,
-        content,
-        provenance: source.provenance.clone(),
+    Ok((bytes, parts))
+}
+
+/// Writes the image and, beside it, what is known about it.
+fn store(image: &BuiltImage, bytes: &[u8]) -> Result<(), BuildError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| BuildError::Storage { path, source }
     };
-    write_atomically(&image.path, &bytes)?;
-    let about = serde_json::to_vec_pretty(&image).map_err(|error| BuildError::Storage {
-        path: image.path.clone(),
-        source: error.into(),
-    })?;
-    write_atomically(&folder.join(format!("{label}.json")), &about)?;
-    Ok(image)
+    write_atomically(&image.path, bytes).map_err(failed(&image.path))?;
+    let path = about_path(&image.path);
+    let about = serde_json::to_vec_pretty(image).map_err(|error| failed(&path)(error.into()))?;
+    write_atomically(&path, &about).map_err(failed(&path))
+}
+
+/// Where the text about an image stands. A label may contain dots, so the extension is cut off by hand.
+fn about_path(image: &Path) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.strip_suffix(".img").unwrap_or(&name);
+    image.with_file_name(format!("{stem}.json"))
 }
 
 /// The bytes that a device executes.
@@ -336,13 +435,33 @@ fn payload(project: &OpenProject, executable: &Path) -> Result<Vec<u8>, BuildErr
         path: executable.to_owned(),
         source,
     })?;
-    match board.image {
-        ImageKind::Elf => Ok(elf),
-        ImageKind::Flat => {
+    match (project.settings.kind, board.image) {
+        (Kind::Bytecode, _) => Ok(bytecode::link(&elf, Place::default())?.module),
+        (Kind::Firmware, ImageKind::Elf) => Ok(elf),
+        (Kind::Firmware, ImageKind::Flat) => {
             let slot = board.execution();
-            let start = u64::from(slot.offset);
-            Ok(flat_payload(&elf, start..slot.end(), board.flash.erased)?)
+            let mapped = u64::from(board.flash.address);
+            // The firmware is linked for what follows the image's header.
+            let start = mapped + u64::from(slot.offset) + u64::from(HEADER_LEN_DEFAULT);
+            let end = mapped + slot.end();
+            Ok(flat_payload(&elf, start..end, board.flash.erased)?)
         }
+    }
+}
+
+/// The payload for its place. All links of one content are one version, so the place does not count
+/// as content.
+fn placed(kind: Kind, payload: Vec<u8>, place: Place) -> Result<Vec<u8>, BuildError> {
+    match kind {
+        Kind::Firmware => Ok(payload),
+        Kind::Bytecode => Ok(bytecode::link(&payload, place)?.module),
+    }
+}
+
+fn header_len(kind: Kind) -> u16 {
+    match kind {
+        Kind::Firmware => HEADER_LEN_DEFAULT,
+        Kind::Bytecode => bytecode::HEADER_LEN,
     }
 }
 
@@ -351,7 +470,7 @@ fn content(
     project: &OpenProject,
     key: &ProjectKey,
     version: &Version,
-    (revoke, payload): (u16, &[u8]),
+    (source, payload): (&Source<'_>, &[u8]),
 ) -> String {
     let board = project.settings.board;
     let mut hash = Sha256::new();
@@ -361,11 +480,16 @@ fn content(
     }
     hash.update(project.settings.security_counter.to_le_bytes());
     hash.update(key.signing.public().to_bytes());
-    if revoke != 0 {
-        // Most images revoke nothing; theirs stay what they were.
-        hash.update(revoke.to_le_bytes());
+    // Most images revoke nothing and are not encrypted; theirs stay what they were.
+    if source.revoke != 0 {
+        hash.update(source.revoke.to_le_bytes());
+    }
+    if let Some(encrypted) = &source.encryption {
+        hash.update(encrypted.for_key.as_bytes());
+        hash.update(encrypted.aes.to_le_bytes());
     }
     hash.update(payload);
+    source.parts.count(&mut hash);
     hex(&hash.finalize())
 }
 
@@ -377,20 +501,19 @@ fn image_label(label: &Label) -> Result<otaru_image::Label, BuildError> {
 }
 
 /// The old file or the new one, never a part of it.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), BuildError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| BuildError::Storage {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// SHA-256 in hex digits.
+pub fn hex_digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
 }
 
 /// Lower-case hex digits.

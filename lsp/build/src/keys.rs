@@ -1,19 +1,53 @@
-//! Signing keys of a project: making, finding and listing them.
+//! Keys of a project: making, finding and listing them.
 //!
 //! A key that was made for development says so in its own file, in a line above the PEM block,
 //! which every PEM reader skips. Devices and manager carry the mark along.
 
+mod device;
 mod table;
 
+pub use device::DeviceKey;
 pub use table::{KeyTable, KeyTableError};
 
 use crate::explain::{ErrorClass, Explain};
-use otaru_image::{KEY_FILE_LEN_MAX, KeyFileError, PublicKey, SigningKey};
+use otaru_image::{
+    DecryptionKey, EncryptionKey, KEY_FILE_LEN_MAX, KeyFileError, KeyKind, PublicKey, SigningKey,
+};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What stands above the PEM block of a development key.
 const DEVELOPMENT_MARK: &str = "Otaru-Key: development";
+/// What stands there for people.
+const NOTE: &str = "anyone who has this file can sign firmware for the devices that trust it";
+
+/// What a key signs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Algorithm {
+    /// Ed25519.
+    #[default]
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256.
+    P256,
+}
+
+impl Algorithm {
+    /// That of a public key.
+    pub fn of(key: &PublicKey) -> Self {
+        match key.kind() {
+            KeyKind::Ed25519 => Self::Ed25519,
+            KeyKind::P256 { .. } => Self::P256,
+        }
+    }
+
+    /// Its name, in commands and in the manager's API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::P256 => "p256",
+        }
+    }
+}
 
 /// A private key and what is known about it.
 #[derive(Debug, Clone)]
@@ -31,8 +65,10 @@ pub struct ProjectKey {
 pub struct ListedKey {
     /// Its file.
     pub path: PathBuf,
-    /// Its public half; `None` if the file is no usable key.
+    /// Its public half; `None` if the file is no key that signs.
     pub public: Option<PublicKey>,
+    /// Its public half, if it is a key for which images are encrypted.
+    pub encrypts: Option<EncryptionKey>,
     /// Whether it was made for development.
     pub development: bool,
     /// Whether others on this machine can read the private key.
@@ -48,6 +84,12 @@ pub enum KeyError {
     /// There is no such file, and the key table names it.
     #[error("the key {} of the key table does not exist", .0.display())]
     MissingInTable(PathBuf),
+    /// There is no such file, and images are to be encrypted for it.
+    #[error("the encryption key {} does not exist", .0.display())]
+    MissingDevice(PathBuf),
+    /// A device needs the private half, and this file is the public one.
+    #[error("{} is the public half of the encryption key, a device needs the private one", .0.display())]
+    PublicOnly(PathBuf),
     /// The file exists and is never overwritten.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
@@ -72,7 +114,8 @@ pub enum KeyError {
 impl Explain for KeyError {
     fn code(&self) -> &'static str {
         match self {
-            Self::Missing(_) | Self::MissingInTable(_) => "key-missing",
+            Self::Missing(_) | Self::MissingInTable(_) | Self::MissingDevice(_) => "key-missing",
+            Self::PublicOnly(_) => "key-public-only",
             Self::Exists(_) => "key-exists",
             Self::File { .. } => "key-unusable",
             Self::Storage { .. } => "key-storage",
@@ -90,8 +133,18 @@ impl Explain for KeyError {
                  `otaru keys list` shows it, a file with its 64 digits will do"
                     .to_owned(),
             ),
+            Self::MissingDevice(path) => Some(format!(
+                "make one with `otaru keys new --encryption {}`, or correct `[encryption] key` in \
+                 Otaru.toml",
+                path.display()
+            )),
+            Self::PublicOnly(_) => Some(
+                "give the private half: `otaru flash --decryption-key FILE`; over the air the \
+                 public one is enough"
+                    .to_owned(),
+            ),
             Self::Exists(_) => Some(
-                "a key is never overwritten: devices that trust it would refuse every update"
+                "a key is never overwritten: devices that have it would refuse every update"
                     .to_owned(),
             ),
             Self::File { .. } | Self::Storage { .. } => None,
@@ -129,28 +182,20 @@ impl ProjectKey {
     ///
     /// # Errors
     /// [`KeyError`]; an existing file is never touched.
-    pub fn create(path: &Path, development: bool) -> Result<Self, KeyError> {
-        let storage = |source| KeyError::Storage {
-            path: path.to_owned(),
-            source,
-        };
+    pub fn create(path: &Path, algorithm: Algorithm, development: bool) -> Result<Self, KeyError> {
         let unusable = |source| KeyError::File {
             path: path.to_owned(),
             source,
         };
-        if path.exists() {
-            return Err(KeyError::Exists(path.to_owned()));
-        }
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(storage)?;
-        }
-        let signing = SigningKey::generate().map_err(unusable)?;
+        prepare(path)?;
+        let signing = match algorithm {
+            Algorithm::Ed25519 => SigningKey::generate(),
+            Algorithm::P256 => SigningKey::generate_p256(),
+        };
+        let signing = signing.map_err(unusable)?;
         signing.save_new(path).map_err(unusable)?;
         if development {
-            let pem = std::fs::read_to_string(path).map_err(storage)?;
-            let note = "anyone who has this file can sign firmware for the devices that trust it";
-            std::fs::write(path, format!("{DEVELOPMENT_MARK}\n({note})\n\n{pem}"))
-                .map_err(storage)?;
+            mark_development(path, NOTE)?;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -163,6 +208,30 @@ impl ProjectKey {
     pub fn short(&self) -> String {
         short(&self.signing.public())
     }
+}
+
+/// Makes the folders of a new key, which must not be there yet.
+fn prepare(path: &Path) -> Result<(), KeyError> {
+    if path.exists() {
+        return Err(KeyError::Exists(path.to_owned()));
+    }
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    made.map_err(|source| KeyError::Storage {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes into a new key's file that it is for development, and what that means.
+fn mark_development(path: &Path, note: &str) -> Result<(), KeyError> {
+    let mark = || {
+        let pem = std::fs::read_to_string(path)?;
+        std::fs::write(path, format!("{DEVELOPMENT_MARK}\n({note})\n\n{pem}"))
+    };
+    mark().map_err(|source| KeyError::Storage {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The short name of a key on screens.
@@ -196,6 +265,7 @@ pub fn list(folder: &Path) -> Result<Vec<ListedKey>, KeyError> {
         .into_iter()
         .map(|path| ListedKey {
             public: SigningKey::load(&path).ok().map(|key| key.public()),
+            encrypts: DecryptionKey::load(&path).ok().map(|key| key.public()),
             development: is_development(&path).unwrap_or(false),
             world_readable: world_readable(&path),
             path,
@@ -241,7 +311,7 @@ mod tests {
     fn a_development_key_is_marked_in_its_own_file_and_still_a_key() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys/dev.pem");
-        let made = ProjectKey::create(&path, true).unwrap();
+        let made = ProjectKey::create(&path, Algorithm::Ed25519, true).unwrap();
         let read = ProjectKey::load(&path).unwrap();
         assert!(read.development);
         assert_eq!(read.signing.public(), made.signing.public());
@@ -250,10 +320,23 @@ mod tests {
     }
 
     #[test]
+    fn p256_key_is_made_read_and_listed_like_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("dev.pem");
+        let made = ProjectKey::create(&path, Algorithm::P256, true).unwrap();
+        let read = ProjectKey::load(&path).unwrap();
+        let public = read.signing.public();
+        assert_eq!(public, made.signing.public());
+        assert_eq!(Algorithm::of(&public), Algorithm::P256);
+        assert!(read.development && !world_readable(&path));
+        assert_eq!(list(folder.path()).unwrap()[0].public, Some(public));
+    }
+
+    #[test]
     fn other_keys_are_not_marked() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("release.pem");
-        ProjectKey::create(&path, false).unwrap();
+        ProjectKey::create(&path, Algorithm::Ed25519, false).unwrap();
         assert!(!ProjectKey::load(&path).unwrap().development);
     }
 
@@ -261,9 +344,9 @@ mod tests {
     fn an_existing_key_is_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("dev.pem");
-        ProjectKey::create(&path, true).unwrap();
+        ProjectKey::create(&path, Algorithm::Ed25519, true).unwrap();
         let before = std::fs::read(&path).unwrap();
-        let error = ProjectKey::create(&path, true).unwrap_err();
+        let error = ProjectKey::create(&path, Algorithm::Ed25519, true).unwrap_err();
         assert_eq!(error.code(), "key-exists");
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
@@ -283,7 +366,7 @@ mod tests {
     fn the_list_shows_damaged_files_too() {
         let folder = tempfile::tempdir().unwrap();
         assert!(list(&folder.path().join("nothing")).unwrap().is_empty());
-        ProjectKey::create(&folder.path().join("b.pem"), true).unwrap();
+        ProjectKey::create(&folder.path().join("b.pem"), Algorithm::Ed25519, true).unwrap();
         std::fs::write(folder.path().join("a.pem"), "junk").unwrap();
         std::fs::write(folder.path().join("notes.txt"), "not a key").unwrap();
         let listed = list(folder.path()).unwrap();

@@ -5,15 +5,18 @@
 //! nothing of editors and prints nothing.
 
 pub mod builds;
+pub mod bytecode;
 pub mod cargo;
 pub mod credentials;
 pub mod device;
 pub mod elf;
 mod event;
 mod explain;
+pub mod flash_map;
 pub mod handover;
 pub mod image;
 pub mod keys;
+pub mod layout;
 pub mod manager;
 pub mod project;
 pub mod target;

@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use otaru_image::{SigningKey, inspect};
+use otaru_image::{SigningKey, inspect, installed_form};
 use otaru_lsp_build::cargo::{Level, target_dir};
 use otaru_lsp_build::image::{BuildOptions, BuiltImage, build};
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, DeviceKey, ProjectKey};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::{Explain as _, Job, JobEvent, Phase};
 use otaru_lsp_project::Label;
@@ -32,7 +32,7 @@ fn project(folder: &Path, main: &str) -> OpenProject {
         "[project]\nname = \"lamp\"\nboard = \"host\"\n[signing]\nkey = \"keys/dev.pem\"\n",
     );
     if !folder.join("keys/dev.pem").exists() {
-        ProjectKey::create(&folder.join("keys/dev.pem"), true).unwrap();
+        ProjectKey::create(&folder.join("keys/dev.pem"), Algorithm::Ed25519, true).unwrap();
     }
     OpenProject::open(folder).unwrap()
 }
@@ -133,7 +133,12 @@ async fn an_image_of_the_next_key_revokes_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let before = project(folder.path(), MAIN);
     let plain = built(&before).await;
-    ProjectKey::create(&folder.path().join("keys/next.pem"), true).unwrap();
+    ProjectKey::create(
+        &folder.path().join("keys/next.pem"),
+        Algorithm::Ed25519,
+        true,
+    )
+    .unwrap();
     let signing = |lines: &str| {
         let text = format!(
             "[project]\nname = \"lamp\"\nboard = \"host\"\n[signing]\n\
@@ -320,4 +325,134 @@ async fn a_cancelled_build_leaves_no_process_behind() {
         .await
         .unwrap_or_else(|_| panic!("left behind: {:?}", processes_mentioning(&marker)));
     events.close();
+}
+
+#[tokio::test]
+async fn parts_of_the_manifest_go_into_the_file() {
+    // Multi-image: firmware plus further images in one signed file.
+    let folder = tempfile::tempdir().unwrap();
+    let before = project(folder.path(), MAIN);
+    let plain = built(&before).await;
+    assert_eq!(plain.parts, []);
+    let manifest = "[project]\nname = \"lamp\"\nboard = \"host\"\nneeds = [\"fonts 2.0.0\"]\n\
+        [signing]\nkey = \"keys/dev.pem\"\nsecurity_counter = 4\n\
+        [[part]]\nname = \"fonts\"\nindex = 2\nfile = \"fonts.bin\"\nversion = \"2.1.0\"\n\
+        needs = [\"firmware 1.2.0\"]\n";
+    std::fs::write(folder.path().join("Otaru.toml"), manifest).unwrap();
+    let project = OpenProject::open(folder.path()).unwrap();
+    let missing = build(&project, &BuildOptions::default(), &Job::new().0).await;
+    assert_eq!(missing.unwrap_err().code(), "storage");
+    std::fs::write(folder.path().join("fonts.bin"), []).unwrap();
+    let empty = build(&project, &BuildOptions::default(), &Job::new().0).await;
+    assert_eq!(empty.unwrap_err().code(), "part-empty");
+
+    std::fs::write(folder.path().join("fonts.bin"), [7; 9000]).unwrap();
+    let with = built(&project).await;
+    let bytes = std::fs::read(&with.path).unwrap();
+    let info = inspect(&mut bytes.as_slice(), u32::MAX).unwrap();
+    assert_eq!(u64::from(info.len), with.size);
+    let part = *info.parts.get(2).unwrap();
+    assert!(
+        part.offset
+            .is_multiple_of(project.settings.board.flash.chunk_len)
+    );
+    assert_eq!(hex(&part.digest), with.parts[0].digest);
+    assert_eq!(
+        (with.parts[0].index, with.parts[0].name.as_str()),
+        (2, "fonts")
+    );
+    let about = otaru_image::inspect_part(&mut bytes.as_slice(), &part).unwrap();
+    assert_eq!(about.header.version.to_string(), "2.1.0+0");
+    assert_eq!((about.index(), about.security_counter), (Some(2), 4));
+    let key = SigningKey::load(&folder.path().join("keys/dev.pem")).unwrap();
+    let keys = [otaru_image::Key {
+        public: key.public().to_bytes(),
+        kind: key.public().kind(),
+        revoked: false,
+    }];
+    let expect = otaru_image::Expectation {
+        keys: &keys,
+        len: Some(info.len),
+        ..otaru_image::Expectation::default()
+    };
+    let verdict = otaru_image::verify(&mut bytes.as_slice(), info.len, &expect, &mut [0; 4096]);
+    assert_eq!(verdict.unwrap().signers().count(), 2);
+
+    // Only the part changes: a new number. It changes back: the old one.
+    std::fs::write(folder.path().join("fonts.bin"), [8; 9000]).unwrap();
+    assert_ne!(built(&project).await.build, with.build);
+    std::fs::write(folder.path().join("fonts.bin"), [7; 9000]).unwrap();
+    assert_eq!(built(&project).await.digest, with.digest);
+}
+
+/// The project with these lines at the end of its manifest.
+fn with_lines(folder: &Path, signing: &str, lines: &str) -> OpenProject {
+    let text = format!(
+        "[project]\nname = \"lamp\"\nboard = \"host\"\n[signing]\nkey = \"keys/{signing}\"\n{lines}\n"
+    );
+    std::fs::write(folder.join("Otaru.toml"), text).unwrap();
+    OpenProject::open(folder).unwrap()
+}
+
+#[tokio::test]
+async fn an_image_is_signed_with_a_p256_key_and_built_twice_the_same() {
+    // A5 with ECDSA P-256: signatures are deterministic, so building again changes nothing.
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path(), MAIN);
+    let key =
+        ProjectKey::create(&folder.path().join("keys/p256.pem"), Algorithm::P256, true).unwrap();
+    let project = with_lines(folder.path(), "p256.pem", "");
+    let (first, second) = (built(&project).await, built(&project).await);
+    assert_eq!(
+        (&first.digest, &first.label),
+        (&second.digest, &second.label)
+    );
+    assert_eq!(first.key, key.signing.public().to_hex());
+    let bytes = std::fs::read(&first.path).unwrap();
+    let info = inspect(&mut bytes.as_slice(), u32::MAX).unwrap();
+    assert!(matches!(info.signature, otaru_image::Signature::P256(_)));
+    assert_eq!(info.key_hash, key.signing.public().key_hash());
+}
+
+#[tokio::test]
+async fn an_encrypted_image_is_encrypted_once_for_each_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = built(&project(folder.path(), MAIN)).await;
+    let key = DeviceKey::create(&folder.path().join("keys/device.pem"), true).unwrap();
+    let lines = "[encryption]\nkey = \"keys/device.pem\"\naes = 256";
+    let project = with_lines(folder.path(), "dev.pem", lines);
+    let first = built(&project).await;
+    assert_ne!(first.label, plain.label, "another content");
+    let encryption = first.encryption.clone().unwrap();
+    assert_eq!(encryption.algorithm(), "aes-256");
+    assert!(encryption.development_key);
+    let sent = std::fs::read(&first.path).unwrap();
+    let installed = installed_form(&sent, &key.private.clone().unwrap()).unwrap();
+    let code = MAIN.split('"').nth(1).unwrap().as_bytes();
+    assert_ne!(sent, installed);
+    assert!(!code.is_empty() && installed.starts_with(&sent[..0x200]));
+    // The same file again, whatever else was built meanwhile, with the public half alone.
+    std::fs::write(folder.path().join("keys/device.pub"), key.public.to_pem()).unwrap();
+    let public = lines.replace("device.pem", "device.pub");
+    let second = built(&with_lines(folder.path(), "dev.pem", &public)).await;
+    assert_eq!(
+        (&second.label, &second.digest),
+        (&first.label, &first.digest)
+    );
+    let again = built(&with_lines(folder.path(), "dev.pem", lines)).await;
+    assert_eq!((&again.label, &again.digest), (&first.label, &first.digest));
+    // A file that is not what was built is not taken for it.
+    std::fs::write(&again.path, b"something else").unwrap();
+    let repaired = built(&with_lines(folder.path(), "dev.pem", lines)).await;
+    assert_eq!(std::fs::read(&repaired.path).unwrap().len(), sent.len());
+    assert_ne!(repaired.digest, first.digest, "encrypted with a fresh key");
+    let missing = with_lines(
+        folder.path(),
+        "dev.pem",
+        &lines.replace("device.pem", "none.pem"),
+    );
+    let error = build(&missing, &BuildOptions::default(), &Job::new().0)
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), "key-missing");
 }

@@ -7,7 +7,7 @@
 
 use otaru_lsp_build::handover::{HandoverError, free_image, register_key};
 use otaru_lsp_build::image::{BuildOptions, BuiltImage, Provenance};
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::manager::{ManagerClient, ManagerError};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::{ErrorClass, Explain, Job, JobEvent};
@@ -23,7 +23,7 @@ const KEY: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11a
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn project(folder: &Path) -> OpenProject {
-    ProjectKey::create(&folder.join("keys/dev.pem"), true).unwrap();
+    ProjectKey::create(&folder.join("keys/dev.pem"), Algorithm::Ed25519, true).unwrap();
     // There is nothing to compile: whoever tries gets another error than the one expected.
     std::fs::write(
         folder.join("Otaru.toml"),
@@ -47,7 +47,9 @@ fn image() -> BuiltImage {
         revoke: 0,
         key: KEY.to_owned(),
         development_key: true,
+        encryption: None,
         content: String::new(),
+        parts: Vec::new(),
         provenance: Provenance::default(),
     }
 }

@@ -56,7 +56,7 @@ fn rewritings(analysis: &Analysis, entry: &Entry) -> Vec<Fix> {
         return Vec::new();
     };
     let written = source.get(&entry.value);
-    if doc.kind == KeyKind::Version {
+    if matches!(doc.kind, KeyKind::Version | KeyKind::PlainVersion) {
         let version = source.word(entry).parse::<Version>();
         let raised = version.map(|version| versions::raised(&version));
         return raised

@@ -50,17 +50,29 @@ pub(crate) fn completions(analysis: &Analysis, facts: &Facts, at: Position) -> V
 }
 
 fn tables(source: &Source, cursor: &Cursor<'_>) -> Vec<Completion> {
-    let close = if cursor.rest.trim_start().starts_with(']') {
-        ""
-    } else {
-        "]"
+    let rest = cursor.rest.trim_start();
+    let closed = rest.len() - rest.trim_start_matches(']').len();
+    let before = source.get(&(0..cursor.range.start));
+    let is_list_open = before.trim_end().ends_with("[[");
+    // A table of a list has two brackets on both sides, whatever of them is typed already.
+    let written = |table: &TableDoc| {
+        let (open, wanted) = match (table.is_list, is_list_open) {
+            (true, false) => ("[", 2_usize),
+            (true, true) => ("", 2),
+            (false, _) => ("", 1),
+        };
+        let close = "]".repeat(wanted.saturating_sub(closed));
+        [open, table.name, &close].concat()
     };
     source
         .schema
         .tables
         .iter()
+        .filter(|table| table.is_list || !is_list_open)
         .filter(|table| {
-            cursor.section.path == table.name || source.outline.section(table.name).is_none()
+            table.is_list
+                || cursor.section.path == table.name
+                || source.outline.section(table.name).is_none()
         })
         .map(|table| Completion {
             label: table.name.to_owned(),
@@ -68,7 +80,7 @@ fn tables(source: &Source, cursor: &Cursor<'_>) -> Vec<Completion> {
             detail: "table".to_owned(),
             documentation: table.doc.to_owned(),
             span: source.span(cursor.range.clone()),
-            text: format!("{}{close}", table.name),
+            text: written(table),
         })
         .collect()
 }
@@ -124,7 +136,11 @@ fn values(
     };
     // A list that is not begun yet needs its brackets.
     let needs_list = matches!(key.kind, KeyKind::KeyFiles | KeyKind::Texts) && {
-        let entry = source.outline.entry(&cursor.section.path, key.name);
+        let entry = cursor
+            .section
+            .entries
+            .iter()
+            .find(|entry| entry.name == key.name);
         entry.is_some_and(|entry| !source.get(&entry.value).starts_with('['))
     };
     let (open, close) = if needs_list { ("[", "]") } else { ("", "") };
@@ -145,7 +161,7 @@ fn values(
 fn quotes(key: &KeyDoc) -> bool {
     !matches!(
         key.kind,
-        KeyKind::Flag | KeyKind::Number { .. } | KeyKind::ByteOf(_)
+        KeyKind::Flag | KeyKind::Number { .. } | KeyKind::ByteOf(_) | KeyKind::Choice(_)
     )
 }
 
@@ -172,6 +188,10 @@ fn proposed(
             .iter()
             .map(|byte| with_doc(&format!("0x{byte:02X}")))
             .collect(),
+        KeyKind::Choice(numbers) => numbers
+            .iter()
+            .map(|number| with_doc(&number.to_string()))
+            .collect(),
         KeyKind::Device => facts
             .devices
             .iter()
@@ -184,7 +204,12 @@ fn proposed(
             .map(|path| with_doc(path))
             .collect(),
         KeyKind::Number { .. } if key.is_required() => vec![with_doc(key.example)],
-        KeyKind::Number { .. } | KeyKind::Text | KeyKind::Url | KeyKind::Texts => Vec::new(),
+        KeyKind::Number { .. }
+        | KeyKind::PlainVersion
+        | KeyKind::File
+        | KeyKind::Text
+        | KeyKind::Url
+        | KeyKind::Texts => Vec::new(),
     }
 }
 

@@ -58,6 +58,11 @@ impl<'s> Cursor<'s> {
 
     /// Whether the table already has this key somewhere else.
     pub(crate) fn has_key(&self, source: &Source, name: &str) -> bool {
+        // Another table of the same list has keys of its own.
+        if self.table.is_some_and(|table| table.is_list) {
+            let mut entries = self.section.entries.iter();
+            return entries.any(|entry| entry.name == name && entry.key != self.range);
+        }
         source.outline.entries().any(|entry| {
             entry.table == self.section.path && entry.name == name && entry.key != self.range
         })

@@ -74,7 +74,8 @@ pub(crate) fn diagnostics(analysis: &Analysis, facts: &Facts) -> Vec<Diagnostic>
         .map(|problem| of_problem(source, problem))
         .collect();
     if analysis.manifest.is_some() {
-        all.extend(of_key_file(source, facts.key_file));
+        all.extend(of_key_file(source, "signing", facts.key_file));
+        all.extend(of_key_file(source, "encryption", facts.encryption_key));
         all.extend(of_image(analysis, facts));
         all.extend(of_version(analysis, facts));
         all.extend(of_manager(source, facts));
@@ -95,6 +96,11 @@ fn is_there_after_all(source: &Source, problem: &Problem) -> bool {
         return false;
     };
     let table = table.trim_matches(['[', ']']);
+    if source.schema.table(table).is_some_and(|doc| doc.is_list) {
+        // Another table of the list has keys of its own.
+        let section = source.outline.section_at(problem.span.start);
+        return section.entries.iter().any(|entry| entry.name == *key);
+    }
     source.outline.entry(table, key).is_some()
 }
 
@@ -143,7 +149,7 @@ fn syntax_fix(source: &Source, at: usize) -> Option<Fix> {
     let written = source.get(&entry.value);
     let is_bare = |c: char| c.is_alphanumeric() || " ._-/:+".contains(c);
     let text = match doc.kind {
-        KeyKind::Number { .. } | KeyKind::ByteOf(_) => {
+        KeyKind::Number { .. } | KeyKind::ByteOf(_) | KeyKind::Choice(_) => {
             otaru_lsp_project::unquoted(doc.kind, written)?
         }
         KeyKind::Flag | KeyKind::Texts | KeyKind::KeyFiles => return None,
@@ -152,6 +158,8 @@ fn syntax_fix(source: &Source, at: usize) -> Option<Fix> {
         | KeyKind::Board
         | KeyKind::Target
         | KeyKind::Version
+        | KeyKind::PlainVersion
+        | KeyKind::File
         | KeyKind::KeyFile
         | KeyKind::Url
         | KeyKind::Device
@@ -193,12 +201,16 @@ fn of_fact(
     }
 }
 
-fn of_key_file(source: &Source, key_file: KeyFile) -> Option<Diagnostic> {
-    let entry = source.outline.entry("signing", "key")?;
+fn of_key_file(source: &Source, table: &str, key_file: KeyFile) -> Option<Diagnostic> {
+    let entry = source.outline.entry(table, "key")?;
     let path = source.word(entry);
     if path.is_empty() {
         return None;
     }
+    let (can, command) = match table {
+        "encryption" => ("decrypt", "otaru keys new --encryption"),
+        _signing => ("sign", "otaru keys new"),
+    };
     let (what, message) = match key_file {
         KeyFile::Unknown | KeyFile::Present => return None,
         KeyFile::WorldReadable => (
@@ -208,13 +220,13 @@ fn of_key_file(source: &Source, key_file: KeyFile) -> Option<Diagnostic> {
         KeyFile::Tracked => (
             (Severity::Warning, "key-inside-git"),
             format!(
-                "`{path}` is under version control, so everybody who has the repository can sign; \
+                "`{path}` is under version control, so everybody who has the repository can {can}; \
                  make another key and keep it outside"
             ),
         ),
         KeyFile::Missing => (
             (Severity::Error, "key-missing"),
-            format!("there is no key file `{path}`; `otaru keys new` makes one"),
+            format!("there is no key file `{path}`; `{command}` makes one"),
         ),
     };
     Some(of_fact(source, entry, what, message))

@@ -1,7 +1,7 @@
 //! What the caller found out about the world beside the text. Everything here may be unknown; then
 //! nothing is said about it. Nothing is waited for: facts come from what was last seen.
 
-/// The file that `[signing] key` names.
+/// A file of a private key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyFile {
     /// Not looked at yet: nothing is said about it.
@@ -38,8 +38,10 @@ pub struct Known {
 /// All such facts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// The signing key.
+    /// The file that `[signing] key` names.
     pub key_file: KeyFile,
+    /// The file that `[encryption] key` names; of a public half everybody may read it.
+    pub encryption_key: KeyFile,
     /// Key files beside the manifest, as paths relative to it.
     pub key_paths: Vec<String>,
     /// The last build.

@@ -59,13 +59,16 @@ fn of_value(facts: &Facts, key: &'static KeyDoc, written: &str) -> String {
         KeyKind::Number { unit, .. } => number(written).and_then(|value| of_number(unit, value)),
         KeyKind::Text
         | KeyKind::Version
+        | KeyKind::PlainVersion
+        | KeyKind::File
         | KeyKind::KeyFile
         | KeyKind::KeyFiles
         | KeyKind::Url
         | KeyKind::Fleet
         | KeyKind::Texts
         | KeyKind::Flag
-        | KeyKind::ByteOf(_) => None,
+        | KeyKind::ByteOf(_)
+        | KeyKind::Choice(_) => None,
     };
     match (own, key.kind) {
         (Some(own), KeyKind::Board) => own,

@@ -152,11 +152,14 @@ fn all(source: &Source) -> Vec<(NameKind, String, Range<usize>)> {
                 | KeyKind::OneOf { .. }
                 | KeyKind::Target
                 | KeyKind::Version
+                | KeyKind::PlainVersion
+                | KeyKind::File
                 | KeyKind::Url
                 | KeyKind::Texts
                 | KeyKind::Flag
                 | KeyKind::Number { .. }
-                | KeyKind::ByteOf(_) => continue,
+                | KeyKind::ByteOf(_)
+                | KeyKind::Choice(_) => continue,
             };
             for item in strings(&source.text, &entry.value) {
                 let word = unquoted(source.get(&item)).to_owned();

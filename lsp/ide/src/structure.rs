@@ -133,11 +133,12 @@ pub(crate) fn links(source: &Source) -> Vec<Link> {
         for item in strings(&source.text, &entry.value) {
             let word = unquoted(source.get(&item));
             let target = match doc.kind {
-                KeyKind::KeyFile | KeyKind::KeyFiles if !word.is_empty() => {
+                KeyKind::File | KeyKind::KeyFile | KeyKind::KeyFiles if !word.is_empty() => {
                     LinkTarget::Path(word.to_owned())
                 }
                 KeyKind::Url if ManagerUrl::parse(word).is_ok() => LinkTarget::Url(word.to_owned()),
-                KeyKind::KeyFile
+                KeyKind::File
+                | KeyKind::KeyFile
                 | KeyKind::KeyFiles
                 | KeyKind::Url
                 | KeyKind::Text
@@ -145,12 +146,14 @@ pub(crate) fn links(source: &Source) -> Vec<Link> {
                 | KeyKind::Board
                 | KeyKind::Target
                 | KeyKind::Version
+                | KeyKind::PlainVersion
                 | KeyKind::Device
                 | KeyKind::Fleet
                 | KeyKind::Texts
                 | KeyKind::Flag
                 | KeyKind::Number { .. }
-                | KeyKind::ByteOf(_) => continue,
+                | KeyKind::ByteOf(_)
+                | KeyKind::Choice(_) => continue,
             };
             let inside = item.start + 1..(item.start + 1 + word.len()).min(item.end);
             links.push(Link {

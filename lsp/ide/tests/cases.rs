@@ -22,6 +22,7 @@ struct Case {
 fn some_facts() -> Facts {
     Facts {
         key_file: KeyFile::Tracked,
+        encryption_key: KeyFile::Missing,
         key_paths: vec!["keys/dev.pem".to_owned(), "keys/next.pub".to_owned()],
         built: Some(BuiltImage {
             label: "1.1.0+7".to_owned(),
@@ -340,12 +341,17 @@ fn names_are_changed_everywhere_or_not_at_all() {
 #[test]
 fn hostile_files_are_answered_with_little() {
     let longest = otaru_lsp_project::FILE_LEN_MAX;
+    let many_keys: Vec<String> = (0..2_250).map(|n| format!("k{n} = {n}\n")).collect();
+    let many_parts: Vec<String> = (0..1_250)
+        .map(|n| format!("[[part]]\nname = \"p{n}\"\nneeds = [\"q{n} 1.0.0\"]\n"))
+        .collect();
     for (text, is_read) in [
         ("a = ".to_owned() + &"[".repeat(50_000), true),
         ("x = [\n".repeat(2_500), true),
         ("\"x\",\n".repeat(2_500), true),
         ("[project]\nx1 = 1\n".repeat(1_250), true),
-        ((0..2_250).map(|n| format!("k{n} = {n}\n")).collect(), true),
+        (many_keys.concat(), true),
+        (many_parts.concat(), true),
         ("[areas.record]\noffset = 1\n".repeat(750), true),
         ("# 😀\r".repeat(5_000), true),
         ("\u{0}\u{1}=[[[\"\"\"".repeat(500), true),

@@ -102,6 +102,70 @@ fn the_key_file_is_watched() {
     assert!(missing.message.contains("`dev.pem`"), "{}", missing.message);
 }
 
+// Encrypted images need a key, of which everybody may read the public half only.
+#[test]
+fn the_file_of_the_encryption_key_is_watched() {
+    let text = format!("{GOOD}\n[encryption]\nkey = \"device.pem\"\n");
+    let analysis = Analysis::new(FileKind::Manifest, text);
+    let found = |encryption_key| {
+        let facts = Facts {
+            key_file: KeyFile::Present,
+            encryption_key,
+            ..Facts::default()
+        };
+        let found = analysis.diagnostics(&facts);
+        let found = found.into_iter().map(|found| (found.code, found.message));
+        found.collect::<Vec<_>>()
+    };
+    assert_eq!(found(KeyFile::Present), []);
+    assert_eq!(
+        found(KeyFile::Missing),
+        [(
+            "key-missing",
+            "there is no key file `device.pem`; `otaru keys new --encryption` makes one".to_owned()
+        )]
+    );
+    assert_eq!(found(KeyFile::WorldReadable)[0].0, "key-world-readable");
+    let (code, message) = &found(KeyFile::Tracked)[0];
+    assert_eq!(*code, "key-inside-git");
+    assert!(message.contains("can decrypt"), "{message}");
+}
+
+#[test]
+fn the_sizes_of_aes_are_offered_as_numbers() {
+    let text = format!("{GOOD}\n[encryption]\nkey = \"device.pem\"\naes = |\n");
+    let (analysis, at) = marked(&text);
+    let texts: Vec<_> = analysis
+        .completions(&Facts::default(), at)
+        .into_iter()
+        .map(|found| found.text)
+        .collect();
+    assert_eq!(texts, ["128", "256"]);
+}
+
+#[test]
+fn a_table_of_a_list_is_offered_again_with_both_brackets() {
+    let part = "[[part]]\nname = \"radio\"\n";
+    for (header, expected) in [
+        ("[|", "[part]]"),
+        ("[|]", "[part]"),
+        ("[[|", "part]]"),
+        ("[[|]", "part]"),
+        ("[[|]]", "part"),
+    ] {
+        let (analysis, at) = marked(&format!("{GOOD}{part}{header}\n"));
+        let found = analysis.completions(&Facts::default(), at);
+        let part = found.iter().find(|found| found.label == "part");
+        assert_eq!(
+            part.map(|part| part.text.as_str()),
+            Some(expected),
+            "{header}"
+        );
+    }
+    let keys = labels(&format!("{GOOD}{part}[[part]]\nindex = 2\n|\n"));
+    assert_eq!(keys, ["name", "file", "version", "needs"]);
+}
+
 #[test]
 fn a_half_typed_file_still_gives_a_model() {
     let analysis = Analysis::new(
@@ -155,12 +219,15 @@ fn a_key_completion_replaces_the_word() {
 
 #[test]
 fn boards_modes_and_tables_are_proposed() {
-    assert_eq!(labels("[project]\nboard = |"), ["host"]);
-    assert_eq!(labels("[project]\nboard = \"|\" # here\n"), ["host"]);
+    assert_eq!(labels("[project]\nboard = |"), ["host", "nrf52840"]);
+    assert_eq!(
+        labels("[project]\nboard = \"|\" # here\n"),
+        ["host", "nrf52840"]
+    );
     assert_eq!(labels("[project]\nmode = \"s|\"\n"), ["standby", "swap"]);
     assert_eq!(
         labels("[project]\nname = \"x\"\n[|]\n"),
-        ["signing", "manager"]
+        ["signing", "encryption", "manager", "part"]
     );
     assert_eq!(labels("[project]\n# bo|\n"), Vec::<String>::new());
     assert_eq!(labels("bo|\n"), Vec::<String>::new());

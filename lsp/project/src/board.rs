@@ -85,6 +85,8 @@ pub struct BoardFlash {
     pub overwrite: bool,
     /// Unit of copying during an install, in bytes.
     pub chunk_len: u32,
+    /// Address at which the first byte of the flash is mapped for execution.
+    pub address: u32,
 }
 
 /// Values that a manifest or a deployment may override.

@@ -4,7 +4,13 @@ use crate::board::Board;
 use std::sync::OnceLock;
 
 /// Name and text of each board file.
-const FILES: &[(&str, &str)] = &[("host", include_str!("../../../boards/host/board.toml"))];
+const FILES: &[(&str, &str)] = &[
+    ("host", include_str!("../../../boards/host/board.toml")),
+    (
+        "nrf52840",
+        include_str!("../../../boards/nrf52840/board.toml"),
+    ),
+];
 
 fn all() -> &'static [Board] {
     static BOARDS: OnceLock<Vec<Board>> = OnceLock::new();

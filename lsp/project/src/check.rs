@@ -29,7 +29,7 @@ pub(crate) fn table(
         };
         let key = name.get_ref().as_ref();
         if below.contains(&key) {
-            problems.extend(not_a_table(place, key, &entry));
+            problems.extend(not_a_table(source, place, key, &entry));
         } else if let Some(doc) = doc.and_then(|doc| doc.key(key)) {
             values::check(source.text, doc, &entry, problems);
         } else {
@@ -43,6 +43,13 @@ pub(crate) fn table(
     for key in missing {
         problems.push(missing_key(source, place, key));
     }
+}
+
+/// Reports an item of a list of tables that is none.
+pub(crate) fn no_table_in_list(key: &str, entry: &Entry<'_>) -> Problem {
+    let type_name = values::type_name(entry.value);
+    let message = format!("`{key}` holds tables, this is {type_name}");
+    Problem::error(Code::Type, entry.span.clone(), message)
 }
 
 /// A whole number, whatever its notation; too large or negative ones saturate.
@@ -64,10 +71,13 @@ pub(crate) fn is_in_range(kind: KeyKind, value: u32) -> bool {
     if let KeyKind::ByteOf(bytes) = kind {
         return bytes.iter().any(|byte| u32::from(*byte) == value);
     }
+    if let KeyKind::Choice(numbers) = kind {
+        return numbers.contains(&value);
+    }
     matches!(kind, KeyKind::Number { from, to, .. } if (from..=to).contains(&value))
 }
 
-fn not_a_table(place: &Place, key: &str, entry: &Entry<'_>) -> Option<Problem> {
+fn not_a_table(source: Source<'_>, place: &Place, key: &str, entry: &Entry<'_>) -> Option<Problem> {
     if entry.value.is_table() || entry.span.is_empty() {
         return None;
     }
@@ -75,13 +85,21 @@ fn not_a_table(place: &Place, key: &str, entry: &Entry<'_>) -> Option<Problem> {
         "" => key.to_owned(),
         parent => format!("{parent}.{key}"),
     };
+    // What stands in a list of tables is checked one by one when it is read.
+    let may_be_list = source.schema.table(&name).is_some_and(|doc| doc.is_list);
+    if may_be_list && entry.value.is_array() {
+        return None;
+    }
     Some(values::wrong_type(entry, &name, "a table"))
 }
 
 fn missing_key(source: Source<'_>, place: &Place, key: &KeyDoc) -> Problem {
     let mut hint = format!("add `{} = {}`", key.name, key.example);
     if key.kind == KeyKind::KeyFile {
-        hint.push_str("; `otaru keys new` makes one");
+        hint.push_str(match place.name.as_str() {
+            "encryption" => "; `otaru keys new --encryption` makes one",
+            _signing => "; `otaru keys new` makes one",
+        });
     }
     let message = format!("`{}` is missing in `[{}]`", key.name, place.name);
     Problem::error(Code::MissingRequired, place.span.clone(), message)

@@ -14,8 +14,10 @@
 mod board;
 mod boards;
 mod check;
+mod kind;
 mod label;
 mod manifest;
+mod parts;
 mod position;
 mod problem;
 mod reader;
@@ -27,16 +29,19 @@ mod url;
 pub use board::{Area, Board, BoardDefaults, BoardFlash, BoardTarget, ImageKind, Mode};
 pub use boards::{board, board_names};
 pub use check::{hex, unquoted};
+pub use kind::Kind;
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
-    MANIFEST_FILE_NAME, Manager, Manifest, Project, Settings, Signing, UpdateTarget, VersionSource,
+    Encryption, EncryptionSettings, ImageLayout, MANIFEST_FILE_NAME, Manager, Manifest, Project,
+    Settings, Signing, UpdateTarget, VersionSource,
 };
+pub use parts::{FIRMWARE_NAME, Need, PARTS_MAX, Part, PartSettings};
 pub use position::{LineIndex, Position};
 pub use problem::{Code, Edit, Problem, Repair, Severity};
 pub use reader::{FILE_LEN_MAX, Parsed, Span, Spanned};
 pub use schema::{
-    BOARD_FILE_NAME, BOARD_SCHEMA, KeyDoc, KeyKind, MANIFEST_SCHEMA, Need, Schema, TableDoc, Unit,
-    Word, reference,
+    BOARD_FILE_NAME, BOARD_SCHEMA, KeyDoc, KeyKind, MANIFEST_SCHEMA, Presence, Schema, TableDoc,
+    Unit, Word, reference,
 };
 pub use spelling::nearest;
 pub use targets::TARGETS;

@@ -1,7 +1,9 @@
 //! The model of `Otaru.toml`.
 
-use crate::board::{Board, Mode, read_mode};
+use crate::board::{Board, ImageKind, Mode, read_mode};
+use crate::kind::{Kind, read_kind};
 use crate::label::Version;
+use crate::parts::{Need, Part, PartSettings, check_parts, indexed, read_needs, read_part};
 use crate::problem::{Code, Problem, Repair};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
 use crate::schema::MANIFEST_SCHEMA;
@@ -21,6 +23,27 @@ pub enum VersionSource {
     Given(Version),
 }
 
+/// Whether a build looks at the layout of the one before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ImageLayout {
+    /// The linker places everything as it likes.
+    #[default]
+    Free,
+    /// Functions and constants stay where they stood in the last version.
+    Stable,
+}
+
+impl ImageLayout {
+    /// The layout of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "free" => Some(Self::Free),
+            "stable" => Some(Self::Stable),
+            _ => None,
+        }
+    }
+}
+
 /// `[project]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -32,6 +55,8 @@ pub struct Project {
     pub board: Option<Spanned<String>>,
     /// Install mode.
     pub mode: Option<Spanned<Mode>>,
+    /// What is built.
+    pub kind: Option<Spanned<Kind>>,
     /// Where the version comes from.
     pub version: Option<Spanned<VersionSource>>,
     /// Cargo package.
@@ -40,6 +65,10 @@ pub struct Project {
     pub bin: Option<Spanned<String>>,
     /// Cargo features.
     pub features: Vec<Spanned<String>>,
+    /// Whether functions and constants stay where they stood.
+    pub image_layout: Option<Spanned<ImageLayout>>,
+    /// Which of its parts it needs.
+    pub needs: Vec<Spanned<Need>>,
 }
 
 /// `[signing]`
@@ -55,6 +84,17 @@ pub struct Signing {
     pub key_table: Vec<Spanned<String>>,
     /// Those of them that the image revokes.
     pub revoke: Vec<Spanned<String>>,
+}
+
+/// `[encryption]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// The bytes of the table's name.
+    pub span: Span,
+    /// Path of the devices' key, either half, relative to the manifest.
+    pub key: Option<Spanned<String>>,
+    /// Bits of the AES key, 128 or 256.
+    pub aes: Option<Spanned<u32>>,
 }
 
 /// `[manager]`
@@ -79,8 +119,12 @@ pub struct Manifest {
     pub project: Project,
     /// `[signing]`
     pub signing: Signing,
+    /// `[encryption]`
+    pub encryption: Encryption,
     /// `[manager]`
     pub manager: Manager,
+    /// `[[part]]`, in the order of the file.
+    pub parts: Vec<Part>,
 }
 
 /// Whom an update addresses when the command does not say.
@@ -92,6 +136,15 @@ pub enum UpdateTarget {
     Fleet(String),
 }
 
+/// How images are encrypted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EncryptionSettings {
+    /// Path of the devices' key, either half, relative to the manifest.
+    pub key: String,
+    /// Whether AES-256 is used; else AES-128.
+    pub aes_256: bool,
+}
+
 /// A manifest that is complete: what the build backend works with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -101,6 +154,8 @@ pub struct Settings {
     pub board: &'static Board,
     /// Install mode.
     pub mode: Mode,
+    /// What is built.
+    pub kind: Kind,
     /// Where the version comes from.
     pub version: VersionSource,
     /// Cargo package, if the manifest names one.
@@ -109,6 +164,12 @@ pub struct Settings {
     pub bin: Option<String>,
     /// Cargo features.
     pub features: Vec<String>,
+    /// Whether functions and constants stay where they stood.
+    pub image_layout: ImageLayout,
+    /// Further images of the same file, in the order of the manifest.
+    pub parts: Vec<PartSettings>,
+    /// Indices of the parts that the firmware needs, and their lowest versions.
+    pub needs: Vec<(u8, Version)>,
     /// Path of the private key, relative to the manifest.
     pub key: String,
     /// The image's security counter.
@@ -117,6 +178,8 @@ pub struct Settings {
     pub key_table: Vec<String>,
     /// Those of them that the image revokes.
     pub revoke: Vec<String>,
+    /// How images are encrypted, if they are.
+    pub encryption: Option<EncryptionSettings>,
     /// The manager's address, if the manifest names one.
     pub manager_url: Option<ManagerUrl>,
     /// Name of the firmware in the manager.
@@ -129,10 +192,16 @@ impl Manifest {
     /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
     /// problems.
     pub fn parse(text: &str) -> Parsed<Self> {
-        read_document(&MANIFEST_SCHEMA, text, |root| Self {
-            project: root.table("project", read_project),
-            signing: root.table("signing", read_signing),
-            manager: root.table("manager", read_manager),
+        read_document(&MANIFEST_SCHEMA, text, |root| {
+            let manifest = Self {
+                project: root.table("project", read_project),
+                signing: root.table("signing", read_signing),
+                encryption: read_encryption(root),
+                manager: root.table("manager", read_manager),
+                parts: root.tables("part", read_part),
+            };
+            check_parts(root, &manifest.project.needs, &manifest.parts);
+            manifest
         })
     }
 
@@ -157,6 +226,10 @@ impl Manifest {
         Some(Settings {
             board,
             mode,
+            kind: project
+                .kind
+                .as_ref()
+                .map_or(Kind::Firmware, |kind| kind.value),
             version: project
                 .version
                 .as_ref()
@@ -164,6 +237,16 @@ impl Manifest {
             package: text(&project.package),
             bin: text(&project.bin),
             features: texts(&project.features),
+            image_layout: project
+                .image_layout
+                .as_ref()
+                .map_or(ImageLayout::Free, |layout| layout.value),
+            parts: self
+                .parts
+                .iter()
+                .map(|part| part.settings(&self.parts))
+                .collect::<Option<_>>()?,
+            needs: indexed(&project.needs, &self.parts)?,
             key: text(&self.signing.key)?,
             security_counter: self
                 .signing
@@ -172,6 +255,14 @@ impl Manifest {
                 .map_or(0, |at| at.value),
             key_table: texts(&self.signing.key_table),
             revoke: texts(&self.signing.revoke),
+            encryption: text(&self.encryption.key).map(|key| EncryptionSettings {
+                key,
+                aes_256: self
+                    .encryption
+                    .aes
+                    .as_ref()
+                    .is_some_and(|at| at.value == 256),
+            }),
             manager_url: self.manager.url.as_ref().map(|url| url.value.clone()),
             firmware: text(&self.manager.firmware).unwrap_or_else(|| name.clone()),
             target: device.or(fleet),
@@ -193,16 +284,44 @@ fn read_project(table: &mut Reader<'_>) -> Project {
         let version = text.value.parse::<Version>().ok()?;
         Some(text.with(VersionSource::Given(version)))
     });
+    let image_layout = read_image_layout(table, board.as_ref());
     Project {
         name: table.string("name"),
         board,
         mode,
+        kind: read_kind(table, "kind"),
         version,
         package: table.string("package"),
         bin: table.string("bin"),
         features: table.strings("features"),
+        image_layout,
+        needs: read_needs(table, "needs"),
         span: table.place().span.clone(),
     }
+}
+
+/// Reports a layout that the board's images cannot have.
+fn read_image_layout(
+    table: &mut Reader<'_>,
+    board: Option<&Spanned<String>>,
+) -> Option<Spanned<ImageLayout>> {
+    let text = table.string("image_layout")?;
+    let layout = ImageLayout::named(&text.value)?;
+    let kind = board
+        .and_then(|board| crate::board(&board.value))
+        .map(|board| board.image);
+    if (layout, kind) == (ImageLayout::Stable, Some(ImageKind::Elf)) {
+        table.report(
+            Problem::error(
+                Code::Conflict,
+                text.span.clone(),
+                "images of this board are whole executables, whose layout cannot be kept",
+            )
+            .with_hint("leave `image_layout` out")
+            .with_repair(Repair::change(text.span.clone(), "\"free\"")),
+        );
+    }
+    Some(text.with(layout))
 }
 
 /// Reports a mode that the board does not have.
@@ -235,6 +354,22 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
         key_table,
         revoke,
     }
+}
+
+/// A table that is not there encrypts nothing; one that is there names a key.
+fn read_encryption(root: &mut Reader<'_>) -> Encryption {
+    if !root.has("encryption") {
+        return Encryption {
+            span: root.place().span.clone(),
+            key: None,
+            aes: None,
+        };
+    }
+    root.table("encryption", |table| Encryption {
+        span: table.place().span.clone(),
+        key: table.string("key"),
+        aes: table.number("aes"),
+    })
 }
 
 /// Reports keys for which a device has no place, and those that stand there twice.

@@ -203,6 +203,42 @@ impl<'a> Reader<'a> {
         read(&mut Reader::new(self.source, place, table, self.problems))
     }
 
+    /// Reads a list of tables below this one, `[[key]]`. A single table `[key]` is a list of one.
+    pub(crate) fn tables<M>(&mut self, key: &str, read: impl Fn(&mut Reader<'_>) -> M) -> Vec<M> {
+        let Some(list) = self.entry(key) else {
+            return Vec::new();
+        };
+        let DeValue::Array(items) = list.value else {
+            // What is no table either has been reported with the table around it.
+            let is_one = list.value.is_table();
+            return is_one.then(|| self.table(key, read)).into_iter().collect();
+        };
+        let mut models = Vec::new();
+        for item in items {
+            let entry = Entry {
+                key_span: item.span(),
+                span: item.span(),
+                value: item.get_ref(),
+            };
+            let DeValue::Table(table) = entry.value else {
+                self.report(check::no_table_in_list(key, &entry));
+                continue;
+            };
+            let place = Place {
+                name: key.to_owned(),
+                span: entry.span,
+                is_written: true,
+            };
+            models.push(read(&mut Reader::new(
+                self.source,
+                place,
+                table,
+                self.problems,
+            )));
+        }
+        models
+    }
+
     /// Whether the table has this key.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.iter().any(|(name, _)| name.get_ref() == key)

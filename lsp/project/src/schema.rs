@@ -66,6 +66,10 @@ pub enum KeyKind {
     Target,
     /// `cargo` or `MAJOR.MINOR.PATCH`.
     Version,
+    /// `MAJOR.MINOR.PATCH` of something that is no cargo package.
+    PlainVersion,
+    /// Path of a file of any content, relative to this file.
+    File,
     /// Path of a key file, relative to this file.
     KeyFile,
     /// Several such paths.
@@ -91,11 +95,13 @@ pub enum KeyKind {
     },
     /// One of these bytes.
     ByteOf(&'static [u8]),
+    /// One of these numbers.
+    Choice(&'static [u32]),
 }
 
 /// Whether a key may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub enum Presence {
     /// Nothing can be done without it.
     Required,
     /// Without it this holds, in words.
@@ -110,7 +116,7 @@ pub struct KeyDoc {
     /// What it holds.
     pub kind: KeyKind,
     /// Whether it may be left out.
-    pub need: Need,
+    pub need: Presence,
     /// A value as it would be written, TOML.
     pub example: &'static str,
     /// What it means, one or a few sentences of Markdown.
@@ -130,7 +136,7 @@ impl KeyDoc {
         Self {
             name,
             kind,
-            need: Need::Required,
+            need: Presence::Required,
             example,
             doc,
             since: "0.1.0",
@@ -146,22 +152,22 @@ impl KeyDoc {
         doc: &'static str,
     ) -> Self {
         Self {
-            need: Need::Default(without),
+            need: Presence::Default(without),
             ..Self::required(name, kind, example, doc)
         }
     }
 
     /// Whether nothing can be done without it.
     pub const fn is_required(&self) -> bool {
-        matches!(self.need, Need::Required)
+        matches!(self.need, Presence::Required)
     }
 
     /// What it holds and whether it may be left out, in a few words.
     pub fn expectation(&self) -> String {
         let kind = self.kind.in_words();
         match self.need {
-            Need::Required => format!("{kind}, required"),
-            Need::Default(without) => format!("{kind}; without it: {without}"),
+            Presence::Required => format!("{kind}, required"),
+            Presence::Default(without) => format!("{kind}; without it: {without}"),
         }
     }
 }
@@ -195,6 +201,8 @@ impl KeyKind {
             Self::Board => "name of a board".to_owned(),
             Self::Target => "`\"host\"` or a rustc target triple".to_owned(),
             Self::Version => "`\"cargo\"` or `\"MAJOR.MINOR.PATCH\"`".to_owned(),
+            Self::PlainVersion => "`\"MAJOR.MINOR.PATCH\"`".to_owned(),
+            Self::File => "path of a file, relative to this file".to_owned(),
             Self::KeyFile => "path of a key file, relative to this file".to_owned(),
             Self::KeyFiles => "list of paths of key files".to_owned(),
             Self::Url => "`https://…`, or `http://…` on this machine".to_owned(),
@@ -220,6 +228,11 @@ impl KeyKind {
                     bytes.iter().map(|byte| format!("`{byte:#04X}`")).collect();
                 bytes.join(" or ").replace("0X", "0x")
             }
+            Self::Choice(numbers) => {
+                let numbers: Vec<String> =
+                    numbers.iter().map(|number| format!("`{number}`")).collect();
+                numbers.join(" or ")
+            }
         }
     }
 }
@@ -235,9 +248,20 @@ pub struct TableDoc {
     pub keys: &'static [KeyDoc],
     /// The part of the file that may be left out as a whole, and that this table belongs to.
     pub group: Option<&'static str>,
+    /// Whether there may be several, `[[name]]`. A single `[name]` is a list of one.
+    pub is_list: bool,
 }
 
 impl TableDoc {
+    /// The table's header as people write it.
+    pub fn header(&self) -> String {
+        if self.is_list {
+            ["[[", self.name, "]]"].concat()
+        } else {
+            ["[", self.name, "]"].concat()
+        }
+    }
+
     /// The key of this name.
     pub fn key(&self, name: &str) -> Option<&'static KeyDoc> {
         self.keys.iter().find(|key| key.name == name)

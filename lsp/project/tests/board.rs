@@ -148,6 +148,18 @@ fn geometry_that_does_not_fit_together_is_refused() {
 }
 
 #[test]
+fn flash_that_is_mapped_elsewhere_says_at_which_address() {
+    let board = Board::parse(HOST).model.unwrap();
+    assert_eq!(board.flash.address, 0, "unless the file says otherwise");
+    let mapped = with(
+        "len = 0x100_0000",
+        "len = 0x100_0000\naddress = 0x2000_0000",
+    );
+    let board = Board::parse(&mapped).model.unwrap();
+    assert_eq!(board.flash.address, 0x2000_0000);
+}
+
+#[test]
 fn a_board_needs_at_least_one_mode_and_may_have_only_one() {
     let swap = HOST.find("[modes.swap").unwrap();
     let standby = HOST.find("[modes.standby.storage_0").unwrap();

@@ -2,7 +2,7 @@
 // Issue 2, section 5: diagnostics for Otaru.toml (syntax, unknown and missing keys, board).
 
 use otaru_lsp_project::{
-    FILE_LEN_MAX, LineIndex, Manifest, Mode, Parsed, UpdateTarget, VersionSource,
+    FILE_LEN_MAX, ImageLayout, LineIndex, Manifest, Mode, Parsed, UpdateTarget, VersionSource,
 };
 
 const COMPLETE: &str = r#"
@@ -366,4 +366,63 @@ fn a_key_table_has_eight_places_and_names_each_key_once() {
         &with_keys("key_table = [\"a\", \"a\"]"),
         &["14:19 \"\\\"a\\\"\" value: `a` stands in `key_table` already"],
     );
+}
+
+#[test]
+fn an_image_layout_is_read_and_refused_where_it_cannot_be_kept() {
+    // A build option that keeps the layout of an image stable between versions.
+    let text = |board: &str, layout: &str| {
+        format!(
+            "[project]\nname = \"lamp\"\nboard = \"{board}\"\nimage_layout = \"{layout}\"\n\
+             [signing]\nkey = \"k\"\n"
+        )
+    };
+    let read = Manifest::parse(&text("nrf52840", "stable"));
+    let settings = read.model.settings().expect("complete");
+    assert_eq!(settings.image_layout, ImageLayout::Stable);
+    let read = Manifest::parse(&text("host", "free"));
+    let settings = read.model.settings().expect("complete");
+    assert_eq!(settings.image_layout, ImageLayout::Free);
+    check(
+        &text("host", "stable"),
+        &[
+            "4:16 \"\\\"stable\\\"\" conflict: images of this board are whole executables, whose \
+             layout cannot be kept | leave `image_layout` out",
+        ],
+    );
+    check(
+        &text("nrf52840", "stabel"),
+        &[
+            "4:16 \"\\\"stabel\\\"\" value: `stabel` is not an image layout | did you mean \
+             `stable`?",
+        ],
+    );
+}
+
+#[test]
+fn images_are_encrypted_if_the_manifest_names_a_key() {
+    let text = |lines: &str| with_keys(&format!("[encryption]\n{lines}"));
+    let settings = |lines: &str| {
+        check(&text(lines), &[]);
+        let model = Manifest::parse(&text(lines)).model;
+        let encryption = model.settings().unwrap().encryption;
+        encryption.map(|settings| (settings.key, settings.aes_256))
+    };
+    let key = "key = \"keys/device.pem\"";
+    let expected = |long| Some(("keys/device.pem".to_owned(), long));
+    assert_eq!(settings(key), expected(false));
+    assert_eq!(settings(&format!("{key}\naes = 128")), expected(false));
+    assert_eq!(settings(&format!("{key}\naes = 256")), expected(true));
+    check(
+        &text(&format!("{key}\naes = 192")),
+        &["16:7 \"192\" value: `aes` must be 128 or 256"],
+    );
+    check(
+        &text("aes = 256"),
+        &[
+            "14:2 \"encryption\" missing-required: `key` is missing in `[encryption]` | add `key = \"keys/device.pem\"`; `otaru keys new --encryption` makes one",
+        ],
+    );
+    let plain = Manifest::parse(&with_keys("")).model.settings().unwrap();
+    assert_eq!(plain.encryption, None);
 }

@@ -4,9 +4,10 @@
 
 use super::{
     BoardButton, BoardParams, Built, CancelParams, ConsoleLine, ConsoleOutput, ConsoleParams,
-    ConsoleSource, ConsoleState, Device, Devices, JobEvent, JobEventKind, JobInfo, JobStarted,
-    Manager, ManagerState, Outcome, PhaseName, PhaseProgress, PhaseState, Plan, ProjectInfo,
-    ProjectParams, RunParams, Status, Update, Verb, VerbParams, VerbState, Verbs, Verdict,
+    ConsoleSource, ConsoleState, Device, DeviceParams, Devices, FlashArea, FlashMap, JobEvent,
+    JobEventKind, JobInfo, JobStarted, Manager, ManagerState, Outcome, PhaseName, PhaseProgress,
+    PhaseState, Plan, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotField, SlotParams,
+    Status, Update, Verb, VerbParams, VerbState, Verbs, Verdict,
 };
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
@@ -42,6 +43,12 @@ fn generated_types_are_current() {
         ConsoleParams,
         BoardParams,
         BoardButton,
+        DeviceParams,
+        SlotParams,
+        FlashMap,
+        FlashArea,
+        SlotDetails,
+        SlotField,
         JobStarted,
         ProjectInfo,
         Status,

@@ -1,6 +1,9 @@
 //! Devices on this machine: their console and their buttons.
 
-use crate::protocol::{BoardButton, ConsoleLine, ConsoleSource};
+use crate::protocol::{
+    BoardButton, ConsoleLine, ConsoleSource, FlashArea, FlashMap, SlotDetails, SlotField,
+};
+use otaru_lsp_build::flash_map;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 
@@ -20,8 +23,13 @@ fn note(text: impl Into<String>) -> ConsoleLine {
 
 #[cfg(unix)]
 mod sockets {
-    use super::{BoardButton, ConsoleLine, ConsoleSource, LocalDevice, PathBuf, mpsc, note};
+    use super::{
+        BoardButton, ConsoleLine, ConsoleSource, FlashMap, LocalDevice, PathBuf, SlotDetails, mpsc,
+        note,
+    };
+    use otaru_board_host::DEVICE_BLOCK_AT;
     use otaru_board_host::control::{Client, ControlError, Moment, device_dir, devices_root};
+    use otaru_lsp_build::flash_map::{self, Slot};
     use std::time::Duration;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::UnixStream;
@@ -46,12 +54,44 @@ mod sockets {
         }
     }
 
+    /// Talks with a running device on a thread of its own.
+    async fn with_client<T: Send + 'static>(
+        device: &LocalDevice,
+        talk: impl FnOnce(&mut Client) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let dir = folder(device)?;
+        let talked = tokio::task::spawn_blocking(move || {
+            let mut client = Client::connect(&dir).map_err(|error| error.to_string())?;
+            talk(&mut client)
+        });
+        talked.await.map_err(|error| error.to_string())?
+    }
+
+    /// Reads what stands where in the flash.
+    pub(crate) async fn map(device: &LocalDevice) -> Result<FlashMap, String> {
+        let name = device.name.clone();
+        with_client(device, move |client| {
+            let map = flash_map::map(client, DEVICE_BLOCK_AT).map_err(|error| error.to_string())?;
+            Ok(super::to_protocol(name, map))
+        })
+        .await
+    }
+
+    /// Looks at the image in a slot, and judges it as the device would.
+    pub(crate) async fn slot(device: &LocalDevice, slot: u8) -> Result<SlotDetails, String> {
+        let slot = Slot::from_code(slot).ok_or_else(|| format!("there is no slot {slot}"))?;
+        with_client(device, move |client| {
+            flash_map::details(client, DEVICE_BLOCK_AT, slot)
+                .map(super::details_to_protocol)
+                .map_err(|error| error.to_string())
+        })
+        .await
+    }
+
     /// Presses a button.
     pub(crate) async fn press(device: &LocalDevice, button: BoardButton) -> Result<(), String> {
-        let dir = folder(device)?;
-        let pressed = tokio::task::spawn_blocking(move || {
-            let mut client = Client::connect(&dir)?;
-            match button {
+        with_client(device, move |client| {
+            let pressed = match button {
                 BoardButton::Reset => client.reset(Moment::default()),
                 BoardButton::PowerCut => client.power_cut(Moment {
                     off_ms: Some(OFF_MS),
@@ -59,12 +99,10 @@ mod sockets {
                 }),
                 BoardButton::Offline => client.set_online(false),
                 BoardButton::Online => client.set_online(true),
-            }
-        });
-        match pressed.await {
-            Ok(answer) => answer.map_err(|error: ControlError| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+            };
+            pressed.map_err(|error| error.to_string())
+        })
+        .await
     }
 
     /// Reads the console of a device, through resets and restarts, until nobody listens.
@@ -181,23 +219,75 @@ mod sockets {
     }
 }
 
+fn to_protocol(device: String, map: flash_map::FlashMap) -> FlashMap {
+    let record = match &map.record {
+        Ok(state) => state.phase.name().to_owned(),
+        Err(why) => why.clone(),
+    };
+    let area = |area: flash_map::MappedArea| FlashArea {
+        name: area.kind.name().to_owned(),
+        offset: area.offset,
+        len: area.len,
+        used: area.used,
+        slot: area.kind.slot().map(flash_map::Slot::code),
+        role: area.role.map(|role| role.name().to_owned()),
+        version: area.image.map(|image| image.version),
+    };
+    FlashMap {
+        device,
+        len: map.len,
+        areas: map.areas.into_iter().map(area).collect(),
+        record,
+    }
+}
+
+fn details_to_protocol(details: flash_map::SlotDetails) -> SlotDetails {
+    let field = |(name, value): (&str, String)| SlotField {
+        name: name.to_owned(),
+        value,
+    };
+    SlotDetails {
+        name: details.slot.name().to_owned(),
+        fields: details.fields.into_iter().map(field).collect(),
+        digest: details
+            .digest
+            .map(|digest| flash_map::digest_in_hex(&digest)),
+        key: details.key.and_then(|key| u8::try_from(key).ok()),
+        problem: details.problem,
+    }
+}
+
 #[cfg(unix)]
-pub(crate) use sockets::{console, press};
+pub(crate) use sockets::{console, map, press, slot};
+
+/// Devices on this machine need Unix sockets.
+#[cfg(not(unix))]
+fn no_devices(device: &LocalDevice) -> String {
+    format!("{} cannot run on this operating system", device.name)
+}
+
+/// Devices on this machine need Unix sockets.
+#[cfg(not(unix))]
+pub(crate) async fn map(device: &LocalDevice) -> Result<FlashMap, String> {
+    Err(no_devices(device))
+}
+
+/// Devices on this machine need Unix sockets.
+#[cfg(not(unix))]
+pub(crate) async fn slot(device: &LocalDevice, _slot: u8) -> Result<SlotDetails, String> {
+    Err(no_devices(device))
+}
 
 /// Devices on this machine need Unix sockets.
 #[cfg(not(unix))]
 pub(crate) async fn press(device: &LocalDevice, _button: BoardButton) -> Result<(), String> {
-    Err(format!(
-        "{} cannot run on this operating system",
-        device.name
-    ))
+    Err(no_devices(device))
 }
 
 /// Devices on this machine need Unix sockets.
 #[cfg(not(unix))]
 pub(crate) async fn console(device: &LocalDevice, lines: mpsc::Sender<ConsoleLine>) {
-    let text = format!("{} cannot run on this operating system", device.name);
-    if lines.send(note(text)).await.is_err() {
+    if lines.send(note(no_devices(device))).await.is_err() {
         tracing::debug!("nobody listens");
     }
 }

@@ -192,6 +192,10 @@ impl ProjectState {
         if self.seen.key_file == KeyFile::Missing {
             return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
         }
+        if self.seen.encryption_key == KeyFile::Missing {
+            let what = "the encryption key is missing: `otaru keys new --encryption` makes one";
+            return Some(what.to_owned());
+        }
         None
     }
 
@@ -296,12 +300,11 @@ impl Workspace {
             .or_insert_with(|| ProjectState::new(folder.to_path_buf()));
         let before = project.manifest().clone();
         project.analysis = project.analysis.next(text);
-        let key_of =
-            |manifest: &Manifest| manifest.signing.key.as_ref().map(|key| key.value.clone());
-        let is_other_key = key_of(&before) != key_of(project.manifest());
+        let is_other_key = keys::Named::of(&before) != keys::Named::of(project.manifest());
         let is_other_manager = before.manager != project.manifest().manager;
         if is_other_key {
             project.seen.key_file = KeyFile::Unknown;
+            project.seen.encryption_key = KeyFile::Unknown;
         }
         self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
@@ -314,25 +317,27 @@ impl Workspace {
         }
     }
 
-    /// Looks whether the signing key is there, and which keys are, in the background.
+    /// Looks whether the keys of the manifest are there, and which others are, in the background.
     fn look_at_key(&self, folder: &Path) {
         let Some(project) = self.projects.get(folder) else {
             return;
         };
-        let key = project.manifest().signing.key.as_ref();
-        let name = key.map(|key| key.value.clone());
+        let named = keys::Named::of(project.manifest());
         let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
         tokio::task::spawn_blocking(move || {
-            let found = keys::look(&folder, name.as_deref());
+            let found = keys::look(&folder, &named);
             queue.tell(move |workspace| {
                 let Some(project) = workspace.projects.get_mut(&folder) else {
                     return;
                 };
-                let current = project.manifest().signing.key.as_ref();
-                let is_current = current.map(|key| &key.value) == name.as_ref();
+                let is_current = keys::Named::of(project.manifest()) == named;
                 project.seen.key_paths = found.paths;
-                if is_current && project.seen.key_file != found.signing {
-                    project.seen.key_file = found.signing;
+                let seen = &mut project.seen;
+                let is_news =
+                    (seen.key_file, seen.encryption_key) != (found.signing, found.encryption);
+                if is_current && is_news {
+                    seen.key_file = found.signing;
+                    seen.encryption_key = found.encryption;
                     workspace.stale_diagnostics.insert(folder.clone());
                     workspace.stale_status.insert(folder);
                 }

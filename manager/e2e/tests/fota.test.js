@@ -103,12 +103,18 @@ test("a version goes to two fleets, and every device has its own result", async 
   await dialog.getByRole("button", { name: "Start FOTA" }).click();
   await dialog.getByRole("alert").getByText(/1 to 65535/).waitFor();
   await dialog.getByLabel("Confirm deadline, seconds").fill("60");
+  await dialog.getByLabel("Trials").fill("17");
+  await dialog.getByRole("button", { name: "Start FOTA" }).click();
+  await dialog.getByRole("alert").getByText(/trials 1 to 16/).waitFor();
+  await dialog.getByLabel("Trials").fill("3");
   await dialog.getByRole("button", { name: "Start FOTA" }).click();
   await dialog.getByText("goes to 3 devices").waitFor();
   const named = (await dialog.locator(".started .main-link").allInnerTexts()).sort();
   assert.deepEqual(named, ["Line A 1", "Line A 2", "Line B 1"]);
   await dialog.getByText("has never connected").waitFor();
+  assert.equal((await manager.api("GET", "/deployments"))[0].trials, 3);
   await dialog.getByRole("link", { name: "Watch this update" }).click();
+  await page.getByText("3 trials allowed").waitFor();
 
   const row = (name, text) => page.locator("tr", { hasText: name }).locator(".badge", { hasText: text }).waitFor();
   await row("Line A 1", "Pending");

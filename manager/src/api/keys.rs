@@ -5,6 +5,7 @@ use super::views::SigningKey;
 use crate::app::AppState;
 use crate::auth::Caller;
 use crate::error::ApiError;
+use crate::public_key::PublicKey;
 use crate::store::access::SigningKeyRow;
 use crate::{secret, store};
 use axum::Json;
@@ -20,9 +21,9 @@ const KEYS_MAX: usize = 64;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewKey {
     pub(crate) name: String,
-    /// `ed25519`, which is also the default.
+    /// `ed25519` or `p256`; without it what the number of digits says.
     pub(crate) algorithm: Option<String>,
-    /// 64 hex digits.
+    /// 64 hex digits of Ed25519; 66 of P-256: 02 or 03, then the x coordinate.
     pub(crate) public_key: String,
     /// Marks a key that anybody may have, such as one of a new project.
     #[serde(default)]
@@ -50,24 +51,24 @@ pub(crate) async fn create(
     Body(new): Body<NewKey>,
 ) -> Result<(StatusCode, Json<SigningKey>), ApiError> {
     let name = checked_name(&new.name)?.to_owned();
-    if new
-        .algorithm
-        .is_some_and(|algorithm| algorithm != "ed25519")
-    {
+    let known = new.algorithm.as_deref();
+    if known.is_some_and(|name| !matches!(name, "ed25519" | "p256")) {
         return Err(ApiError::unprocessable(
             "unsupported",
-            "only ed25519 keys are supported",
+            "only ed25519 and p256 keys are supported",
         ));
     }
-    let public_key = secret::parse_hex32(&new.public_key)
-        .filter(|key| key != &[0xFF; 32] && key != &[0; 32])
-        .ok_or_else(|| {
-            ApiError::unprocessable("malformed-key", "a public key has 64 hex digits")
-        })?;
+    let public_key = PublicKey::parse(&new.public_key)?;
+    if known.is_some_and(|name| name != public_key.algorithm()) {
+        return Err(ApiError::unprocessable(
+            "malformed-key",
+            format!("this is a key for {}", public_key.algorithm()),
+        ));
+    }
     let row = SigningKeyRow {
         id: secret::new_id("sgn"),
         name,
-        public_key: public_key.to_vec(),
+        public_key: public_key.stored(),
         development: new.development,
         created_at: app.now_ms(),
     };

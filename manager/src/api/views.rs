@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::config::rfc3339;
+use crate::public_key::PublicKey;
 use crate::secret::hex;
 use crate::store::access::{ApiKeyRow, SigningKeyRow};
 use crate::store::attempts::{AttemptRow, TransitionRow};
@@ -10,7 +11,7 @@ use crate::store::deployments::DeploymentRow;
 use crate::store::devices::DeviceRow;
 use crate::store::fleets::FleetRow;
 use crate::store::views::ActionRow;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
@@ -132,9 +133,9 @@ pub struct SigningKey {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Always `ed25519`.
+    /// `ed25519` or `p256`.
     pub algorithm: &'static str,
-    /// 64 hex digits.
+    /// 64 hex digits of Ed25519; 66 of P-256.
     pub public_key: String,
     /// Whether it is marked as one for development.
     pub development: bool,
@@ -147,7 +148,8 @@ impl From<SigningKeyRow> for SigningKey {
         Self {
             id: row.id,
             name: row.name,
-            algorithm: "ed25519",
+            algorithm: PublicKey::of_stored(&row.public_key)
+                .map_or("unknown", |key| key.algorithm()),
             public_key: hex(&row.public_key),
             development: row.development,
             created_at: rfc3339(row.created_at),
@@ -206,6 +208,25 @@ impl From<FirmwareRow> for Firmware {
     }
 }
 
+/// A further image in the file of a version: for a radio, or resources.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Part {
+    /// Which image of the device it is, 1 to 3.
+    pub index: i64,
+    /// Its version numbers.
+    pub version: String,
+    /// Its version as people read it, if it has a label.
+    pub label: Option<String>,
+    /// Bytes.
+    pub size: i64,
+    /// SHA-256 of the part.
+    pub digest: String,
+    /// Its security counter.
+    pub security_counter: i64,
+    /// Public key that signed it.
+    pub key: Option<String>,
+}
+
 /// A version of a firmware.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Version {
@@ -227,6 +248,11 @@ pub struct Version {
     pub security_counter: Option<i64>,
     /// Public key that signed it.
     pub key: Option<String>,
+    /// Further images in the file, installed with it, all or none.
+    pub parts: Vec<Part>,
+    /// `aes-128` or `aes-256` if the payload is encrypted. Then form and signature were checked, but
+    /// not the payload: only the devices have the key.
+    pub encryption: Option<String>,
     /// When it was uploaded.
     pub created_at: String,
     /// Name of the API key that uploaded it.
@@ -249,6 +275,11 @@ impl From<VersionRow> for Version {
             board: row.board,
             security_counter: row.security_counter,
             key: row.signing_key,
+            parts: row
+                .parts
+                .and_then(|parts| serde_json::from_str(&parts).ok())
+                .unwrap_or_default(),
+            encryption: row.encryption,
             created_at: rfc3339(row.created_at),
             uploaded_by: row.uploaded_by,
             foreign: row.is_foreign,

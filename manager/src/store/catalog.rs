@@ -26,6 +26,8 @@ row! {
         board: Option<String>,
         security_counter: Option<i64>,
         signing_key: Option<String>,
+        parts: Option<String>,
+        encryption: Option<String>,
         uploaded_by: String,
         created_at: i64,
         file_name: String,
@@ -53,7 +55,8 @@ macro_rules! select_versions {
     ($rest:literal) => {
         concat!(
             "SELECT v.seq, v.id, v.firmware, f.name AS firmware_name, v.version, v.is_foreign, ",
-            "v.board, v.security_counter, v.signing_key, v.uploaded_by, v.created_at, ",
+            "v.board, v.security_counter, v.signing_key, v.parts, v.encryption, v.uploaded_by, ",
+            "v.created_at, ",
             "a.file_name, a.size, a.sha256, a.sha1, a.md5, ",
             "(EXISTS (SELECT 1 FROM deployments d JOIN actions x ON x.deployment = d.id ",
             "WHERE d.version = v.seq AND x.is_open = 1) OR EXISTS (SELECT 1 FROM devices e ",
@@ -169,7 +172,8 @@ pub(crate) async fn taken_by(
 pub(crate) async fn insert_version(conn: &mut Conn, version: &VersionRow) -> sqlx::Result<i64> {
     let seq: i64 = query_scalar(
         "INSERT INTO versions (id, firmware, version, is_foreign, board, security_counter,
-         signing_key, uploaded_by, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq",
+         signing_key, parts, encryption, uploaded_by, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq",
     )
     .bind(&version.id)
     .bind(&version.firmware)
@@ -178,6 +182,8 @@ pub(crate) async fn insert_version(conn: &mut Conn, version: &VersionRow) -> sql
     .bind(&version.board)
     .bind(version.security_counter)
     .bind(&version.signing_key)
+    .bind(&version.parts)
+    .bind(&version.encryption)
     .bind(&version.uploaded_by)
     .bind(version.created_at)
     .fetch_one(&mut *conn)

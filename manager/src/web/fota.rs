@@ -176,7 +176,7 @@ pub(super) async fn start(
         target,
         deadline_s: form.number("deadline_s", "the confirm deadline in seconds")?,
         retries: form.number("retries", "the number of retries")?,
-        trials: None,
+        trials: form.number("trials", "the number of trials")?,
     };
     let state = State(app.clone());
     let started = api::deployments::create(state, visitor.caller.clone(), Body(new))

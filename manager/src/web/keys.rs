@@ -1,4 +1,4 @@
-//! The key ring: public keys are pasted as 64 hex digits or as PEM.
+//! The key ring: public keys are pasted as hex digits or as PEM.
 
 use super::fields::Form;
 use super::page::{Visitor, WebError, see_other};
@@ -7,16 +7,9 @@ use crate::api::keys::NewKey;
 use crate::api::request::Body;
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::secret;
+use crate::public_key::PublicKey;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use rustls_pki_types::SubjectPublicKeyInfoDer;
-use rustls_pki_types::pem::PemObject as _;
-
-/// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [
-    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
-];
 
 /// Registers a public key.
 pub(super) async fn create(
@@ -56,13 +49,13 @@ fn public_key(text: &str) -> Result<String, ApiError> {
     if !text.contains("-----BEGIN") {
         return Ok(text.split_whitespace().collect());
     }
-    SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes())
-        .ok()
-        .and_then(|der| der.strip_prefix(&SPKI_PREFIX).map(<[u8]>::to_vec))
-        .filter(|key| key.len() == 32)
-        .map(|key| secret::hex(&key))
+    PublicKey::of_pem(text)
+        .map(PublicKey::to_hex)
         .ok_or_else(|| {
-            ApiError::unprocessable("malformed-key", "this is no Ed25519 public key in PEM form")
+            ApiError::unprocessable(
+                "malformed-key",
+                "this is no Ed25519 or P-256 public key in PEM form",
+            )
         })
 }
 

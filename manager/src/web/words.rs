@@ -244,7 +244,10 @@ fn device_reason(reason: Reason) -> &'static str {
         Reason::Busy => "The device was busy with another update.",
         Reason::MalformedDeployment => "The device could not understand the deployment.",
         Reason::NoArtifact => "This version holds no image for this device.",
-        Reason::Unsupported => "The device cannot verify images of this kind.",
+        Reason::Unsupported => {
+            "The device cannot take images of this kind, or the image is encrypted and the device \
+             was flashed without a key."
+        }
         Reason::Recovered => {
             "Somebody uploaded an image over the device's console; that took the update's place."
         }

@@ -1,6 +1,7 @@
 //! The public API: access, names, errors, and the document that describes it. C34, C37.
 
 use crate::support::{TestManager, text};
+use otaru_image::SigningKey;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -188,6 +189,22 @@ async fn key_ring_holds_each_public_key_once() {
         manager.refused("/keys", key).await,
         (409, "key-exists".into())
     );
+    let p256 = SigningKey::generate_p256()
+        .expect("random numbers")
+        .public();
+    for body in [
+        json!({"name": "p", "public_key": p256.to_hex(), "algorithm": "ed25519"}),
+        json!({"name": "p", "public_key": format!("02{}", "ff".repeat(32))}),
+    ] {
+        let refused = manager.refused("/keys", body).await;
+        assert_eq!(refused, (422, "malformed-key".into()));
+    }
+    let body = json!({"name": "p", "public_key": p256.to_hex(), "algorithm": "p256"});
+    let second = manager.make("/keys", body).await;
+    assert_eq!(
+        (&second["algorithm"], &second["public_key"]),
+        (&json!("p256"), &json!(p256.to_hex()))
+    );
     let short = json!({"name": "x", "public_key": "ab"});
     assert_eq!(
         manager.refused("/keys", short).await,
@@ -198,13 +215,15 @@ async fn key_ring_holds_each_public_key_once() {
         manager.refused("/keys", rsa).await,
         (422, "unsupported".into())
     );
-    let path = format!("/keys/{}", text(&made["id"]));
-    let deleted = manager
-        .request(Method::DELETE, &path)
-        .send()
-        .await
-        .expect("it answers");
-    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    for key in [made, second] {
+        let path = format!("/keys/{}", text(&key["id"]));
+        let deleted = manager
+            .request(Method::DELETE, &path)
+            .send()
+            .await
+            .expect("it answers");
+        assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    }
     assert_eq!(manager.get("/keys").await, json!([]));
 }
 

@@ -466,6 +466,11 @@ pub(crate) fn signing_key() -> SigningKey {
 
 /// A signed image whose payload depends on the version.
 pub(crate) fn image(version: &str, key: &SigningKey) -> Vec<u8> {
+    builder(version).sign(key).expect("the image can be signed")
+}
+
+/// The same before it is signed.
+pub(crate) fn builder(version: &str) -> ImageBuilder {
     let payload: Vec<u8> = version.bytes().cycle().take(70_000).collect();
     let number = Version {
         major: 1,
@@ -474,10 +479,7 @@ pub(crate) fn image(version: &str, key: &SigningKey) -> Vec<u8> {
         build: 0,
     };
     let label = Label::new(version).expect("a label");
-    ImageBuilder::new(payload, number)
-        .label(label)
-        .sign(key)
-        .expect("the image can be signed")
+    ImageBuilder::new(payload, number).label(label)
 }
 
 pub(crate) fn folder_size(folder: &Path) -> u64 {

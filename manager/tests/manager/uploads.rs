@@ -1,7 +1,7 @@
 //! Uploads: resumable, checked, refused with a reason. A4, A5, A14, A16, C47.
 
-use crate::support::{TestManager, digest, folder_size, image, signing_key, text};
-use otaru_image::SigningKey;
+use crate::support::{TestManager, builder, digest, folder_size, image, signing_key, text};
+use otaru_image::{Aes, DecryptionKey, SigningKey, inspect};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -200,4 +200,116 @@ async fn version_in_use_stays() {
     assert_eq!(delete().await, StatusCode::NO_CONTENT);
     let action = manager.get(&format!("/actions/{action}")).await;
     assert_eq!(action["version"], "1.1.0", "the history keeps its name");
+}
+
+/// Multi-image: a set is shown with its parts, and refused if one of them is not good.
+#[tokio::test]
+async fn parts_of_a_file_are_shown_and_a_broken_one_is_refused() {
+    let manager = TestManager::start().await;
+    manager.firmware("1.0.0").await;
+    assert_eq!(
+        manager.get("/firmwares/counter/versions/1.0.0").await["parts"],
+        json!([])
+    );
+    let builder = |payload: &[u8]| {
+        let version = otaru_image::Version {
+            major: 2,
+            ..otaru_image::Version::default()
+        };
+        otaru_image::ImageBuilder::new(payload, version).security_counter(3)
+    };
+    let file = |signer: &SigningKey, needed: u8| {
+        let part = builder(&[7; 900]).index(2).sign(signer).expect("a part");
+        let file = builder(b"firmware")
+            .depends_on(otaru_image::Dependency {
+                image: 2,
+                version: otaru_image::Version {
+                    major: needed,
+                    ..otaru_image::Version::default()
+                },
+            })
+            .part(2, part.clone());
+        (file.sign(&signing_key()).expect("a file"), part)
+    };
+    let (content, part) = file(&signing_key(), 2);
+    let (status, answer) = manager.upload("counter", "2.0.0", &content, false).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    let shown = manager.get("/firmwares/counter/versions/2.0.0").await;
+    let expected = json!([{"index": 2, "version": "2.0.0+0", "label": null, "size": part.len(),
+        "digest": digest(&part), "security_counter": 3, "key": signing_key().public().to_hex()}]);
+    assert_eq!(shown["parts"], expected);
+    for (content, reason) in [
+        (file(&SigningKey::from_seed([7; 32]), 2).0, "key-unknown"),
+        (file(&signing_key(), 3).0, "dependency-unmet"),
+    ] {
+        let (status, answer) = manager.upload("counter", "3.0.0", &content, false).await;
+        assert_eq!(
+            (status, code(&answer)),
+            (StatusCode::UNPROCESSABLE_ENTITY, reason)
+        );
+    }
+}
+
+// A5 with ECDSA P-256.
+#[tokio::test]
+async fn image_signed_with_a_p256_key_of_the_ring_is_taken() {
+    let manager = TestManager::start().await;
+    manager.firmware("1.0.1").await;
+    let key = SigningKey::generate_p256().expect("random numbers");
+    let content = image("1.1.0", &key);
+    let (status, answer) = manager.upload("counter", "1.1.0", &content, false).await;
+    assert_eq!(
+        (status, code(&answer)),
+        (StatusCode::UNPROCESSABLE_ENTITY, "key-unknown")
+    );
+    let body = json!({"name": "p256", "public_key": key.public().to_hex()});
+    manager.make("/keys", body).await;
+    let (status, answer) = manager.upload("counter", "1.1.0", &content, false).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    assert_eq!(answer["version"]["key"], key.public().to_hex());
+    assert_eq!(answer["version"]["encryption"], Value::Null);
+}
+
+// Encrypted images: everything is checked that can be without the devices' key.
+#[tokio::test]
+async fn encrypted_image_is_taken_for_what_it_states_and_marked() {
+    let manager = TestManager::start().await;
+    manager.firmware("1.0.1").await;
+    let device = DecryptionKey::new([3; 32]).public();
+    let encrypted = |label: &str, key: &SigningKey, aes| {
+        let image = builder(label).encrypt(device, aes).sign(key);
+        image.expect("the image can be signed")
+    };
+    let good = encrypted("1.1.0", &signing_key(), Aes::Aes256);
+    let info = inspect(&mut good.as_slice(), u32::MAX).expect("an image");
+    let mut forged = good.clone();
+    forged[info.signature_offset as usize] ^= 1;
+    let hash = good.windows(32).position(|at| at == info.image_hash);
+    let mut restated = good.clone();
+    restated[hash.expect("it is there")] ^= 1;
+    let mut longer = good.clone();
+    longer.push(0);
+    let stranger = encrypted("1.1.0", &SigningKey::from_seed([7; 32]), Aes::Aes256);
+    let other_label = encrypted("9.9.9", &signing_key(), Aes::Aes256);
+    for (content, expected) in [
+        (forged, "signature-invalid"),
+        (restated, "signature-invalid"),
+        (longer, "size-mismatch"),
+        (stranger, "key-unknown"),
+        (other_label, "version-mismatch"),
+    ] {
+        let (status, answer) = manager.upload("counter", "1.1.0", &content, false).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{answer}");
+        assert_eq!(code(&answer), expected);
+    }
+    let (status, answer) = manager.upload("counter", "1.1.0", &good, false).await;
+    assert_eq!(status, StatusCode::CREATED, "{answer}");
+    assert_eq!(answer["version"]["encryption"], "aes-256");
+    assert_eq!(answer["version"]["key"], signing_key().public().to_hex());
+    let short = encrypted("1.2.0", &signing_key(), Aes::Aes128);
+    let (_, answer) = manager.upload("counter", "1.2.0", &short, false).await;
+    assert_eq!(answer["version"]["encryption"], "aes-128");
+    let versions = manager.get("/firmwares/counter/versions").await;
+    assert_eq!(versions[1]["encryption"], "aes-256");
+    assert_eq!(versions[2]["encryption"], Value::Null);
 }

@@ -24,6 +24,8 @@ extern crate std;
 mod console;
 mod driver;
 mod http;
+#[cfg(feature = "parts")]
+mod parts;
 mod platform;
 mod session;
 mod status;
@@ -33,6 +35,8 @@ pub use console::{Notice, print_line};
 pub use driver::{begin_console, run};
 pub use otaru_ddi::{Phase as OutcomePhase, Reason};
 pub use otaru_record::DigestStart;
+#[cfg(feature = "parts")]
+pub use parts::{InstalledPart, PartError, find_part};
 pub use platform::{Application, Boot, MayInstall, Platform, ResetReason};
 pub use session::{
     Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Found, Report, Session, Text,

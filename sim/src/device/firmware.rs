@@ -194,6 +194,9 @@ impl Device {
 
     /// Reads back what was stored and verifies it.
     fn verify(&mut self, slot: Slot, image: Image) -> Done {
+        if self.setting.images.careless {
+            return Ok(());
+        }
         let keys = [Key {
             public: self.setting.images.public,
             kind: otaru_image::KeyKind::Ed25519,

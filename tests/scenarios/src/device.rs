@@ -3,7 +3,7 @@
 use crate::{PATIENCE, board, lab, otaru};
 use otaru_board_host::control::{Client, EventKind, EventStream};
 use otaru_flash::{Flash as _, Identity, Key, TokenKind};
-use otaru_image::SigningKey;
+use otaru_image::{DecryptionKey, SigningKey};
 use otaru_lsp_build::Job;
 use otaru_lsp_build::device::{FlashRequest, flash, provision};
 use otaru_lsp_project::Mode;
@@ -92,22 +92,29 @@ impl Device {
     /// # Panics
     /// If that fails.
     pub fn flash_trusting(&self, image: &[u8], keys: &[&SigningKey]) {
+        self.flash_decrypting(image, keys, None);
+    }
+
+    /// The same with this key table, and this key for encrypted images.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn flash_decrypting(
+        &self,
+        image: &[u8],
+        keys: &[&SigningKey],
+        decryption_key: Option<&DecryptionKey>,
+    ) {
         let mut control = self.control();
         let mut probe = control.hold().expect("the probe attaches");
         let request = FlashRequest {
             board: board(),
             mode: self.mode,
-            keys: keys
-                .iter()
-                .map(|key| Key {
-                    public: key.public().to_bytes(),
-                    kind: otaru_flash::KeyKind::Ed25519,
-                    development: true,
-                })
-                .collect(),
+            keys: keys.iter().map(|key| trusted(key)).collect(),
             image,
             security_counter: 1,
             revoked: 0,
+            decryption_key,
         };
         let (job, _events) = Job::new();
         flash(&mut probe, &request, &job).expect("the device can be flashed");
@@ -212,6 +219,19 @@ impl Drop for Device {
     fn drop(&mut self) {
         drop(self.chip.kill());
         drop(self.chip.wait());
+    }
+}
+
+/// A key as a device block holds it.
+fn trusted(key: &SigningKey) -> Key {
+    let public = key.public();
+    Key {
+        public: public.to_bytes(),
+        kind: match public.kind() {
+            otaru_image::KeyKind::Ed25519 => otaru_flash::KeyKind::Ed25519,
+            otaru_image::KeyKind::P256 { y_odd } => otaru_flash::KeyKind::P256 { y_odd },
+        },
+        development: true,
     }
 }
 

@@ -91,6 +91,22 @@ pub fn image_of(label: &str, counter: u32, key: &SigningKey) -> Vec<u8> {
 /// # Panics
 /// If the label is too long.
 pub fn builder(label: &str, counter: u32, ids: BoardIds) -> ImageBuilder {
+    ImageBuilder::new(
+        payload(label),
+        Version {
+            major: 1,
+            minor: 0,
+            revision: 0,
+            build: counter,
+        },
+    )
+    .label(Label::new(label).expect("a short label"))
+    .security_counter(counter)
+    .board(ids)
+}
+
+/// What such an image executes.
+pub fn payload(label: &str) -> Vec<u8> {
     // Behind the program stands a part that differs from label to label, so that an install has
     // chunks to copy; the system's loader does not look at it.
     let mut payload = firmware().to_vec();
@@ -103,18 +119,7 @@ pub fn builder(label: &str, counter: u32, ids: BoardIds) -> ImageBuilder {
             .wrapping_add(1);
         payload.push(noise.to_be_bytes()[0]);
     }
-    ImageBuilder::new(
-        payload,
-        Version {
-            major: 1,
-            minor: 0,
-            revision: 0,
-            build: counter,
-        },
-    )
-    .label(Label::new(label).expect("a short label"))
-    .security_counter(counter)
-    .board(ids)
+    payload
 }
 
 /// A manager with an empty folder, one firmware in it and a registered key.
@@ -230,6 +235,14 @@ impl Lab {
             "firmware": "scenario", "version": label, "deadline_s": deadline_s,
             "target": { "devices": [device.id] },
         });
+        self.deploy_as(request).await
+    }
+
+    /// Starts an update of one device as the request says, and returns the action's id.
+    ///
+    /// # Panics
+    /// If the manager refuses.
+    pub async fn deploy_as(&self, request: Value) -> String {
         let deployment = self
             .api
             .post("/deployments", request)

@@ -1,5 +1,5 @@
 // What the panel and the extension say to each other.
-import type { Status } from "../protocol.gen";
+import type { FlashMap, SlotDetails, Status } from "../protocol.gen";
 
 /** The buttons of the panel; each stands for the command `otaru.<name>`. */
 export const BUTTONS = [
@@ -24,13 +24,19 @@ export type Shown =
   | { kind: "starting" | "noProject" | "stopped" | "untrusted" }
   | { kind: "project"; status: Status };
 
+/** An answer of the device, or why there is none. */
+export type Answer<T> = { answer: T } | { problem: string };
+
 /** To the panel. */
-export interface ToPanel {
-  shown: Shown;
-}
+export type ToPanel =
+  | { kind: "shown"; shown: Shown }
+  | { kind: "flash"; map: Answer<FlashMap> }
+  | { kind: "slot"; slot: number; details: Answer<SlotDetails> };
 
 /** From the panel. */
 export type FromPanel =
   | { kind: "ready" }
   | { kind: "press"; button: Button }
-  | { kind: "follow"; link: Link };
+  | { kind: "follow"; link: Link }
+  | { kind: "flash" }
+  | { kind: "slot"; slot: number };

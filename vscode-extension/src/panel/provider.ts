@@ -1,21 +1,38 @@
 // The Control Panel's side in the extension: hands it what to show, and turns clicks into commands.
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
-import { BUTTONS, type FromPanel, LINKS, type Shown, type ToPanel } from "./messages";
+import type { FlashMap, SlotDetails } from "../protocol.gen";
+import { type Answer, BUTTONS, type FromPanel, LINKS, type Shown, type ToPanel } from "./messages";
+
+/** What the panel wants to know of the device of the project that it shows. */
+export interface DeviceReader {
+  flash(): Promise<FlashMap>;
+  slot(slot: number): Promise<SlotDetails>;
+}
+
+async function answered<T>(asked: Promise<T>): Promise<Answer<T>> {
+  try {
+    return { answer: await asked };
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
 
 export class Panel implements vscode.WebviewViewProvider {
   readonly #extension: vscode.Uri;
+  readonly #device: DeviceReader;
   #view: vscode.WebviewView | undefined;
   #shown: Shown = { kind: "starting" };
 
-  constructor(extension: vscode.Uri) {
+  constructor(extension: vscode.Uri, device: DeviceReader) {
     this.#extension = extension;
+    this.#device = device;
   }
 
   /** Shows something else. */
   show(shown: Shown): void {
     this.#shown = shown;
-    this.#send();
+    this.#send({ kind: "shown", shown });
   }
 
   resolveWebviewView(view: vscode.WebviewView): void {
@@ -34,14 +51,17 @@ export class Panel implements vscode.WebviewViewProvider {
     });
   }
 
-  #send(): void {
-    const message: ToPanel = { shown: this.#shown };
+  #send(message: ToPanel): void {
     void this.#view?.webview.postMessage(message);
   }
 
   #receive(message: FromPanel): void {
     if (message.kind === "ready") {
-      this.#send();
+      this.#send({ kind: "shown", shown: this.#shown });
+    } else if (message.kind === "flash") {
+      void this.#tellFlash();
+    } else if (message.kind === "slot") {
+      void this.#tellSlot(message.slot);
     } else if (message.kind === "press" && BUTTONS.includes(message.button)) {
       void vscode.commands.executeCommand(`otaru.${message.button}`);
     } else if (message.kind === "follow" && LINKS.includes(message.link)) {
@@ -49,6 +69,14 @@ export class Panel implements vscode.WebviewViewProvider {
         message.link === "manageTrust" ? "workbench.trust.manage" : `otaru.${message.link}`;
       void vscode.commands.executeCommand(command);
     }
+  }
+
+  async #tellFlash(): Promise<void> {
+    this.#send({ kind: "flash", map: await answered(this.#device.flash()) });
+  }
+
+  async #tellSlot(slot: number): Promise<void> {
+    this.#send({ kind: "slot", slot, details: await answered(this.#device.slot(slot)) });
   }
 
   #html(webview: vscode.Webview): string {

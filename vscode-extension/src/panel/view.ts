@@ -2,28 +2,12 @@
 // Elements are made once and changed in place, so that the keyboard focus stays where it is.
 import type { PhaseState, Status, Update, VerbState } from "../protocol.gen";
 import { digest, duration, phase, size, verdictText } from "../text";
+import { make, setText } from "./elements";
+import { SlotMap } from "./map";
 import type { Button, FromPanel, Link, Shown, ToPanel } from "./messages";
 
 const vscode = acquireVsCodeApi<{ shown: Shown }>();
 const send = (message: FromPanel): void => vscode.postMessage(message);
-
-type Child = Node | string;
-
-function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  className: string,
-  ...children: Child[]
-): HTMLElementTagNameMap[K] {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
-}
-
-/** Changes a text only if it is another one, so that screen readers are not woken for nothing. */
-function setText(element: Element, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 function pressable(button: Button, label: string, className: string): HTMLButtonElement {
   const element = make("button", className, label);
@@ -155,6 +139,7 @@ class ProjectPage {
   readonly #hint = make("p", "hint");
   readonly #job = make("p", "job");
   readonly #update = new UpdateCard();
+  readonly map = new SlotMap(send);
   readonly #lab = make("details", "lab");
 
   constructor() {
@@ -178,7 +163,7 @@ class ProjectPage {
     );
     const head = make("header", "", this.#name, this.#kind);
     this.element.append(head, facts, verbs, this.#job, this.#hint);
-    this.element.append(this.#update.element, this.#lab);
+    this.element.append(this.#update.element, this.map.element, this.#lab);
   }
 
   set(status: Status): void {
@@ -200,6 +185,8 @@ class ProjectPage {
     setText(this.#job, job === null ? "" : job.canceling ? "canceling" : job.step + percent);
     this.#update.set(status.update);
     this.#lab.hidden = !verbs.console.enabled;
+    this.map.element.hidden = !verbs.console.enabled;
+    this.map.follow(status);
   }
 
   #setFacts({ device, target, built, manager }: Status): void {
@@ -288,8 +275,15 @@ function show(shown: Shown): void {
 }
 
 window.addEventListener("message", (event: MessageEvent<ToPanel>) => {
-  vscode.setState({ shown: event.data.shown });
-  show(event.data.shown);
+  const message = event.data;
+  if (message.kind === "shown") {
+    vscode.setState({ shown: message.shown });
+    show(message.shown);
+  } else if (message.kind === "flash") {
+    page?.map.set(message.map);
+  } else {
+    page?.map.setSlot(message.slot, message.details);
+  }
 });
 const last = vscode.getState();
 if (last) show(last.shown);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::TARGETS;
+use super::{GUEST_TARGET, TARGETS};
 use crate::process::Program;
 use crate::{cache, report};
 
@@ -20,6 +20,11 @@ const LIBRARIES: &[&str] = &["core", "alloc", "compiler_builtins"];
 
 /// Raised when the way the folder is built changes.
 const RECIPE: &str = "1";
+
+/// Everything that is built for: devices, and the bytecode that runs on them.
+fn targets() -> impl Iterator<Item = &'static str> {
+    TARGETS.iter().copied().chain([GUEST_TARGET])
+}
 
 /// The compiler on the search path can build for `target` as it is.
 ///
@@ -34,14 +39,23 @@ pub(crate) fn rustup_has(target: &str) -> Result<bool> {
     Ok(has_core(Path::new(text.trim())))
 }
 
+/// The compiler on the search path itself, not what chooses between several.
+///
+/// # Errors
+/// If there is no compiler on the search path.
+pub(crate) fn rustup_rustc() -> Result<PathBuf> {
+    let sysroot = Program::new("rustc")
+        .args(["--print", "sysroot"])
+        .output()?;
+    Ok(Path::new(sysroot.trim()).join("bin/rustc"))
+}
+
 /// The compiler on the search path can build for every target as it is.
 ///
 /// # Errors
 /// If there is no compiler on the search path.
 pub(crate) fn rustup_has_targets() -> Result<bool> {
-    TARGETS
-        .iter()
-        .try_fold(true, |all, target| Ok(all && rustup_has(target)?))
+    targets().try_fold(true, |all, target| Ok(all && rustup_has(target)?))
 }
 
 /// The compiler to use where rustup has no target.
@@ -58,9 +72,7 @@ pub(crate) fn rustc() -> Result<PathBuf> {
 /// If the cache folder cannot be found.
 pub(crate) fn is_built() -> Result<bool> {
     let folder = folder()?;
-    Ok(TARGETS
-        .iter()
-        .all(|target| has_core(&libraries(&folder, target))))
+    Ok(targets().all(|target| has_core(&libraries(&folder, target))))
 }
 
 /// Puts the folder together and compiles the libraries that are missing.
@@ -75,15 +87,13 @@ pub(crate) fn build() -> Result<()> {
     let system = Program::new(SYSTEM_RUSTC)
         .args(["--print", "sysroot"])
         .output()
-        .context(
-            "either `rustup target add` the two targets, or install rustc-web and rust-web-src",
-        )?;
+        .context("either `rustup target add` the targets, or install rustc-web and rust-web-src")?;
     let system = Path::new(system.trim()).join("lib/rustlib");
     if !system.join("src/rust/library/Cargo.lock").exists() {
         bail!("the library source of {SYSTEM_RUSTC} is missing; install rust-web-src");
     }
     assemble(&folder, &system)?;
-    for target in TARGETS {
+    for target in targets() {
         if !has_core(&libraries(&folder, target)) {
             report::line(&format!(
                 "    compiling the core libraries for {target}, once"
@@ -211,7 +221,7 @@ fn make_executable(file: &Path) -> Result<()> {
 fn link(_to: &Path, _at: &Path) -> Result<()> {
     bail!(
         "here only rustup's own targets work: rustup target add {}",
-        TARGETS.join(" ")
+        targets().collect::<Vec<_>>().join(" ")
     )
 }
 

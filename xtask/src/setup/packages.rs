@@ -57,6 +57,10 @@ pub(crate) const FIRMWARE: &[Package] = &[
     ),
 ];
 
+pub(crate) const QEMU_RISCV32: &[&str] = &["qemu-system-riscv32"];
+
+pub(crate) const QEMU: &[Package] = &[program("qemu-system-misc", QEMU_RISCV32)];
+
 pub(crate) const EXTENSION: &[Package] = &[program("nodejs", &["node"]), program("npm", &["npm"])];
 
 /// The browser, by any of its names.

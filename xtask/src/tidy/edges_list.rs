@@ -7,8 +7,14 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
     ("otaru-flash", &[]),
     ("otaru-image", &[]),
     ("otaru-ddi", &[]),
+    ("otaru-abi", &[]),
     // The journal refers to areas and to digests.
     ("otaru-record", &["otaru-flash", "otaru-image"]),
+    // What first stage, VM and tools of the slot engine agree on; its record is a journal like the other.
+    (
+        "otaru-slots",
+        &["otaru-flash", "otaru-image", "otaru-record"],
+    ),
     // Never the agent or DDI: the bootloader parses no network data.
     (
         "otaru-bootloader",
@@ -28,6 +34,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-runtime-agent",
         &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
     ),
+    // Never the network or a guest.
+    (
+        "otaru-runtime-fota",
+        &["otaru-flash", "otaru-image", "otaru-record", "otaru-slots"],
+    ),
     (
         "otaru-runtime",
         &[
@@ -38,6 +49,11 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
         ],
     ),
+    // What runs bytecode knows the functions it is given, and nobody who gives them.
+    ("otaru-runtime-vm", &["otaru-abi"]),
+    // What bytecode links.
+    ("otaru-guest", &["otaru-abi"]),
+    ("bytecode-counter", &["otaru-guest"]),
     // A board brings device crates together with hardware; never anything of the host side.
     (
         "otaru-board-host",
@@ -61,6 +77,18 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-bootloader",
         ],
     ),
+    // `otaru-ddi` has the names of the reasons that its console prints.
+    (
+        "otaru-board-qemu-virt",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+            "otaru-bootloader",
+            "otaru-bootloader-recovery",
+        ],
+    ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
     ("otaru-lsp-project", &[]),
     ("otaru-lsp-ide", &["otaru-lsp-project"]),
@@ -74,6 +102,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-image",
             "otaru-record",
             "otaru-ddi",
+            // Bytecode is judged here by the code that devices judge it with.
+            "otaru-abi",
+            "otaru-runtime-vm",
         ],
     ),
     // The board is here for the client of its control socket: console and buttons of a device that
@@ -192,6 +223,11 @@ pub(super) const DEV: &[(&str, &[&str])] = &[
     ("otaru-runtime-agent", &["otaru-bootloader"]),
     // The board's tests run real updates of a real image.
     ("otaru-board-host", &["otaru-lsp-build"]),
+    // The same in a machine emulator, with the geometry that the tools know.
+    (
+        "otaru-board-qemu-virt",
+        &["otaru-lsp-build", "otaru-lsp-project"],
+    ),
     ("otaru-lsp", &["otaru-image"]),
     (
         "otaru",

@@ -77,6 +77,7 @@ fn act(board: &Board, script: &str) {
         },
         "exit" => std::process::exit(3),
         "abort" => std::process::abort(),
+        "part" => part(&mut flash),
         "hang" => loop {
             std::hint::spin_loop();
         },
@@ -125,6 +126,23 @@ fn confirm(board: &Board, flash: &mut HostFlash) {
             .expect("on trial");
         journal.append(flash, &next).expect("the record takes it");
         println!("confirmed by {}", board.retained().bootloader());
+    }
+}
+
+/// Shows the beginning of the first part that was installed with this firmware.
+fn part(flash: &mut HostFlash) {
+    match otaru_runtime_agent::find_part(flash, 0, 1) {
+        Ok(Some(part)) => {
+            let mut text = [0; 5];
+            part.read(flash, 0, &mut text).expect("flash reads");
+            let beyond = part.read(flash, part.len() - 4, &mut [0; 5]);
+            let version = part.info().header.version;
+            println!(
+                "part {version} {} {beyond:?}",
+                String::from_utf8_lossy(&text)
+            );
+        }
+        other => println!("no part: {other:?}"),
     }
 }
 

@@ -366,7 +366,8 @@ fn length(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-impl Flash for Probe<'_> {
+/// Without [`Client::hold`] the flash can only be read: the chip refuses everything else.
+impl Flash for Client {
     type Error = ControlError;
 
     fn read(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), ControlError> {
@@ -375,9 +376,9 @@ impl Flash for Probe<'_> {
                 break;
             };
             let len = length(part.len());
-            let (_, bytes) = self.client.exchange(&Request::Read { offset, len }, &[])?;
+            let (_, bytes) = self.exchange(&Request::Read { offset, len }, &[])?;
             if bytes.len() != part.len() {
-                return Err(self.client.protocol("fewer bytes than asked for"));
+                return Err(self.protocol("fewer bytes than asked for"));
             }
             part.copy_from_slice(&bytes);
         }
@@ -388,13 +389,28 @@ impl Flash for Probe<'_> {
         for (offset, range) in pieces(offset, data.len()) {
             let Some(part) = data.get(range) else { break };
             let len = length(part.len());
-            self.client
-                .exchange(&Request::Program { offset, len }, part)?;
+            self.exchange(&Request::Program { offset, len }, part)?;
         }
         Ok(())
     }
 
     fn erase(&mut self, offset: u32, len: u32) -> Result<(), ControlError> {
-        self.client.ask(&Request::Erase { offset, len })
+        self.ask(&Request::Erase { offset, len })
+    }
+}
+
+impl Flash for Probe<'_> {
+    type Error = ControlError;
+
+    fn read(&mut self, offset: u32, buf: &mut [u8]) -> Result<(), ControlError> {
+        self.client.read(offset, buf)
+    }
+
+    fn program(&mut self, offset: u32, data: &[u8]) -> Result<(), ControlError> {
+        self.client.program(offset, data)
+    }
+
+    fn erase(&mut self, offset: u32, len: u32) -> Result<(), ControlError> {
+        self.client.erase(offset, len)
     }
 }

@@ -87,6 +87,11 @@ fn factory(mode: Mode, script: &str) -> Device {
 
 /// The same, and whether its console is a terminal as well.
 pub(crate) fn factory_with(mode: Mode, script: &str, pty: bool) -> Device {
+    factory_of(mode, script, pty, &OLD)
+}
+
+/// The same, flashed with this image.
+pub(crate) fn factory_of(mode: Mode, script: &str, pty: bool, old: &[u8]) -> Device {
     let folder = tempfile::tempdir().expect("temporary folder");
     let mut config = config(folder.path(), "cpu");
     let layout = layout(mode);
@@ -114,9 +119,9 @@ pub(crate) fn factory_with(mode: Mode, script: &str, pty: bool) -> Device {
     block.watchdog_ms = 3000;
     let block = block.encode().expect("valid");
     write(&mut probe, 0, &block);
-    write(&mut probe, EXECUTION, &OLD);
+    write(&mut probe, EXECUTION, old);
     write(&mut probe, 0xF000, script.as_bytes());
-    record(&mut probe, &layout, &State::factory(described(&OLD), 0));
+    record(&mut probe, &layout, &State::factory(described(old), 0));
     probe.release().expect("release");
     device
 }
@@ -130,13 +135,18 @@ pub(crate) fn record(flash: &mut impl Flash, layout: &Layout, state: &State) {
 
 /// Writes what an agent would have written: version 1.1 parked, its install requested.
 fn request_update(device: &Device, mode: Mode) {
+    request_update_of(device, mode, (&OLD, &NEW));
+}
+
+/// The same with these images, the old and the new one.
+pub(crate) fn request_update_of(device: &Device, mode: Mode, (old, new): (&[u8], &[u8])) {
     let layout = layout(mode);
     let mut client = device.client();
     let mut probe = client.hold().expect("hold");
-    let mut state = State::factory(described(&OLD), 0);
+    let mut state = State::factory(described(old), 0);
     let slot = match mode {
         Mode::Standby => {
-            write(&mut probe, layout.storage[0].offset, &OLD);
+            write(&mut probe, layout.storage[0].offset, old);
             state = state.backed_up(Slot::Storage0).expect("idle");
             Slot::Storage1
         }
@@ -144,13 +154,13 @@ fn request_update(device: &Device, mode: Mode) {
     };
     let download = Download {
         attempt: 42,
-        image: described(&NEW),
+        image: described(new),
         deadline_s: 300,
         trials: 1,
     };
     // In mode `swap` the new image begins one chunk into the secondary slot.
     let skip = if mode == Mode::Swap { CHUNK } else { 0 };
-    write(&mut probe, layout.slot(slot).offset + skip, &NEW);
+    write(&mut probe, layout.slot(slot).offset + skip, new);
     let state = state
         .receiving(mode, &download)
         .and_then(|state| state.parked())

@@ -4,5 +4,6 @@ mod boot;
 mod cuts;
 mod harness;
 mod outside;
+mod parts;
 mod recovery;
 mod resets;

@@ -1,6 +1,6 @@
 //! What is refused, with which number and text, and that it changes nothing.
 
-use crate::world::{CLASS, Link, Reply, World, image, image_with, key};
+use crate::world::{CLASS, Link, Reply, World, image, image_revoking, image_with, key};
 use otaru_bootloader::Recovery;
 use otaru_flash::{Flash, Mode, Slot};
 use otaru_image::SigningKey;
@@ -39,6 +39,12 @@ fn images_that_do_not_verify_are_refused_with_a_text() {
                 11,
                 "the image has security counter 0, at least 1 is required",
             ),
+            // Its own key: once confirmed, it could not be started again.
+            (
+                image_revoking(2, 1),
+                11,
+                "the image is signed by a revoked key",
+            ),
         ] {
             with_link(mode, |world, link| {
                 let refused = link.upload(world, &bytes).expect_err("refused");
@@ -54,6 +60,26 @@ fn images_that_do_not_verify_are_refused_with_a_text() {
                 link.upload(world, &image(3)).expect("accepted");
                 world.starts(&image(3));
             });
+        }
+    }
+}
+
+#[test]
+fn image_by_cable_that_revokes_its_own_key_is_not_started() {
+    // Nothing but the block and an image, as another tool may leave it: the bootloader makes a record.
+    for (revoke, starts) in [(0b01, false), (0b10, true), (0b11, false)] {
+        let mut world = World::new(Mode::Swap, 1);
+        let len = world.layout.execution.len;
+        let area = world.layout.execution;
+        area.erase(&mut world.flash, 0, len).expect("power is on");
+        let image = image_revoking(2, revoke);
+        world.write(Slot::Execution, 0, &image);
+        world.lose_record();
+        if starts {
+            world.starts(&image);
+            world.starts(&image);
+        } else {
+            world.stopped();
         }
     }
 }

@@ -25,6 +25,17 @@ pub(crate) fn key() -> SigningKey {
 
 /// An image of `len` bytes of payload whose content follows from its security counter.
 pub(crate) fn image_with(counter: u32, len: u32, class: [u8; 16], key: &SigningKey) -> Vec<u8> {
+    let built = builder(counter, len, class).sign(key);
+    built.expect("the image can be built")
+}
+
+/// An image that revokes these keys of the table; [`key`] is the first.
+pub(crate) fn image_revoking(counter: u32, revoke: u16) -> Vec<u8> {
+    let built = builder(counter, 3000, CLASS).revoke(revoke).sign(&key());
+    built.expect("the image can be built")
+}
+
+fn builder(counter: u32, len: u32, class: [u8; 16]) -> ImageBuilder {
     let mut rng = Rng::new(u64::from(counter));
     let payload: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
     let version = Version {
@@ -39,8 +50,6 @@ pub(crate) fn image_with(counter: u32, len: u32, class: [u8; 16], key: &SigningK
             vid: Uuid(VENDOR),
             cid: Uuid(class),
         })
-        .sign(key)
-        .expect("the image can be built")
 }
 
 pub(crate) fn image(counter: u32) -> Vec<u8> {

@@ -7,7 +7,7 @@ use crate::commands::new::{cargo_toml, checkout};
 use crate::failure::{Exit, Failure};
 use crate::session::{Session, open_project};
 use otaru_board_host::control::Client;
-use otaru_lsp_build::keys::ProjectKey;
+use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_project::ManagerUrl;
@@ -129,7 +129,7 @@ impl Stage {
             Ok(())
         };
         write().map_err(|error| Failure::io("the project cannot be written", &error))?;
-        ProjectKey::create(&root.join("keys/dev.pem"), true)?;
+        ProjectKey::create(&root.join("keys/dev.pem"), Algorithm::Ed25519, true)?;
         Ok(())
     }
 

@@ -9,14 +9,15 @@ use crate::progress::follow;
 use crate::session::{Session, default_device};
 use otaru_board_host::control::Client;
 use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore};
-use otaru_image::PublicKey;
+use otaru_image::{DecryptionKey, PublicKey};
 use otaru_lsp_build::device::{self, FlashRequest, Flashed};
 use otaru_lsp_build::image::BuiltImage;
-use otaru_lsp_build::keys::KeyTable;
+use otaru_lsp_build::keys::{DeviceKey, KeyTable};
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::{Job, Phase};
 use serde_json::json;
+use std::path::Path;
 
 /// `otaru flash`
 pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(), Failure> {
@@ -35,8 +36,10 @@ pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(),
             ),
         )?;
     }
+    // A missing key must not cost a compilation.
+    let key = device_key(session, &project, arguments.decryption_key.as_deref())?;
     let image = built(session, &project, arguments.label.as_deref()).await?;
-    let flashed = flash_image(session, &project, &local, &image).await?;
+    let flashed = flash_with(session, &project, &local, (&image, key)).await?;
     session.output.result(
         "flashed",
         &format!(
@@ -60,6 +63,32 @@ pub(crate) async fn flash_image(
     project: &OpenProject,
     local: &Local,
     image: &BuiltImage,
+) -> Result<Flashed, Failure> {
+    let key = device_key(session, project, None)?;
+    flash_with(session, project, local, (image, key)).await
+}
+
+/// What the device will decrypt encrypted images with, if the project has any.
+fn device_key(
+    session: Session<'_>,
+    project: &OpenProject,
+    given: Option<&Path>,
+) -> Result<Option<DecryptionKey>, Failure> {
+    let named = project.settings.encryption.as_ref();
+    let path = match (given, named) {
+        (Some(given), _) => session.folder().join(given),
+        (None, Some(settings)) => project.root.join(&settings.key),
+        (None, None) => return Ok(None),
+    };
+    let key = DeviceKey::load(&path)?;
+    Ok(Some(key.secret()?.clone()))
+}
+
+async fn flash_with(
+    session: Session<'_>,
+    project: &OpenProject,
+    local: &Local,
+    (image, decryption_key): (&BuiltImage, Option<DecryptionKey>),
 ) -> Result<Flashed, Failure> {
     let shape = Shape::of_project(project);
     ready_for_cable(local, shape).await?;
@@ -85,6 +114,7 @@ pub(crate) async fn flash_image(
                     image: &bytes,
                     security_counter: counter,
                     revoked,
+                    decryption_key: decryption_key.as_ref(),
                 };
                 write(client, &request, &job)
             })

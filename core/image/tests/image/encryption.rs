@@ -2,7 +2,7 @@
 
 use otaru_image::{
     Aes, DecryptionKey, EncryptionKey, Expectation, Form, ImageError, ImageFlags, Malformed,
-    PayloadCipher, Unsupported, VerifyError, installed_form, tlv, verify,
+    PayloadCipher, Unsupported, VerifyError, installed_form, tlv, verify, verify_stated,
 };
 use proptest::prelude::*;
 
@@ -205,10 +205,12 @@ fn plain_image_is_the_same_in_both_forms_on_a_device_with_a_key() {
 fn keys_are_read_in_the_forms_of_imgtool_and_not_printed() {
     let key = device_key();
     let text = vector_text("encryption-key.pub.pem");
-    let public = EncryptionKey::from_pem(&text).unwrap();
+    let public = EncryptionKey::parse(&text).unwrap();
     assert_eq!(key.public(), public);
     assert_eq!(public.to_pem(), text);
     assert_eq!(EncryptionKey::new(public.to_bytes()), public);
+    assert_eq!(EncryptionKey::parse(&public.to_hex()).unwrap(), public);
+    assert!(EncryptionKey::parse(&format!("02{}", public.to_hex())).is_err());
     for wrong in ["", "signing-key.pem", "signing-key.pub.pem", "p256-key.pem"] {
         let text = if wrong.is_empty() {
             String::new()
@@ -216,12 +218,74 @@ fn keys_are_read_in_the_forms_of_imgtool_and_not_printed() {
             vector_text(wrong)
         };
         assert!(DecryptionKey::from_pem(&text).is_err(), "{wrong}");
-        assert!(EncryptionKey::from_pem(&text).is_err(), "{wrong}");
+        assert!(EncryptionKey::parse(&text).is_err(), "{wrong}");
     }
     assert_eq!(format!("{key:?}"), "DecryptionKey(..)");
     let info = look(&vector(VECTORS[0])).unwrap();
     let cipher = PayloadCipher::new(&info, Some(&key)).unwrap();
     assert_eq!(format!("{cipher:?}"), "PayloadCipher(..)");
+}
+
+#[test]
+fn new_key_is_written_as_imgtool_writes_it_for_its_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("device.pem");
+    device_key().save_new(&path).unwrap();
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(written, vector_text("encryption-key.pem"));
+    assert!(device_key().save_new(&path).is_err(), "never overwritten");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let (one, other) = (DecryptionKey::generate(), DecryptionKey::generate());
+    assert_ne!(one.unwrap().public(), other.unwrap().public());
+}
+
+#[test]
+fn without_the_key_everything_but_the_payload_is_checked() {
+    let keys = [trusted(&vector_key())];
+    let expect = device(&keys);
+    for name in VECTORS {
+        let sent = vector(name);
+        let stated = |bytes: &[u8]| verify_stated(&mut &*bytes, len_u32(bytes), &expect);
+        let (info, key) = stated(&sent).unwrap();
+        assert_eq!((info.label.unwrap().as_str(), key), ("1.2.3+4", 0));
+        assert_eq!(info, look(&sent).unwrap());
+
+        let unknown = Expectation {
+            keys: &[],
+            ..expect
+        };
+        let verdict = verify_stated(&mut &*sent, len_u32(&sent), &unknown);
+        assert_eq!(verdict, Err(VerifyError::KeyUnknown));
+        let mut longer = sent.clone();
+        longer.push(0);
+        assert!(matches!(
+            stated(&longer),
+            Err(VerifyError::LengthMismatch { .. })
+        ));
+        // What is stated is what is signed: no bit of hash or signature can change.
+        let hash = sent
+            .windows(32)
+            .position(|at| at == info.image_hash)
+            .unwrap();
+        for byte in [hash, usize::try_from(info.signature_offset).unwrap()] {
+            let mut damaged = sent.clone();
+            damaged[byte] ^= 1;
+            assert_eq!(
+                stated(&damaged),
+                Err(VerifyError::SignatureInvalid),
+                "{byte}"
+            );
+        }
+        // And this is what it cannot see.
+        let mut damaged = sent.clone();
+        damaged[0x200] ^= 1;
+        assert!(stated(&damaged).is_ok());
+    }
 }
 
 #[test]

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use otaru_image::{
-    Aes, BoardIds, DecryptionKey, Expectation, Form, ImageBuilder, Key, Label, SigningKey,
-    VerifyError, Version, board_uuids, installed_form,
+    Aes, BoardIds, DecryptionKey, EncryptionKey, Expectation, Form, ImageBuilder, Key, Label,
+    SigningKey, VerifyError, Version, board_uuids, installed_form,
 };
 
 use crate::forge::{check, digest_of, len_u32, other_key, payload, trusted};
 
-fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     let program = std::env::var_os("OTARU_IMGTOOL")
         .expect("OTARU_IMGTOOL is the path of imgtool 2.5.0; cargo xtask test sets it");
     Command::new(program)
@@ -21,7 +21,7 @@ fn run(args: &[&str]) -> Output {
         .expect("imgtool can be started")
 }
 
-fn imgtool(args: &[&str]) -> String {
+pub(crate) fn imgtool(args: &[&str]) -> String {
     let output = run(args);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -29,7 +29,7 @@ fn imgtool(args: &[&str]) -> String {
     text
 }
 
-fn path(dir: &Path, name: &str) -> String {
+pub(crate) fn path(dir: &Path, name: &str) -> String {
     dir.join(name)
         .to_str()
         .expect("temporary folders have plain names")
@@ -383,4 +383,15 @@ fn installed_form_of_our_encrypted_image_is_accepted_by_imgtool() {
             assert!(dump.contains(expected), "no {expected} in {dump}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn our_key_of_a_device_is_read_by_imgtool() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = path(dir.path(), "device.pem");
+    let key = DecryptionKey::generate().unwrap();
+    key.save_new(Path::new(&file)).unwrap();
+    let public = imgtool(&["getpub", "--key", &file, "--encoding", "pem"]);
+    assert_eq!(EncryptionKey::parse(&public).unwrap(), key.public());
 }

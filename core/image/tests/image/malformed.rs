@@ -295,7 +295,7 @@ fn unknown_protected_entries_are_refused_unless_they_are_a_vendors() {
             ImageError::Unsupported(Unsupported::ProtectedTlv(kind)),
         );
     }
-    for kind in [0x00a2, 0x00ff, 0x01a0, 0xffa0, 0xfffe] {
+    for kind in [0x00a6, 0x00ff, 0x01a0, 0xffa0, 0xfffe] {
         for data in [vec![], vec![1, 2, 3], vec![0xff; 500]] {
             let forge = forged(|f| f.protected.insert(1, (kind, data)));
             let keys = [trusted(&signing_key())];
@@ -306,7 +306,7 @@ fn unknown_protected_entries_are_refused_unless_they_are_a_vendors() {
 
 #[test]
 fn unsigned_area_holds_nothing_else() {
-    for kind in [0x0000, 0x0003, 0x0026, 0x0060, 0x00a2, 0x01a0, 0xfffe] {
+    for kind in [0x0000, 0x0003, 0x0026, 0x0060, 0x00a6, 0x01a0, 0xfffe] {
         let forge = forged(|f| f.unprotected.push((kind, vec![1])));
         refused(
             &forge,

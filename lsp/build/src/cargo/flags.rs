@@ -1,7 +1,7 @@
 //! Compiler flags that keep paths of this machine out of the image, so that the same source gives
 //! the same bytes in every folder and on every machine.
 
-use super::Package;
+use super::{CompileRequest, Package};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
@@ -12,8 +12,13 @@ const SEPARATOR: char = '\u{1f}';
 /// Adds our flags to those that the user gives cargo, from the one place where cargo would take
 /// them: the environment, else `build.rustflags` of the configuration. Flags that the
 /// configuration gives for a target are joined by cargo itself.
-pub(super) fn apply(command: &mut Command, package: &Package) -> std::io::Result<()> {
-    let ours = remaps(package);
+pub(super) fn apply(command: &mut Command, request: &CompileRequest) -> std::io::Result<()> {
+    let package = &request.package;
+    let mut ours = remaps(package);
+    if request.placement.is_some() {
+        // These names tell instances of one generic function apart.
+        ours.push("-Csymbol-mangling-version=v0".into());
+    }
     let encoded = std::env::var_os("CARGO_ENCODED_RUSTFLAGS").filter(|flags| !flags.is_empty());
     let plain = std::env::var_os("RUSTFLAGS").filter(|flags| !flags.is_empty());
     match (encoded, plain) {
@@ -49,12 +54,27 @@ pub(super) fn renamed(package: &Package) -> Vec<(String, PathBuf)> {
 
 /// Flags for the project's own binary only. Its folder is not named in flags for all packages,
 /// so that projects which share a target directory also share the compiled dependencies.
-pub(super) fn own(package: &Package) -> Vec<OsString> {
+pub(super) fn own(request: &CompileRequest) -> Vec<OsString> {
+    let package = &request.package;
+    let mut flags = Vec::new();
     if package.stands_alone {
-        vec![remap(&package.workspace_root, WORKSPACE)]
-    } else {
-        Vec::new()
+        flags.push(remap(&package.workspace_root, WORKSPACE));
     }
+    if let Some(placement) = &request.placement {
+        let link = |option: &str, file: &Path| {
+            let mut flag = OsString::from("-Clink-arg=");
+            flag.push(option);
+            flag.push(file);
+            flag
+        };
+        // Whatever is named first is placed first, and these flags come before those of build
+        // scripts and of the configuration.
+        flags.push(link("-T", &placement.script));
+        flags.push(link("-Map=", &placement.map));
+        // Equal texts of different files are not merged, so that each file's stay together.
+        flags.push("-Clink-arg=-O0".into());
+    }
+    flags
 }
 
 /// What stands in the image instead of the project's folder.

@@ -141,7 +141,7 @@ fn read(path: &Path) -> Result<(PublicKey, bool), KeyError> {
 mod tests {
     // Requirement: "several keys, moving to a key provisioned in advance, revocation".
     use super::*;
-    use crate::keys::ProjectKey;
+    use crate::keys::{Algorithm, ProjectKey};
 
     struct Workshop {
         folder: tempfile::TempDir,
@@ -152,7 +152,7 @@ mod tests {
     fn workshop() -> Workshop {
         let folder = tempfile::tempdir().unwrap();
         let key = |name: &str, development| {
-            ProjectKey::create(&folder.path().join(name), development).unwrap()
+            ProjectKey::create(&folder.path().join(name), Algorithm::Ed25519, development).unwrap()
         };
         let (old, next) = (key("old.pem", true), key("next.pem", false));
         let public = next.signing.public();

@@ -162,6 +162,9 @@ pub struct VersionInfo {
     /// The board it runs on, by name if the manager knows it.
     #[serde(default)]
     pub board: Option<String>,
+    /// How it is encrypted, `aes-128` or `aes-256`, if it is.
+    #[serde(default)]
+    pub encryption: Option<String>,
     /// When it was uploaded.
     #[serde(default)]
     pub created_at: Option<String>,

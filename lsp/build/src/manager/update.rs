@@ -3,7 +3,7 @@
 use super::http::{ManagerClient, ManagerError};
 use super::types::{Deployment, Device, Fleet};
 use crate::explain::{ErrorClass, Explain};
-use crate::image::{BuiltImage, hex};
+use crate::image::{BuiltImage, Encrypted, hex};
 use otaru_image::board_uuids;
 use otaru_lsp_project::{board, board_names};
 use sha2::{Digest as _, Sha256};
@@ -33,6 +33,8 @@ pub struct NewVersion {
     pub board: String,
     /// Whether it is signed with a development key.
     pub development_key: bool,
+    /// How it is encrypted, `aes-128` or `aes-256`, if it is.
+    pub encryption: Option<String>,
 }
 
 impl From<&BuiltImage> for NewVersion {
@@ -43,6 +45,7 @@ impl From<&BuiltImage> for NewVersion {
             size: image.size,
             board: image.board.clone(),
             development_key: image.development_key,
+            encryption: image.encryption.as_ref().map(Encrypted::algorithm),
         }
     }
 }
@@ -67,6 +70,9 @@ pub struct UpdateRequest {
     pub target: Target,
     /// Seconds the new firmware has to reach the manager; `None` for the manager's default.
     pub deadline_s: Option<u32>,
+    /// Starts of the new firmware before it has to have confirmed itself, 1 to 16; `None` for what
+    /// the device was flashed with.
+    pub trials: Option<u32>,
 }
 
 /// One device of a plan.
@@ -97,6 +103,8 @@ pub struct Plan {
     pub digest: String,
     /// Length of the image in bytes.
     pub size: u64,
+    /// How the image is encrypted, `aes-128` or `aes-256`, if it is.
+    pub encryption: Option<String>,
     /// What the user should know first.
     pub warnings: Vec<String>,
     /// The target with ids.
@@ -283,6 +291,7 @@ impl Plan {
             version: image.label,
             digest: image.digest,
             size: image.size,
+            encryption: image.encryption,
             warnings,
             target,
         };
@@ -323,14 +332,8 @@ impl Plan {
                 "the devices or what they run have changed",
             ));
         }
-        let UpdateRequest {
-            firmware,
-            deadline_s,
-            ..
-        } = &self.request;
-        Ok(client
-            .deploy(firmware, &self.version, &self.target, *deadline_s)
-            .await?)
+        let deployed = client.deploy(&self.request, &self.version, &self.target);
+        Ok(deployed.await?)
     }
 }
 
@@ -341,6 +344,7 @@ struct Described {
     size: u64,
     board: Option<String>,
     development_key: bool,
+    encryption: Option<String>,
 }
 
 async fn describe(client: &ManagerClient, request: &UpdateRequest) -> Result<Described, PlanError> {
@@ -351,6 +355,7 @@ async fn describe(client: &ManagerClient, request: &UpdateRequest) -> Result<Des
             size: image.size,
             board: Some(image.board.clone()),
             development_key: image.development_key,
+            encryption: image.encryption.clone(),
         }),
         StoredVersion::Known(label) => {
             let versions = client.versions(&request.firmware).await?;
@@ -367,6 +372,7 @@ async fn describe(client: &ManagerClient, request: &UpdateRequest) -> Result<Des
                 size: found.size,
                 board: found.board.and_then(|class| board_of_class(&class)),
                 development_key: false,
+                encryption: found.encryption,
             })
         }
     }

@@ -18,6 +18,7 @@ fn image() -> NewVersion {
         size: 1000,
         board: "host".to_owned(),
         development_key: false,
+        encryption: None,
     }
 }
 
@@ -27,6 +28,7 @@ fn plan(devices: &[&Device], image: NewVersion, target: Target) -> Result<Plan, 
         version: StoredVersion::New(image.clone()),
         target: target.clone(),
         deadline_s: None,
+        trials: None,
     };
     let described = Described {
         label: image.label,
@@ -34,6 +36,7 @@ fn plan(devices: &[&Device], image: NewVersion, target: Target) -> Result<Plan, 
         size: image.size,
         board: Some(image.board),
         development_key: image.development_key,
+        encryption: image.encryption,
     };
     Plan::assemble(request, target, devices.to_vec(), described)
 }

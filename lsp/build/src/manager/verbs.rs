@@ -5,7 +5,9 @@ use super::types::{
     Action, CreatedDevice, Deployment, Device, Firmware, Fleet, RingKey, Setup, VersionInfo,
     Workspace,
 };
-use super::update::Target;
+use super::update::{Target, UpdateRequest};
+use crate::keys::Algorithm;
+use otaru_image::PublicKey;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -110,7 +112,7 @@ impl ManagerClient {
         self.list("/keys").await
     }
 
-    /// Adds a public key (64 hex digits) to the ring.
+    /// Adds a public key (64 hex digits of Ed25519, 66 of P-256) to the ring.
     ///
     /// # Errors
     /// [`ManagerError`]
@@ -120,9 +122,13 @@ impl ManagerClient {
         public_key: &str,
         development: bool,
     ) -> Result<RingKey, ManagerError> {
+        // What is no key the manager refuses, with its reason.
+        let key = PublicKey::parse(public_key).ok();
+        let algorithm = key.map_or(Algorithm::default(), |key| Algorithm::of(&key));
+        let algorithm = algorithm.as_str();
         let body = json!({
             "name": name,
-            "algorithm": "ed25519",
+            "algorithm": algorithm,
             "public_key": public_key,
             "development": development,
         });
@@ -156,24 +162,27 @@ impl ManagerClient {
         }
     }
 
-    /// Starts an update.
+    /// Starts an update to this version, of this target.
     ///
     /// # Errors
     /// [`ManagerError`]
     pub async fn deploy(
         &self,
-        firmware: &str,
+        request: &UpdateRequest,
         version: &str,
         target: &Target,
-        deadline_s: Option<u32>,
     ) -> Result<Deployment, ManagerError> {
         let target = match target {
             Target::Devices(ids) => json!({ "devices": ids }),
             Target::Fleets(ids) => json!({ "fleets": ids }),
         };
+        let firmware = &request.firmware;
         let mut body = json!({ "firmware": firmware, "version": version, "target": target });
-        if let Some(deadline) = deadline_s {
+        if let Some(deadline) = request.deadline_s {
             body["deadline_s"] = json!(deadline);
+        }
+        if let Some(trials) = request.trials {
+            body["trials"] = json!(trials);
         }
         self.post("/deployments", &body).await
     }

@@ -134,6 +134,7 @@ fn read_flash(table: &mut Reader<'_>) -> Option<BoardFlash> {
         erased: u8::try_from(number("erased")?).ok()?,
         overwrite: table.flag("overwrite").is_some_and(|flag| flag.value),
         chunk_len: number("chunk_len")?,
+        address: number("address").unwrap_or(0),
     })
 }
 

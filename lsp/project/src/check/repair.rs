@@ -42,11 +42,11 @@ fn add_table(text: &str, table: &TableDoc, end: &str) -> Repair {
         text if text.ends_with('\n') => end.to_owned(),
         _ => end.repeat(2),
     };
-    written.push_str(&["[", table.name, "]", end].concat());
+    written.push_str(&[&table.header(), end].concat());
     for key in table.keys.iter().filter(|key| key.is_required()) {
         written.push_str(&[key.name, " = ", key.example, end].concat());
     }
-    let title = format!("Add `[{}]`", table.name);
+    let title = format!("Add `{}`", table.header());
     Repair::new(title, text.len()..text.len(), written)
 }
 

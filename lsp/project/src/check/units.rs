@@ -21,7 +21,9 @@ pub(super) fn check_number(text: &str, key: &KeyDoc, entry: &Entry<'_>) -> Optio
     let problem = |message| Problem::error(Code::Value, entry.span.clone(), message);
     let KeyKind::Number { from, to, unit } = key.kind else {
         let wanted = key.kind.in_words().replace('`', "");
-        return Some(problem(format!("`{}` is {wanted}", key.name)));
+        let is_choice = matches!(key.kind, KeyKind::Choice(_));
+        let verb = if is_choice { "must be" } else { "is" };
+        return Some(problem(format!("`{}` {verb} {wanted}", key.name)));
     };
     let message = format!("`{}` must be from {from} to {to}", key.name);
     let problem = problem(message).with_repairs(smaller_unit(key.kind, value).map(repair));

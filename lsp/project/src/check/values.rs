@@ -16,20 +16,21 @@ pub(super) fn check(text: &str, key: &KeyDoc, entry: &Entry<'_>, problems: &mut 
         return;
     }
     match key.kind {
-        KeyKind::Text | KeyKind::KeyFile | KeyKind::Device | KeyKind::Fleet => {
+        KeyKind::Text | KeyKind::File | KeyKind::KeyFile | KeyKind::Device | KeyKind::Fleet => {
             problems.extend(string(text, key, entry).err().map(|problem| *problem));
         }
         KeyKind::OneOf { .. }
         | KeyKind::Board
         | KeyKind::Target
         | KeyKind::Version
+        | KeyKind::PlainVersion
         | KeyKind::Url => problems.extend(match string(text, key, entry) {
             Ok(word) => special(text, key, entry, word),
             Err(problem) => Some(*problem),
         }),
         KeyKind::KeyFiles | KeyKind::Texts => list(text, key, entry, problems),
         KeyKind::Flag => problems.extend(flag(text, key, entry)),
-        KeyKind::Number { .. } | KeyKind::ByteOf(_) => {
+        KeyKind::Number { .. } | KeyKind::ByteOf(_) | KeyKind::Choice(_) => {
             problems.extend(units::check_number(text, key, entry));
         }
     }
@@ -44,7 +45,7 @@ pub(super) fn wrong_type(entry: &Entry<'_>, key: &str, wanted: &str) -> Problem 
     Problem::error(Code::Type, entry.span.clone(), message)
 }
 
-fn type_name(value: &DeValue<'_>) -> &'static str {
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
@@ -118,6 +119,11 @@ fn special(text: &str, key: &KeyDoc, entry: &Entry<'_>, word: &str) -> Option<Pr
             .with_hint("`version = \"cargo\"` takes the version of Cargo.toml");
         return Some(problem.with_repairs(version_repairs(entry, word, error, quote)));
     }
+    if key.kind == KeyKind::PlainVersion {
+        let error = word.parse::<Version>().err()?;
+        let problem = problem(Code::VersionNotSemver, error.to_string());
+        return Some(problem.with_repairs(version_guess(entry, word, error, quote)));
+    }
     if key.kind == KeyKind::Url {
         return check_url(entry, word, quote);
     }
@@ -154,8 +160,13 @@ fn with_near_target(problem: Problem, word: &str, quote: &str) -> Problem {
     }
 }
 
-/// A version that was probably meant, and the way out that always works.
-fn version_repairs(entry: &Entry<'_>, word: &str, error: VersionError, quote: &str) -> Vec<Repair> {
+/// A version that was probably meant.
+fn version_guess(
+    entry: &Entry<'_>,
+    word: &str,
+    error: VersionError,
+    quote: &str,
+) -> Option<Repair> {
     let plain = word.trim().trim_start_matches(['v', 'V', '=', '^', '~']);
     let plain = plain.split('+').next().unwrap_or_default();
     let guess = match (error, plain.matches('.').count()) {
@@ -163,11 +174,16 @@ fn version_repairs(entry: &Entry<'_>, word: &str, error: VersionError, quote: &s
         (VersionError::Shape, 1) => format!("{plain}.0"),
         (VersionError::Shape | VersionError::Build | VersionError::Range, _) => plain.to_owned(),
     };
-    let mut repairs = Vec::new();
-    if guess.parse::<Version>().is_ok() {
-        let text = format!("{quote}{guess}{quote}");
-        repairs.push(Repair::change(entry.span.clone(), &text));
-    }
+    guess.parse::<Version>().ok()?;
+    let text = format!("{quote}{guess}{quote}");
+    Some(Repair::change(entry.span.clone(), &text))
+}
+
+/// A version that was probably meant, and the way out that always works.
+fn version_repairs(entry: &Entry<'_>, word: &str, error: VersionError, quote: &str) -> Vec<Repair> {
+    let mut repairs: Vec<Repair> = version_guess(entry, word, error, quote)
+        .into_iter()
+        .collect();
     repairs.push(Repair::new(
         "Take the version of Cargo.toml",
         entry.span.clone(),

@@ -10,6 +10,7 @@ const fn area(name: &'static str, doc: &'static str) -> TableDoc {
         doc,
         keys: AREA,
         group: None,
+        is_list: false,
     }
 }
 
@@ -30,12 +31,14 @@ pub const BOARD_SCHEMA: Schema = Schema {
             doc: "What the board is, and what is built for it.",
             keys: BOARD,
             group: None,
+            is_list: false,
         },
         TableDoc {
             name: "flash",
             doc: "Properties of the flash as a whole.",
             keys: FLASH,
             group: None,
+            is_list: false,
         },
         area(
             "areas.device_block",
@@ -75,6 +78,7 @@ pub const BOARD_SCHEMA: Schema = Schema {
             doc: "Values that a manifest or a deployment may override.",
             keys: DEFAULTS,
             group: None,
+            is_list: false,
         },
     ],
 };
@@ -167,6 +171,14 @@ const FLASH: &[KeyDoc] = &[
         "`true` if a unit that is not erased may still be programmed to all bits inverse (zeros on \
          most flash). With it the record survives any number of cuts, see \
          `docs/formats/install-protocol.md`.",
+    ),
+    KeyDoc::optional(
+        "address",
+        KeyKind::number(0, u32::MAX, Unit::Bytes),
+        "0",
+        "0x1000_0000",
+        "The address at which the first byte of the flash is mapped for execution, for which a \
+         `flat` image is linked.",
     ),
     KeyDoc::required(
         "chunk_len",

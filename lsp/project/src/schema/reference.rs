@@ -1,6 +1,6 @@
 //! The reference of the keys as Markdown, for `docs/manifest.md`.
 
-use super::{Need, Schema, TableDoc};
+use super::{Presence, Schema, TableDoc};
 
 /// Every table of the file with its keys, as Markdown tables. Areas, which all have the same keys,
 /// share one.
@@ -13,13 +13,13 @@ pub fn reference(schema: &Schema) -> String {
             same.push(next);
         }
         for table in &same {
-            text.push_str(&["**`[", table.name, "]`**: ", table.doc, "\n\n"].concat());
+            text.push_str(&["**`", &table.header(), "`**: ", table.doc, "\n\n"].concat());
         }
         text.push_str("| key | holds | without it | meaning | since |\n|---|---|---|---|---|\n");
         for key in first.keys {
             let without = match key.need {
-                Need::Required => "required",
-                Need::Default(without) => without,
+                Presence::Required => "required",
+                Presence::Default(without) => without,
             };
             let row = [
                 format!("`{}`", key.name),

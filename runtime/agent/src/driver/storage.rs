@@ -195,17 +195,17 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
     }
 }
 
-/// Whether the image would revoke the key that signed it: once confirmed it could not be started.
-/// A key that stands in the table twice is revoked with either of its places.
+/// Whether the image would revoke a key that signed it or one of its parts: once confirmed it could not
+/// be started. A key that stands in the table twice is revoked with either of its places.
 fn revokes_signer(verified: &Verified, table: &[Key]) -> bool {
-    let signer = table
-        .get(verified.key_index())
-        .map(|key| (key.kind, key.public));
-    let mut rest = verified.info().revoke;
-    table.iter().any(|key| {
-        let revoked = rest & 1 != 0;
-        rest = rest.rotate_right(1);
-        revoked && Some((key.kind, key.public)) == signer
+    verified.signers().any(|place| {
+        let signer = table.get(place).map(|key| (key.kind, key.public));
+        let mut rest = verified.info().revoke;
+        table.iter().any(|key| {
+            let revoked = rest & 1 != 0;
+            rest = rest.rotate_right(1);
+            revoked && Some((key.kind, key.public)) == signer
+        })
     })
 }
 
