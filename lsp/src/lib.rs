@@ -7,6 +7,7 @@
 //! outbox. So no client, however slow or silent, can stop it.
 
 mod convert;
+mod keys;
 mod outbox;
 mod paths;
 mod progress;

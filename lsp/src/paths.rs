@@ -1,7 +1,7 @@
 //! File names and the addresses that editors use for them, and where the projects of a workspace
 //! are.
 
-use otaru_lsp_project::MANIFEST_FILE_NAME;
+use otaru_lsp_project::{BOARD_FILE_NAME, MANIFEST_FILE_NAME};
 use std::path::{Path, PathBuf};
 use tower_lsp::ls_types::Uri;
 
@@ -34,21 +34,45 @@ pub(crate) fn project_of(uri: &Uri) -> Option<PathBuf> {
     path.parent().map(Path::to_path_buf)
 }
 
-/// Looks for projects below the workspace folders. Reads directories, so it belongs on a blocking
-/// thread. Hidden folders, build output and links are left out.
-pub(crate) fn find_projects(roots: &[PathBuf]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+/// The path of a board's file, if the address is of one.
+pub(crate) fn board_of(uri: &Uri) -> Option<PathBuf> {
+    let path = path_of(uri)?;
+    (path.file_name()? == BOARD_FILE_NAME).then_some(path)
+}
+
+/// What belongs to us below the workspace folders.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Folders with a manifest.
+    pub(crate) projects: Vec<PathBuf>,
+    /// The files of boards.
+    pub(crate) boards: Vec<PathBuf>,
+}
+
+/// Looks for projects and boards below the workspace folders. Reads directories, so it belongs on a
+/// blocking thread. Hidden folders, build output and links are left out, and `board.toml` counts only
+/// where boards are: others use that name, too.
+pub(crate) fn find_projects(roots: &[PathBuf]) -> Found {
+    let mut found = Found::default();
     let mut ahead: Vec<(PathBuf, usize)> =
         roots.iter().rev().map(|root| (root.clone(), 0)).collect();
     let mut visited = 0;
     while let Some((folder, depth)) = ahead.pop() {
         visited += 1;
-        if visited > FOLDERS_MAX || found.len() >= PROJECTS_MAX {
+        if visited > FOLDERS_MAX || found.projects.len() + found.boards.len() >= PROJECTS_MAX {
             tracing::warn!("stopped looking for projects after {visited} folders");
             break;
         }
         if folder.join(MANIFEST_FILE_NAME).is_file() {
-            found.push(folder.clone());
+            found.projects.push(folder.clone());
+        }
+        let is_board = folder
+            .parent()
+            .and_then(Path::file_name)
+            .is_some_and(|above| above == "boards");
+        let board = folder.join(BOARD_FILE_NAME);
+        if is_board && board.is_file() {
+            found.boards.push(board);
         }
         if depth < DEPTH_MAX {
             ahead.extend(
@@ -59,7 +83,8 @@ pub(crate) fn find_projects(roots: &[PathBuf]) -> Vec<PathBuf> {
             );
         }
     }
-    found.dedup();
+    found.projects.dedup();
+    found.boards.dedup();
     found
 }
 
@@ -93,8 +118,16 @@ mod tests {
             std::fs::create_dir_all(&folder).expect("made");
             std::fs::write(folder.join(MANIFEST_FILE_NAME), "").expect("written");
         }
+        for folder in ["boards/x", "a"] {
+            let folder = root.path().join(folder);
+            std::fs::create_dir_all(&folder).expect("made");
+            std::fs::write(folder.join(BOARD_FILE_NAME), "").expect("written");
+        }
         let found = find_projects(&[root.path().to_path_buf()]);
-        assert_eq!(found, [root.path().join("a"), root.path().join("b/c")]);
+        let projects = [root.path().join("a"), root.path().join("b/c")];
+        assert_eq!(found.projects, projects);
+        let boards = [root.path().join("boards/x").join(BOARD_FILE_NAME)];
+        assert_eq!(found.boards, boards);
     }
 
     #[test]

@@ -23,11 +23,15 @@ use tower_lsp::ls_types::{
     CodeLensParams, CompletionOptions, CompletionParams, CompletionResponse,
     DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
     DidChangeWatchedFilesRegistrationOptions, DidCloseTextDocumentParams,
-    DidOpenTextDocumentParams, ExecuteCommandOptions, ExecuteCommandParams, FileSystemWatcher,
-    GlobPattern, Hover, HoverParams, HoverProviderCapability, InitializeParams, InitializeResult,
-    InitializedParams, LSPAny, Registration, ServerCapabilities, ServerInfo,
-    TextDocumentIdentifier, TextDocumentSyncCapability, TextDocumentSyncKind, Uri,
-    WorkDoneProgressCancelParams,
+    DidOpenTextDocumentParams, DocumentLink, DocumentLinkOptions, DocumentLinkParams,
+    DocumentSymbolParams, DocumentSymbolResponse, ExecuteCommandOptions, ExecuteCommandParams,
+    FileSystemWatcher, FoldingRange, FoldingRangeParams, FoldingRangeProviderCapability,
+    GlobPattern, GotoDefinitionParams, GotoDefinitionResponse, Hover, HoverParams,
+    HoverProviderCapability, InitializeParams, InitializeResult, InitializedParams, InlayHint,
+    InlayHintParams, LSPAny, Location, OneOf, PrepareRenameResponse, ReferenceParams, Registration,
+    RenameOptions, RenameParams, ServerCapabilities, ServerInfo, TextDocumentIdentifier,
+    TextDocumentPositionParams, TextDocumentSyncCapability, TextDocumentSyncKind, Uri,
+    WorkDoneProgressCancelParams, WorkDoneProgressOptions, WorkspaceEdit,
 };
 use tower_lsp::{Client, LanguageServer, LspService, Server};
 
@@ -170,6 +174,71 @@ impl LanguageServer for Backend {
                 .ask(move |workspace| workspace.fixes(&uri, params.range))
                 .await?,
         ))
+    }
+
+    async fn inlay_hint(&self, params: InlayHintParams) -> Result<Option<Vec<InlayHint>>> {
+        let uri = params.text_document.uri;
+        let hints = self
+            .queue
+            .ask(move |workspace| workspace.hints(&uri, params.range));
+        Ok(Some(hints.await?))
+    }
+
+    async fn document_symbol(
+        &self,
+        params: DocumentSymbolParams,
+    ) -> Result<Option<DocumentSymbolResponse>> {
+        let uri = params.text_document.uri;
+        let symbols = self.queue.ask(move |workspace| workspace.symbols(&uri));
+        Ok(Some(DocumentSymbolResponse::Nested(symbols.await?)))
+    }
+
+    async fn folding_range(&self, params: FoldingRangeParams) -> Result<Option<Vec<FoldingRange>>> {
+        let uri = params.text_document.uri;
+        let folds = self.queue.ask(move |workspace| workspace.folds(&uri));
+        Ok(Some(folds.await?))
+    }
+
+    async fn document_link(&self, params: DocumentLinkParams) -> Result<Option<Vec<DocumentLink>>> {
+        let uri = params.text_document.uri;
+        let links = self.queue.ask(move |workspace| workspace.links(&uri));
+        Ok(Some(links.await?))
+    }
+
+    async fn references(&self, params: ReferenceParams) -> Result<Option<Vec<Location>>> {
+        let at = params.text_document_position;
+        let found = self
+            .queue
+            .ask(move |workspace| workspace.references(&at.text_document.uri, at.position));
+        Ok(Some(found.await?))
+    }
+
+    async fn goto_definition(
+        &self,
+        params: GotoDefinitionParams,
+    ) -> Result<Option<GotoDefinitionResponse>> {
+        let at = params.text_document_position_params;
+        let found = self
+            .queue
+            .ask(move |workspace| workspace.definition(&at.text_document.uri, at.position));
+        Ok(Some(GotoDefinitionResponse::Array(found.await?)))
+    }
+
+    async fn prepare_rename(
+        &self,
+        at: TextDocumentPositionParams,
+    ) -> Result<Option<PrepareRenameResponse>> {
+        self.queue
+            .ask(move |workspace| workspace.prepare_rename(&at.text_document.uri, at.position))
+            .await?
+    }
+
+    async fn rename(&self, params: RenameParams) -> Result<Option<WorkspaceEdit>> {
+        let at = params.text_document_position;
+        let uri = at.text_document.uri;
+        self.queue
+            .ask(move |workspace| workspace.rename(&uri, at.position, &params.new_name))
+            .await?
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<LSPAny>> {
@@ -404,6 +473,19 @@ fn capabilities(options: &InitOptions) -> ServerCapabilities {
             resolve_provider: Some(false),
         }),
         code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
+        inlay_hint_provider: Some(OneOf::Left(true)),
+        document_symbol_provider: Some(OneOf::Left(true)),
+        folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
+        document_link_provider: Some(DocumentLinkOptions {
+            resolve_provider: Some(false),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        }),
+        references_provider: Some(OneOf::Left(true)),
+        definition_provider: Some(OneOf::Left(true)),
+        rename_provider: Some(OneOf::Right(RenameOptions {
+            prepare_provider: Some(true),
+            work_done_progress_options: WorkDoneProgressOptions::default(),
+        })),
         // Our extension has commands of these names itself; offering them twice is an error there.
         execute_command_provider: (!options.commands).then(|| ExecuteCommandOptions {
             commands: commands(),
@@ -420,7 +502,9 @@ async fn watch_files(client: Client) {
         kind: None,
     };
     let options = DidChangeWatchedFilesRegistrationOptions {
-        watchers: ["**/Otaru.toml", "**/*.pem"].map(watch).to_vec(),
+        watchers: ["**/Otaru.toml", "**/boards/*/board.toml", "**/*.pem"]
+            .map(watch)
+            .to_vec(),
     };
     let registration = Registration {
         id: "otaru-files".to_owned(),

@@ -2,9 +2,11 @@
 //! queue; none of them waits for anything, so the queue always moves. Whatever takes time runs in a
 //! task of its own and puts its result back into the queue.
 
+mod boards;
 mod consoles;
 mod documents;
 mod jobs;
+mod names;
 mod plans;
 mod projects;
 
@@ -79,11 +81,15 @@ pub(crate) struct Workspace {
     features: ClientFeatures,
     documents: HashMap<Uri, Document>,
     projects: BTreeMap<PathBuf, ProjectState>,
+    /// By the path of the file.
+    boards: BTreeMap<PathBuf, boards::BoardState>,
     jobs: jobs::Jobs,
     plans: plans::Plans,
     consoles: consoles::Consoles,
     /// Projects whose diagnostics have to be told.
     stale_diagnostics: BTreeSet<PathBuf>,
+    /// Boards whose diagnostics have to be told.
+    stale_boards: BTreeSet<PathBuf>,
     /// Projects whose status has to be told.
     stale_status: BTreeSet<PathBuf>,
 }
@@ -101,10 +107,12 @@ impl Workspace {
             features: ClientFeatures::default(),
             documents: HashMap::new(),
             projects: BTreeMap::new(),
+            boards: BTreeMap::new(),
             jobs: jobs::Jobs::default(),
             plans: plans::Plans::default(),
             consoles: consoles::Consoles::default(),
             stale_diagnostics: BTreeSet::new(),
+            stale_boards: BTreeSet::new(),
             stale_status: BTreeSet::new(),
         };
         tokio::spawn(async move {
@@ -141,6 +149,9 @@ impl Workspace {
     fn tell_changes(&mut self) {
         for folder in std::mem::take(&mut self.stale_diagnostics) {
             self.publish_manifest(&folder);
+        }
+        for path in std::mem::take(&mut self.stale_boards) {
+            self.publish_board(&path);
         }
         for folder in std::mem::take(&mut self.stale_status) {
             self.publish_status(&folder);

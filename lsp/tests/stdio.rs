@@ -351,3 +351,91 @@ fn initialize_is_answered_at_once_in_a_large_workspace() {
     assert!(begin.elapsed() < PATIENCE);
     assert!(server.shut_down().success());
 }
+
+/// A project beside a board that cannot be right, in a server that has found both.
+fn with_a_board() -> (TestProject, TestServer, String) {
+    let project = TestProject::new(MANIFEST);
+    let board = include_str!("../../boards/host/board.toml").replace("trials = 1", "trials = 0");
+    let path = project.write("boards/host/board.toml", &board);
+    let mut server = settled(&project, &EDITOR);
+    let uri = server::uri(&path);
+    let found = server.diagnostics(&uri, |found| !found.is_empty());
+    assert_eq!(codes(&found), ["value"]);
+    (project, server, uri)
+}
+
+#[test]
+fn boards_are_answered_like_manifests() {
+    let (_project, mut server, uri) = with_a_board();
+    let document = json!({ "uri": uri });
+    let file = json!({ "textDocument": document });
+    let symbols = server.request("textDocument/documentSymbol", &file);
+    assert_eq!(symbols[0]["name"], "board");
+    assert_eq!(symbols[0]["children"][0]["name"], "name");
+    let folds = server.request("textDocument/foldingRange", &file);
+    assert!(folds.as_array().expect("a list").len() >= 10, "{folds}");
+    let lenses = server.request("textDocument/codeLens", &file);
+    assert_eq!(lenses[0]["command"]["command"], "");
+    let all =
+        json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 999, "character": 0 } });
+    let hints = server.request(
+        "textDocument/inlayHint",
+        &json!({ "textDocument": document, "range": all }),
+    );
+    assert!(
+        hints[0]["label"]
+            .as_str()
+            .expect("text")
+            .starts_with("16 MiB"),
+        "{hints}"
+    );
+    assert!(server.shut_down().success());
+}
+
+#[test]
+fn the_name_of_a_board_is_that_of_manifests() {
+    let (project, mut server, uri) = with_a_board();
+    let manifest = project.manifest_uri();
+    let at_board =
+        json!({ "textDocument": { "uri": manifest }, "position": { "line": 2, "character": 10 } });
+    let defined = server.request("textDocument/definition", &at_board);
+    assert_eq!(
+        (&defined[0]["uri"], defined.as_array().map(Vec::len)),
+        (&json!(uri), Some(1))
+    );
+    let used = server.request("textDocument/references", &{
+        let mut asked = at_board.clone();
+        asked["context"] = json!({ "includeDeclaration": true });
+        asked
+    });
+    assert_eq!(used.as_array().map(Vec::len), Some(2));
+    let mut rename = at_board.clone();
+    rename["newName"] = json!("lamp-board");
+    let edits = server.request("textDocument/rename", &rename);
+    for file in [&uri, &manifest] {
+        assert_eq!(
+            edits["changes"][file][0]["newText"], "lamp-board",
+            "{edits}"
+        );
+    }
+    rename["newName"] = json!("no spaces");
+    let refused = server.refusal("textDocument/rename", &rename);
+    assert_eq!(refused["code"], -32803, "{refused}");
+    let prepared = server.request("textDocument/prepareRename", &at_board);
+    assert_eq!(prepared["placeholder"], "host");
+    let links = server.request(
+        "textDocument/documentLink",
+        &json!({ "textDocument": { "uri": manifest } }),
+    );
+    let targets: Vec<&str> = links
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|link| link["target"].as_str())
+        .collect();
+    assert!(
+        targets.iter().any(|target| target.ends_with("/dev.pem")),
+        "{targets:?}"
+    );
+    assert!(server.shut_down().success());
+}

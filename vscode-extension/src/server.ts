@@ -99,7 +99,10 @@ export class Server implements vscode.Disposable {
     const run = { command: program, args: ["lsp"] };
     const server: ServerOptions = { run, debug: run };
     const options: LanguageClientOptions = {
-      documentSelector: [{ scheme: "file", pattern: "**/Otaru.toml" }],
+      documentSelector: [
+        { scheme: "file", pattern: "**/Otaru.toml" },
+        { scheme: "file", pattern: "**/board.toml" },
+      ],
       outputChannel: this.#log,
       initializationOptions: { commands: true },
     };

@@ -28,6 +28,14 @@ const GENERATORS: &[Generator] = &[
         variable: "OTARU_WRITE_GENERATED",
         file: "vscode-extension/src/protocol.gen.ts",
     },
+    // The reference of the keys of a project's and a board's file.
+    Generator {
+        package: "otaru-lsp-project",
+        target: &["--test", "schema"],
+        test: "the_reference_of_the_keys_is_current",
+        variable: "OTARU_WRITE_GENERATED",
+        file: "docs/manifest.md",
+    },
     // The reference of the manager's public API.
     Generator {
         package: "otaru-manager",

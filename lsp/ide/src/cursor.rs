@@ -1,9 +1,12 @@
-//! What stands at a place of the manifest, told from the lines alone, so that it works in a file
-//! that is being typed: the table that the place belongs to, and whether a key, a value or a
-//! table's name is written there.
+//! What stands at a place of a file, told from its outline, so that it works in a file that is being
+//! typed: the table that the place belongs to, and whether a key, a value or a table's name is
+//! written there.
 
-use crate::position::{LineIndex, Position, Span};
-use otaru_lsp_project::{KeyDoc, TableDoc, manifest_table};
+use crate::outline::{Section, strings};
+use crate::position::Position;
+use crate::source::Source;
+use otaru_lsp_project::{KeyDoc, TableDoc};
+use std::ops::Range;
 
 /// What is written at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,183 +15,140 @@ pub(crate) enum Spot {
     Table,
     /// A key, or the beginning of one.
     Key,
-    /// The value of this key.
+    /// The value of this key; of a list, the item.
     Value(&'static KeyDoc),
     /// A comment, or the value of a key that does not exist.
     Nothing,
 }
 
-/// A place of the manifest.
+/// A place of a file.
 #[derive(Debug, Clone)]
-pub(crate) struct Cursor<'t> {
-    /// The table whose lines these are, if it is one of ours.
+pub(crate) struct Cursor<'s> {
+    /// The section whose lines these are.
+    pub(crate) section: &'s Section,
+    /// What the schema says about it, if it is one of ours.
     pub(crate) table: Option<&'static TableDoc>,
     /// What is written here.
     pub(crate) spot: Spot,
-    /// The word or value here: what a completion replaces.
-    pub(crate) span: Span,
-    /// The text of that span.
-    pub(crate) word: &'t str,
-    /// All lines of the text, for what else stands in the table.
-    lines: Vec<&'t str>,
-    line: usize,
+    /// The bytes of the word or value here: what a completion replaces.
+    pub(crate) range: Range<usize>,
+    /// The text of them.
+    pub(crate) word: &'s str,
+    /// What stands behind them on the line.
+    pub(crate) rest: &'s str,
 }
 
-impl<'t> Cursor<'t> {
+impl<'s> Cursor<'s> {
     /// Looks at a place.
-    pub(crate) fn at(text: &'t str, index: &LineIndex, at: Position) -> Self {
-        let lines = lines(text, index);
-        let line = (at.line as usize).min(lines.len().saturating_sub(1));
-        let here = lines.get(line).copied().unwrap_or_default();
-        let line_start = index.offset(
-            text,
-            Position {
-                line: at.line,
-                character: 0,
-            },
-        );
-        let column = index
-            .offset(text, at)
-            .saturating_sub(line_start)
-            .min(here.len());
-        let table = lines
-            .iter()
-            .take(line + 1)
-            .rev()
-            .find_map(|line| table_name(line));
-        let table = table.and_then(manifest_table);
-        let (spot, range) = spot(here, column, table);
+    pub(crate) fn at(source: &'s Source, at: Position) -> Self {
+        let offset = source.offset(at);
+        let line = source.line(at.line);
+        let section = source.outline.section_at(line.end);
+        let table = source.schema.table(&section.path);
+        let (spot, range) = spot(source, section, table, offset, &line);
         Self {
+            section,
             table,
             spot,
-            span: index.span(text, line_start + range.start..line_start + range.end),
-            word: here.get(range).unwrap_or_default(),
-            lines,
-            line,
+            word: source.get(&range),
+            rest: source.get(&(range.end..line.end.max(range.end))),
+            range,
         }
     }
 
-    /// Whether the table already has this key on another line.
-    pub(crate) fn has_key(&self, name: &str) -> bool {
-        let is_header = |line: &&str| table_name(line).is_some();
-        let before = self
-            .lines
-            .iter()
-            .take(self.line)
-            .rev()
-            .take_while(|line| !is_header(line));
-        let after = self
-            .lines
-            .iter()
-            .skip(self.line + 1)
-            .take_while(|line| !is_header(line));
-        before.chain(after).any(|line| key_of(line) == Some(name))
-    }
-
-    /// Whether the file already has this table on another line.
-    pub(crate) fn has_table(&self, name: &str) -> bool {
-        self.lines
-            .iter()
-            .enumerate()
-            .any(|(number, line)| number != self.line && table_name(line) == Some(name))
-    }
-}
-
-fn lines<'t>(text: &'t str, index: &LineIndex) -> Vec<&'t str> {
-    (0..index.line_count())
-        .map(|line| {
-            let start = index.offset(text, Position { line, character: 0 });
-            let end = index.offset(
-                text,
-                Position {
-                    line,
-                    character: u32::MAX,
-                },
-            );
-            text.get(start..end).unwrap_or_default()
+    /// Whether the table already has this key somewhere else.
+    pub(crate) fn has_key(&self, source: &Source, name: &str) -> bool {
+        // Another table of the same list has keys of its own.
+        if self.table.is_some_and(|table| table.is_list) {
+            let mut entries = self.section.entries.iter();
+            return entries.any(|entry| entry.name == name && entry.key != self.range);
+        }
+        source.outline.entries().any(|entry| {
+            entry.table == self.section.path && entry.name == name && entry.key != self.range
         })
-        .collect()
+    }
 }
 
-fn table_name(line: &str) -> Option<&str> {
-    let inside = line.trim_start().strip_prefix('[')?;
-    // `[[part]]` is a list of tables.
-    let inside = inside.strip_prefix('[').unwrap_or(inside);
-    Some(inside.split([']', '#']).next().unwrap_or_default().trim())
-}
-
-fn key_of(line: &str) -> Option<&str> {
-    line.split_once('=')
-        .map(|(key, _)| key.trim().trim_matches('"'))
-}
-
-/// What stands at a column of a line, and the bytes of it.
+/// What stands at an offset of a line, and the bytes of it.
 fn spot(
-    line: &str,
-    column: usize,
+    source: &Source,
+    section: &Section,
     table: Option<&'static TableDoc>,
-) -> (Spot, std::ops::Range<usize>) {
-    let (before, after) = line.split_at(floor(line, column));
-    if outside_strings(before).contains('#') {
-        return (Spot::Nothing, column..column);
+    offset: usize,
+    line: &Range<usize>,
+) -> (Spot, Range<usize>) {
+    let text = source.text.as_str();
+    if is_comment(source.get(&(line.start..offset.max(line.start)))) {
+        return (Spot::Nothing, offset..offset);
     }
-    if line.trim_start().starts_with('[') {
-        let start = before.rfind('[').map_or(before.len(), |at| at + 1);
-        let end = before.len() + after.find([']', '#']).unwrap_or(after.len());
-        return (Spot::Table, start..end.max(start));
+    if section.range.start == section_start(source, line) && section.name.start > 0 {
+        let name = section.name.clone();
+        return (Spot::Table, name.start.min(offset)..name.end);
     }
-    let Some((key, rest)) = line
-        .split_once('=')
-        .filter(|(key, _)| key.len() < before.len())
-    else {
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let start = before.rfind(|c| !word(c)).map_or(0, |at| at + 1);
-        let end = before.len() + after.find(|c| !word(c)).unwrap_or(after.len());
-        return (Spot::Key, start..end);
-    };
-    let known = table.and_then(|table| table.keys.iter().find(|doc| doc.name == key.trim()));
-    let start = line.len() - rest.trim_start().len();
-    let value = line.get(start..).unwrap_or_default();
-    let end = start + outside_comment(value).trim_end().len();
-    (
-        known.map_or(Spot::Nothing, Spot::Value),
-        start.min(line.len())..end.max(start),
-    )
+    let entry = section.entries.iter().find(|entry| {
+        let end = source.index.position(text, entry.value.end).line;
+        let end = source.line(end).end;
+        (entry.key.start..=end).contains(&offset)
+    });
+    if let Some(entry) = entry
+        && offset > entry.key.end
+    {
+        let Some(key) = source.doc(entry) else {
+            return (Spot::Nothing, offset..offset);
+        };
+        let range = if entry.value.contains(&offset) || offset == entry.value.end {
+            item_at(text, &entry.value, offset)
+        } else {
+            offset..offset
+        };
+        return (Spot::Value(key), range);
+    }
+    // A key may be written here: the word around the place.
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let before = source.get(&(line.start..offset.max(line.start)));
+    let after = source.get(&(offset..line.end.max(offset)));
+    let start = before.rfind(|c| !is_word(c)).map_or(0, |at| {
+        at + before[at..].chars().next().map_or(1, char::len_utf8)
+    });
+    let end = after.find(|c| !is_word(c)).unwrap_or(after.len());
+    // Without a table, and behind something that is no word, nothing of ours can be written.
+    let range = line.start + start..offset + end;
+    if table.is_none() || !before[..start].trim().is_empty() {
+        return (Spot::Nothing, range);
+    }
+    (Spot::Key, range)
 }
 
-/// The text with the content of its strings left out.
-fn outside_strings(text: &str) -> String {
-    let mut inside = None;
-    let mut rest = String::new();
-    for character in text.chars() {
-        match inside {
-            None if matches!(character, '"' | '\'') => inside = Some(character),
-            None => rest.push(character),
-            Some(quote) if quote == character => inside = None,
-            Some(_) => {}
-        }
-    }
-    rest
+/// Where a header that stands on this line begins.
+fn section_start(source: &Source, line: &Range<usize>) -> usize {
+    let content = source.get(line);
+    line.start + (content.len() - content.trim_start().len())
 }
 
-/// The value in front of a comment.
-fn outside_comment(value: &str) -> &str {
-    let mut inside = None;
-    for (at, character) in value.char_indices() {
-        match inside {
-            None if character == '#' => return value.get(..at).unwrap_or_default(),
-            None if matches!(character, '"' | '\'') => inside = Some(character),
-            Some(quote) if quote == character => inside = None,
+/// Whether a comment has begun before the end of this piece of a line.
+fn is_comment(before: &str) -> bool {
+    let mut quote = None;
+    for character in before.chars() {
+        match quote {
+            None if character == '#' => return true,
+            None if matches!(character, '"' | '\'') => quote = Some(character),
+            Some(open) if open == character => quote = None,
             None | Some(_) => {}
         }
     }
-    value
+    false
 }
 
-fn floor(text: &str, column: usize) -> usize {
-    let mut at = column.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
+/// The item of a list around an offset; the whole value if it is no list.
+fn item_at(text: &str, value: &Range<usize>, offset: usize) -> Range<usize> {
+    let is_list = text
+        .get(value.clone())
+        .is_some_and(|value| value.starts_with('['));
+    if !is_list {
+        return value.clone();
     }
-    at
+    let item = strings(text, value)
+        .into_iter()
+        .find(|item| item.start <= offset && offset <= item.end);
+    item.unwrap_or(offset..offset)
 }

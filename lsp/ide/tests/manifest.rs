@@ -1,7 +1,7 @@
 //! C52: what an editor shows in `Otaru.toml`, also while it is being typed.
 
 use otaru_lsp_ide::position::Position;
-use otaru_lsp_ide::{Analysis, CompletionKind, Facts, KeyFile, LensVerb, Severity};
+use otaru_lsp_ide::{Analysis, CompletionKind, Facts, FileKind, KeyFile, LensVerb, Severity};
 
 const GOOD: &str = "[project]\nname = \"lamp\"\nboard = \"host\"\n\n[signing]\nkey = \"dev.pem\"\n";
 
@@ -20,22 +20,25 @@ fn marked(text: &str) -> (Analysis, Position) {
         line: u32::try_from(line).expect("short"),
         character: u32::try_from(column).expect("short"),
     };
-    (Analysis::new(text.replacen('|', "", 1)), position)
+    (
+        Analysis::new(FileKind::Manifest, text.replacen('|', "", 1)),
+        position,
+    )
 }
 
 fn labels(text: &str) -> Vec<String> {
     let (analysis, at) = marked(text);
     analysis
-        .completions(at)
+        .completions(&Facts::default(), at)
         .into_iter()
         .map(|completion| completion.label)
         .collect()
 }
 
 fn codes(text: &str, key_file: KeyFile) -> Vec<&'static str> {
-    let analysis = Analysis::new(text.to_owned());
+    let analysis = Analysis::new(FileKind::Manifest, text.to_owned());
     analysis
-        .diagnostics(Facts {
+        .diagnostics(&Facts {
             key_file,
             ..Facts::default()
         })
@@ -54,8 +57,8 @@ fn a_good_manifest_has_no_diagnostics() {
 fn problems_are_found_where_they_are() {
     let text =
         "# 😀\r\n[project]\r\nname = \"lamp\"\r\nbord = \"host\"\r\n[signing]\r\nkey = \"k\"\r\n";
-    let analysis = Analysis::new(text.to_owned());
-    let found = analysis.diagnostics(Facts::default());
+    let analysis = Analysis::new(FileKind::Manifest, text.to_owned());
+    let found = analysis.diagnostics(&Facts::default());
     let unknown = found
         .iter()
         .find(|found| found.code == "unknown-key")
@@ -65,17 +68,17 @@ fn problems_are_found_where_they_are() {
         (3, 0)
     );
     assert_eq!((unknown.span.end.line, unknown.span.end.character), (3, 4));
-    let fix = unknown.fix.as_ref().expect("a fix");
+    let fix = &unknown.fixes[0].edits[0];
     assert_eq!((fix.text.as_str(), fix.span), ("board", unknown.span));
     assert!(found.iter().any(|found| found.code == "missing-required"));
 }
 
 #[test]
 fn the_fix_of_a_value_keeps_its_quotes() {
-    let analysis = Analysis::new(GOOD.replace("\"host\"", "'hots'"));
-    let found = analysis.diagnostics(Facts::default());
+    let analysis = Analysis::new(FileKind::Manifest, GOOD.replace("\"host\"", "'hots'"));
+    let found = analysis.diagnostics(&Facts::default());
     assert_eq!(found[0].code, "board-unknown");
-    assert_eq!(found[0].fix.as_ref().expect("a fix").text, "'host'");
+    assert_eq!(found[0].fixes[0].edits[0].text, "'host'");
 }
 
 // A5: nothing can be signed without the key, and a key that everybody reads signs for everybody.
@@ -83,8 +86,8 @@ fn the_fix_of_a_value_keeps_its_quotes() {
 fn the_key_file_is_watched() {
     assert_eq!(codes(GOOD, KeyFile::Missing), ["key-missing"]);
     assert_eq!(codes(GOOD, KeyFile::WorldReadable), ["key-world-readable"]);
-    let analysis = Analysis::new(GOOD.to_owned());
-    let missing = &analysis.diagnostics(Facts {
+    let analysis = Analysis::new(FileKind::Manifest, GOOD.to_owned());
+    let missing = &analysis.diagnostics(&Facts {
         key_file: KeyFile::Missing,
         ..Facts::default()
     })[0];
@@ -103,13 +106,14 @@ fn the_key_file_is_watched() {
 #[test]
 fn the_file_of_the_encryption_key_is_watched() {
     let text = format!("{GOOD}\n[encryption]\nkey = \"device.pem\"\n");
-    let analysis = Analysis::new(text);
+    let analysis = Analysis::new(FileKind::Manifest, text);
     let found = |encryption_key| {
         let facts = Facts {
             key_file: KeyFile::Present,
             encryption_key,
+            ..Facts::default()
         };
-        let found = analysis.diagnostics(facts);
+        let found = analysis.diagnostics(&facts);
         let found = found.into_iter().map(|found| (found.code, found.message));
         found.collect::<Vec<_>>()
     };
@@ -122,6 +126,9 @@ fn the_file_of_the_encryption_key_is_watched() {
         )]
     );
     assert_eq!(found(KeyFile::WorldReadable)[0].0, "key-world-readable");
+    let (code, message) = &found(KeyFile::Tracked)[0];
+    assert_eq!(*code, "key-inside-git");
+    assert!(message.contains("can decrypt"), "{message}");
 }
 
 #[test]
@@ -129,7 +136,7 @@ fn the_sizes_of_aes_are_offered_as_numbers() {
     let text = format!("{GOOD}\n[encryption]\nkey = \"device.pem\"\naes = |\n");
     let (analysis, at) = marked(&text);
     let texts: Vec<_> = analysis
-        .completions(at)
+        .completions(&Facts::default(), at)
         .into_iter()
         .map(|found| found.text)
         .collect();
@@ -137,10 +144,42 @@ fn the_sizes_of_aes_are_offered_as_numbers() {
 }
 
 #[test]
+fn a_table_of_a_list_is_offered_again_with_both_brackets() {
+    let part = "[[part]]\nname = \"radio\"\n";
+    for (header, expected) in [
+        ("[|", "[part]]"),
+        ("[|]", "[part]"),
+        ("[[|", "part]]"),
+        ("[[|]", "part]"),
+        ("[[|]]", "part"),
+    ] {
+        let (analysis, at) = marked(&format!("{GOOD}{part}{header}\n"));
+        let found = analysis.completions(&Facts::default(), at);
+        let part = found.iter().find(|found| found.label == "part");
+        assert_eq!(
+            part.map(|part| part.text.as_str()),
+            Some(expected),
+            "{header}"
+        );
+    }
+    let keys = labels(&format!("{GOOD}{part}[[part]]\nindex = 2\n|\n"));
+    assert_eq!(keys, ["name", "file", "version", "needs"]);
+}
+
+#[test]
 fn a_half_typed_file_still_gives_a_model() {
-    let analysis = Analysis::new("[project]\nname = \"lamp\"\nboard = \n[sign".to_owned());
-    assert!(!analysis.diagnostics(Facts::default()).is_empty());
-    let name = analysis.manifest().project.name.as_ref().expect("read");
+    let analysis = Analysis::new(
+        FileKind::Manifest,
+        "[project]\nname = \"lamp\"\nboard = \n[sign".to_owned(),
+    );
+    assert!(!analysis.diagnostics(&Facts::default()).is_empty());
+    let name = analysis
+        .manifest()
+        .expect("a manifest")
+        .project
+        .name
+        .as_ref()
+        .expect("read");
     assert_eq!(name.value, "lamp");
     assert!(!analysis.is_usable());
 }
@@ -157,7 +196,7 @@ fn keys_that_are_not_there_yet_are_proposed() {
 fn a_key_completion_replaces_the_word() {
     let (analysis, at) = marked("[project]\r\n  bo|x\r\n");
     let board = analysis
-        .completions(at)
+        .completions(&Facts::default(), at)
         .into_iter()
         .find(|found| found.label == "board");
     let board = board.expect("proposed");
@@ -197,7 +236,7 @@ fn boards_modes_and_tables_are_proposed() {
 #[test]
 fn a_value_completion_writes_the_quotes_once() {
     let (analysis, at) = marked("[project]\nboard = \"ho|\" # a comment\n");
-    let host = &analysis.completions(at)[0];
+    let host = &analysis.completions(&Facts::default(), at)[0];
     assert_eq!(host.text, "\"host\"");
     assert_eq!(
         host.span.start,
@@ -228,17 +267,17 @@ fn hover_explains_tables_keys_and_boards() {
     ] {
         let (analysis, at) = marked(text);
         let hover = analysis
-            .hover(at)
+            .hover(&Facts::default(), at)
             .unwrap_or_else(|| panic!("no hover in {text:?}"));
         assert!(hover.markdown.contains(expected), "{}", hover.markdown);
     }
     let (analysis, at) = marked("[project]\n# no|thing here\n");
-    assert_eq!(analysis.hover(at), None);
+    assert_eq!(analysis.hover(&Facts::default(), at), None);
 }
 
 #[test]
 fn the_verbs_stand_above_the_project() {
-    let lenses = Analysis::new(format!("# first\n\n{GOOD}")).lenses();
+    let lenses = Analysis::new(FileKind::Manifest, format!("# first\n\n{GOOD}")).lenses();
     let verbs: Vec<LensVerb> = lenses.iter().map(|lens| lens.verb).collect();
     assert_eq!(verbs, [LensVerb::Build, LensVerb::Upload, LensVerb::Fota]);
     assert!(lenses.iter().all(|lens| lens.span.start
@@ -262,11 +301,14 @@ fn no_text_and_no_place_makes_it_fall_over() {
         "\r\r\n",
     ];
     for text in texts {
-        let analysis = Analysis::new(text.to_owned());
+        let analysis = Analysis::new(FileKind::Manifest, text.to_owned());
         for line in 0..4 {
             for character in 0..12 {
                 let at = Position { line, character };
-                let (hover, completions) = (analysis.hover(at), analysis.completions(at));
+                let (hover, completions) = (
+                    analysis.hover(&Facts::default(), at),
+                    analysis.completions(&Facts::default(), at),
+                );
                 assert!(hover.is_none() || !text.is_empty());
                 assert!(completions.len() < 50);
             }

@@ -4,6 +4,7 @@ mod geometry;
 mod read;
 
 use crate::reader::{Parsed, read_document};
+use crate::schema::BOARD_SCHEMA;
 pub(crate) use read::read_mode;
 
 /// How the bootloader installs.
@@ -133,7 +134,7 @@ pub struct Board {
 impl Board {
     /// Reads a `board.toml`. There is a model only if nothing is wrong with the file.
     pub fn parse(text: &str) -> Parsed<Option<Self>> {
-        let mut parsed = read_document(text, read::read_board);
+        let mut parsed = read_document(&BOARD_SCHEMA, text, read::read_board);
         if !parsed.is_usable() {
             parsed.model = None;
         }

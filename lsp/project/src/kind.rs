@@ -1,6 +1,5 @@
 //! What a project builds: firmware for a board, or bytecode for a VM that a firmware hosts.
 
-use crate::problem::{Code, Problem};
 use crate::reader::{Reader, Spanned};
 
 /// What a project builds.
@@ -31,15 +30,8 @@ impl Kind {
     }
 }
 
-pub(crate) fn read_kind(table: &mut Reader<'_>, key: &'static str) -> Option<Spanned<Kind>> {
+pub(crate) fn read_kind(table: &Reader<'_>, key: &'static str) -> Option<Spanned<Kind>> {
     let word = table.string(key)?;
-    let kind = Kind::named(&word.value);
-    if kind.is_none() {
-        let message = format!("`{}` is no kind of project", word.value);
-        table.report(
-            Problem::error(Code::Value, word.span.clone(), message)
-                .with_nearest(&word.value, &Kind::ALL.map(Kind::as_str)),
-        );
-    }
-    kind.map(|kind| word.with(kind))
+    let kind = Kind::named(&word.value)?;
+    Some(word.with(kind))
 }

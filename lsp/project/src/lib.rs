@@ -13,7 +13,7 @@
 
 mod board;
 mod boards;
-mod keys;
+mod check;
 mod kind;
 mod label;
 mod manifest;
@@ -21,12 +21,14 @@ mod parts;
 mod position;
 mod problem;
 mod reader;
+mod schema;
 mod spelling;
+mod targets;
 mod url;
 
 pub use board::{Area, Board, BoardDefaults, BoardFlash, BoardTarget, ImageKind, Mode};
 pub use boards::{board, board_names};
-pub use keys::{KeyDoc, KeyKind, MANIFEST_KEYS, TableDoc, manifest_table};
+pub use check::{hex, unquoted};
 pub use kind::Kind;
 pub use label::{LABEL_LEN_MAX, Label, LabelError, Version, VersionError};
 pub use manifest::{
@@ -35,7 +37,12 @@ pub use manifest::{
 };
 pub use parts::{FIRMWARE_NAME, Need, PARTS_MAX, Part, PartSettings};
 pub use position::{LineIndex, Position};
-pub use problem::{Code, Problem, Severity};
+pub use problem::{Code, Edit, Problem, Repair, Severity};
 pub use reader::{FILE_LEN_MAX, Parsed, Span, Spanned};
+pub use schema::{
+    BOARD_FILE_NAME, BOARD_SCHEMA, KeyDoc, KeyKind, MANIFEST_SCHEMA, Presence, Schema, TableDoc,
+    Unit, Word, reference,
+};
 pub use spelling::nearest;
+pub use targets::TARGETS;
 pub use url::{ManagerUrl, UrlError};

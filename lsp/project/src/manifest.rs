@@ -4,8 +4,9 @@ use crate::board::{Board, ImageKind, Mode, read_mode};
 use crate::kind::{Kind, read_kind};
 use crate::label::Version;
 use crate::parts::{Need, Part, PartSettings, check_parts, indexed, read_needs, read_part};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Repair};
 use crate::reader::{Parsed, Reader, Span, Spanned, read_document};
+use crate::schema::MANIFEST_SCHEMA;
 use crate::url::ManagerUrl;
 
 /// The manifest's file name.
@@ -33,9 +34,6 @@ pub enum ImageLayout {
 }
 
 impl ImageLayout {
-    /// The words in a manifest.
-    pub const WORDS: &'static [&'static str] = &["free", "stable"];
-
     /// The layout of this word.
     pub fn named(word: &str) -> Option<Self> {
         match word {
@@ -194,7 +192,7 @@ impl Manifest {
     /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
     /// problems.
     pub fn parse(text: &str) -> Parsed<Self> {
-        read_document(text, |root| {
+        read_document(&MANIFEST_SCHEMA, text, |root| {
             let manifest = Self {
                 project: root.table("project", read_project),
                 signing: root.table("signing", read_signing),
@@ -274,32 +272,21 @@ impl Manifest {
 }
 
 fn read_project(table: &mut Reader<'_>) -> Project {
-    let name = table.string("name");
-    table.require("name", name.as_ref(), "add `name = \"my-product\"`");
     let board = table.string("board");
-    table.require("board", board.as_ref(), "add `board = \"host\"`");
     let mode = read_mode(table, "mode");
-    if let Some(name) = &board {
-        check_board(table, name, mode.as_ref());
+    if let (Some(name), Some(mode)) = (&board, &mode) {
+        check_mode(table, name, mode);
     }
     let version = table.string("version").and_then(|text| {
         if text.value == "cargo" {
             return Some(text.with(VersionSource::Cargo));
         }
-        match text.value.parse::<Version>() {
-            Ok(version) => Some(text.with(VersionSource::Given(version))),
-            Err(error) => {
-                table.report(
-                    Problem::error(Code::VersionNotSemver, text.span.clone(), error.to_string())
-                        .with_hint("`version = \"cargo\"` takes the version of Cargo.toml"),
-                );
-                None
-            }
-        }
+        let version = text.value.parse::<Version>().ok()?;
+        Some(text.with(VersionSource::Given(version)))
     });
     let image_layout = read_image_layout(table, board.as_ref());
     Project {
-        name,
+        name: table.string("name"),
         board,
         mode,
         kind: read_kind(table, "kind"),
@@ -313,20 +300,13 @@ fn read_project(table: &mut Reader<'_>) -> Project {
     }
 }
 
-/// Reports a layout that does not exist, or that the board's images cannot have.
+/// Reports a layout that the board's images cannot have.
 fn read_image_layout(
     table: &mut Reader<'_>,
     board: Option<&Spanned<String>>,
 ) -> Option<Spanned<ImageLayout>> {
     let text = table.string("image_layout")?;
-    let Some(layout) = ImageLayout::named(&text.value) else {
-        let message = format!("there is no image layout `{}`", text.value);
-        table.report(
-            Problem::error(Code::Value, text.span.clone(), message)
-                .with_nearest(&text.value, ImageLayout::WORDS),
-        );
-        return None;
-    };
+    let layout = ImageLayout::named(&text.value)?;
     let kind = board
         .and_then(|board| crate::board(&board.value))
         .map(|board| board.image);
@@ -337,48 +317,32 @@ fn read_image_layout(
                 text.span.clone(),
                 "images of this board are whole executables, whose layout cannot be kept",
             )
-            .with_hint("leave `image_layout` out"),
+            .with_hint("leave `image_layout` out")
+            .with_repair(Repair::change(text.span.clone(), "\"free\"")),
         );
     }
     Some(text.with(layout))
 }
 
-/// Reports a board that does not exist, or that does not have the mode.
-fn check_board(table: &mut Reader<'_>, name: &Spanned<String>, mode: Option<&Spanned<Mode>>) {
-    let Some(board) = crate::board(&name.value) else {
-        table.report(
-            Problem::error(
-                Code::BoardUnknown,
-                name.span.clone(),
-                format!("there is no board `{}`", name.value),
-            )
-            .with_nearest(&name.value, &crate::board_names()),
-        );
+/// Reports a mode that the board does not have.
+fn check_mode(table: &mut Reader<'_>, name: &Spanned<String>, mode: &Spanned<Mode>) {
+    let Some(board) = crate::board(&name.value).filter(|board| !board.has_mode(mode.value)) else {
         return;
     };
-    if let Some(mode) = mode
-        && !board.has_mode(mode.value)
-    {
-        table.report(Problem::error(
-            Code::ModeUnsupported,
-            mode.span.clone(),
-            format!(
-                "the board `{}` cannot install in mode `{}`",
-                board.name,
-                mode.value.as_str()
-            ),
-        ));
-    }
+    let message = format!(
+        "the board `{}` cannot install in mode `{}`",
+        board.name,
+        mode.value.as_str()
+    );
+    let other = format!("\"{}\"", board.defaults.mode.as_str());
+    table.report(
+        Problem::error(Code::ModeUnsupported, mode.span.clone(), message)
+            .with_repair(Repair::change(mode.span.clone(), &other)),
+    );
 }
 
 fn read_signing(table: &mut Reader<'_>) -> Signing {
     let key = table.string("key");
-    table.require(
-        "key",
-        key.as_ref(),
-        "add `key = \"keys/dev.pem\"`; `otaru keys new` makes one",
-    );
-    let security_counter = table.number("security_counter", 0..=u32::MAX);
     let key_table = table.strings("key_table");
     let revoke = table.strings("revoke");
     check_key_table(table, &key_table);
@@ -386,7 +350,7 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
     Signing {
         span: table.place().span.clone(),
         key,
-        security_counter,
+        security_counter: table.number("security_counter"),
         key_table,
         revoke,
     }
@@ -394,29 +358,17 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
 
 /// A table that is not there encrypts nothing; one that is there names a key.
 fn read_encryption(root: &mut Reader<'_>) -> Encryption {
-    let is_wanted = root.has("encryption");
-    root.table("encryption", |table| {
-        let key = table.string("key");
-        if is_wanted {
-            table.require(
-                "key",
-                key.as_ref(),
-                "add `key = \"keys/device.pem\"`; `otaru keys new --encryption` makes one",
-            );
-        }
-        let aes = table.number("aes", 128..=256).filter(|aes| {
-            let is_size = matches!(aes.value, 128 | 256);
-            if !is_size {
-                let message = "`aes` must be 128 or 256";
-                table.report(Problem::error(Code::Value, aes.span.clone(), message));
-            }
-            is_size
-        });
-        Encryption {
-            span: table.place().span.clone(),
-            key,
-            aes,
-        }
+    if !root.has("encryption") {
+        return Encryption {
+            span: root.place().span.clone(),
+            key: None,
+            aes: None,
+        };
+    }
+    root.table("encryption", |table| Encryption {
+        span: table.place().span.clone(),
+        key: table.string("key"),
+        aes: table.number("aes"),
     })
 }
 
@@ -462,38 +414,17 @@ fn check_revoke(
             table.report(if names.is_empty() {
                 problem.with_hint("list in `key_table` which keys your devices were flashed with")
             } else {
-                problem.with_nearest(&key.value, &names)
+                problem.with_nearest(&key.value, &names, "\"")
             });
         }
     }
 }
 
 fn read_manager(table: &mut Reader<'_>) -> Manager {
-    let url = table
-        .string("url")
-        .and_then(|text| match ManagerUrl::parse(&text.value) {
-            Ok(url) => {
-                if !url.is_secure() && !url.is_loopback() {
-                    table.report(
-                        Problem::warning(
-                            Code::ManagerUrlPlaintext,
-                            text.span.clone(),
-                            "commands and tokens would cross the network unencrypted",
-                        )
-                        .with_hint("use an `https://` address for a manager on another machine"),
-                    );
-                }
-                Some(text.with(url))
-            }
-            Err(error) => {
-                table.report(Problem::error(
-                    Code::ManagerUrl,
-                    text.span.clone(),
-                    error.to_string(),
-                ));
-                None
-            }
-        });
+    let url = table.string("url").and_then(|text| {
+        let url = ManagerUrl::parse(&text.value).ok()?;
+        Some(text.with(url))
+    });
     let device = table.string("device");
     let fleet = table.string("fleet");
     if let (Some(_), Some(fleet)) = (&device, &fleet) {

@@ -1,7 +1,7 @@
 //! `[[part]]`: further images that go into the same file as the firmware.
 
 use crate::label::Version;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Repair};
 use crate::reader::{Reader, Span, Spanned};
 
 /// Parts a firmware may have; their indices are 1 to this.
@@ -89,25 +89,18 @@ pub(crate) fn indexed(needs: &[Spanned<Need>], all: &[Part]) -> Option<Vec<(u8, 
 
 pub(crate) fn read_part(table: &mut Reader<'_>) -> Part {
     let name = table.string("name");
-    table.require("name", name.as_ref(), "add `name = \"resources\"`");
     if let Some(taken) = name.as_ref().filter(|name| name.value == FIRMWARE_NAME) {
         let message = format!("`{FIRMWARE_NAME}` is the image of the project itself");
         table.report(Problem::error(Code::Value, taken.span.clone(), message));
     }
-    let index = table.number("index", 1..=PARTS_MAX);
-    table.require("index", index.as_ref(), "add `index = 1`");
-    let file = table.string("file");
-    table.require("file", file.as_ref(), "add `file = \"resources.bin\"`");
-    let version = table.string("version").and_then(|text| {
-        let version = read_version(table, &text, &text.value)?;
-        Some(text.with(version))
-    });
-    table.require("version", version.as_ref(), "add `version = \"1.0.0\"`");
     Part {
         name,
-        index,
-        file,
-        version,
+        index: table.number("index"),
+        file: table.string("file"),
+        version: table.string("version").and_then(|text| {
+            let version = text.value.parse().ok()?;
+            Some(text.with(version))
+        }),
         needs: read_needs(table, "needs"),
         span: table.place().span.clone(),
     }
@@ -175,9 +168,16 @@ pub(crate) fn check_parts(root: &mut Reader<'_>, needs: &[Spanned<Need>], parts:
         let found = parts.iter().find(|part| part.is_called(image));
         if !names.contains(&image) {
             let message = format!("there is no part `{image}`");
-            root.report(
-                Problem::error(Code::Value, need.span.clone(), message).with_nearest(image, &names),
-            );
+            let problem = Problem::error(Code::Value, need.span.clone(), message);
+            root.report(match crate::nearest(image, &names) {
+                Some(name) => {
+                    let meant = format!("\"{name} {}\"", need.value.version);
+                    problem
+                        .with_hint(format!("did you mean `{name}`?"))
+                        .with_repair(Repair::change(need.span.clone(), &meant))
+                }
+                None => problem.with_nearest(image, &names, "\""),
+            });
         } else if let Some(version) = found.and_then(|part| part.version.as_ref())
             && numbers(&version.value) < numbers(&need.value.version)
         {

@@ -46,6 +46,12 @@ pub enum Code {
     AreaUnaligned,
     /// A flash area is too small for what it has to hold.
     AreaTooSmall,
+    /// Two areas that take the same images differ in length.
+    AreaSizeUnequal,
+    /// A flash area stands where the bootloader does.
+    AreaOverBootloader,
+    /// A compiler target that is none of those known.
+    TargetUnknown,
 }
 
 impl Code {
@@ -68,6 +74,9 @@ impl Code {
             Self::AreaOutsideFlash => "area-outside-flash",
             Self::AreaUnaligned => "area-unaligned",
             Self::AreaTooSmall => "area-too-small",
+            Self::AreaSizeUnequal => "area-size-unequal",
+            Self::AreaOverBootloader => "area-over-bootloader",
+            Self::TargetUnknown => "target-unknown",
         }
     }
 }
@@ -85,8 +94,44 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, if there is one good answer.
     pub hint: Option<String>,
-    /// The text that would repair the span, if replacing it is enough.
-    pub replacement: Option<String>,
+    /// Edits that would repair it, the best first.
+    pub repairs: Vec<Repair>,
+    /// Another place that has to do with it, and what is there.
+    pub related: Option<(Span, String)>,
+}
+
+/// Edits that together repair a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// What it does, for a menu.
+    pub title: String,
+    /// What is replaced by what. No two of them overlap.
+    pub edits: Vec<Edit>,
+}
+
+/// A replacement of some bytes of the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The bytes; empty for an insertion.
+    pub span: Span,
+    /// What is written there.
+    pub text: String,
+}
+
+impl Repair {
+    /// A repair of one edit.
+    pub fn new(title: impl Into<String>, span: Span, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            title: title.into(),
+            edits: vec![Edit { span, text }],
+        }
+    }
+
+    /// A repair that writes something else at a place.
+    pub(crate) fn change(span: Span, text: &str) -> Self {
+        Self::new(format!("Change to `{text}`"), span, text)
+    }
 }
 
 impl Problem {
@@ -98,7 +143,8 @@ impl Problem {
             span,
             message: message.into(),
             hint: None,
-            replacement: None,
+            repairs: Vec::new(),
+            related: None,
         }
     }
 
@@ -117,14 +163,33 @@ impl Problem {
         self
     }
 
-    /// The same problem with the name that was probably meant, if one is near.
+    /// The same problem with one more way to repair it.
     #[must_use]
-    pub(crate) fn with_nearest(self, written: &str, names: &[&str]) -> Self {
+    pub(crate) fn with_repair(mut self, repair: Repair) -> Self {
+        self.repairs.push(repair);
+        self
+    }
+
+    /// The same problem with another way to repair it, if there is one.
+    #[must_use]
+    pub(crate) fn with_repairs(mut self, repairs: impl IntoIterator<Item = Repair>) -> Self {
+        self.repairs.extend(repairs);
+        self
+    }
+
+    /// The same problem with the name that was probably meant, if one is near. `quote` stands
+    /// around the names in the text, if they are values.
+    #[must_use]
+    pub(crate) fn with_nearest(self, written: &str, names: &[&str], quote: &str) -> Self {
         match crate::spelling::nearest(written, names) {
             Some(name) => {
-                let mut problem = self.with_hint(format!("did you mean `{name}`?"));
-                problem.replacement = Some(name.to_owned());
-                problem
+                let repair = Repair::new(
+                    format!("Change to `{name}`"),
+                    self.span.clone(),
+                    format!("{quote}{name}{quote}"),
+                );
+                self.with_hint(format!("did you mean `{name}`?"))
+                    .with_repair(repair)
             }
             None if names.is_empty() => self,
             None => {

@@ -1,6 +1,8 @@
 //! Reads TOML tables into models, collecting problems instead of stopping at the first.
 
+use crate::check;
 use crate::problem::{Code, Problem};
+use crate::schema::{KeyDoc, KeyKind, Schema, TableDoc};
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
@@ -53,8 +55,13 @@ impl<M> Parsed<M> {
     }
 }
 
-/// Parses a text and hands its root to `read`; the problems come back in the order of the text.
-pub(crate) fn read_document<M>(text: &str, read: impl FnOnce(&mut Reader<'_>) -> M) -> Parsed<M> {
+/// Parses a text, checks it against the schema and hands its root to `read`; the problems come
+/// back in the order of the text.
+pub(crate) fn read_document<M>(
+    schema: &'static Schema,
+    text: &str,
+    read: impl FnOnce(&mut Reader<'_>) -> M,
+) -> Parsed<M> {
     let mut problems = Vec::new();
     let text = if text.len() > FILE_LEN_MAX {
         problems.push(Problem::error(
@@ -74,21 +81,27 @@ pub(crate) fn read_document<M>(text: &str, read: impl FnOnce(&mut Reader<'_>) ->
         let span = error.span().unwrap_or(0..0);
         problems.push(Problem::error(Code::Syntax, span, error.message()));
     }
-    let model = {
-        let mut reader = Reader::new(
-            Place {
-                name: String::new(),
-                span: 0..0,
-            },
-            root.get_ref(),
-            &mut problems,
-        );
-        let model = read(&mut reader);
-        reader.finish();
-        model
+    let place = Place {
+        name: String::new(),
+        span: 0..0,
+        is_written: true,
     };
+    let source = Source { schema, text };
+    let model = read(&mut Reader::new(
+        source,
+        place,
+        root.get_ref(),
+        &mut problems,
+    ));
     problems.sort_by_key(|problem| (problem.span.start, problem.span.end));
     Parsed { model, problems }
+}
+
+/// The text that is read, and what may stand in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) schema: &'static Schema,
+    pub(crate) text: &'a str,
 }
 
 /// A table's name and where it stands.
@@ -96,32 +109,44 @@ pub(crate) fn read_document<M>(text: &str, read: impl FnOnce(&mut Reader<'_>) ->
 pub(crate) struct Place {
     /// Dotted path, empty for the root.
     pub(crate) name: String,
-    /// The bytes of its name.
+    /// The bytes of its name; of the nearest table around it if it is missing.
     pub(crate) span: Span,
+    /// Whether the table is there.
+    pub(crate) is_written: bool,
 }
 
-/// Takes the keys of one table, one after the other; what nobody took is unknown.
+/// Takes the values of one table. What is wrong with each alone has been reported by then from the
+/// schema; a value that is not usable is just not there.
 pub(crate) struct Reader<'a> {
+    source: Source<'a>,
     place: Place,
+    doc: Option<&'static TableDoc>,
     table: &'a DeTable<'a>,
     problems: &'a mut Vec<Problem>,
-    known: Vec<&'static str>,
 }
 
 /// One key of a table with its value.
-struct Entry<'a> {
-    key_span: Span,
-    span: Span,
-    value: &'a DeValue<'a>,
+#[derive(Debug, Clone)]
+pub(crate) struct Entry<'a> {
+    pub(crate) key_span: Span,
+    pub(crate) span: Span,
+    pub(crate) value: &'a DeValue<'a>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(place: Place, table: &'a DeTable<'a>, problems: &'a mut Vec<Problem>) -> Self {
+    fn new(
+        source: Source<'a>,
+        place: Place,
+        table: &'a DeTable<'a>,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        check::table(source, &place, table, problems);
         Self {
+            source,
+            doc: source.schema.table(&place.name),
             place,
             table,
             problems,
-            known: Vec::new(),
         }
     }
 
@@ -135,8 +160,7 @@ impl<'a> Reader<'a> {
         &self.place
     }
 
-    fn entry(&mut self, key: &'static str) -> Option<Entry<'a>> {
-        self.known.push(key);
+    fn entry(&self, key: &str) -> Option<Entry<'a>> {
         self.table
             .iter()
             .find(|(name, _)| name.get_ref() == key)
@@ -147,267 +171,135 @@ impl<'a> Reader<'a> {
             })
     }
 
+    /// A key of the schema that is there, with its entry.
+    fn known(&self, key: &str) -> Option<(&'static KeyDoc, Entry<'a>)> {
+        let doc = self.doc.and_then(|doc| doc.key(key));
+        debug_assert!(doc.is_some(), "`{key}` has no entry in the schema");
+        doc.zip(self.entry(key))
+    }
+
     /// Reads a table below this one. A missing table is read as an empty one.
-    pub(crate) fn table<M>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Reader<'_>) -> M,
-    ) -> M {
+    pub(crate) fn table<M>(&mut self, key: &str, read: impl FnOnce(&mut Reader<'_>) -> M) -> M {
         let name = match self.place.name.as_str() {
             "" => key.to_owned(),
             parent => format!("{parent}.{key}"),
         };
         let empty = DeTable::new();
         let entry = self.entry(key);
-        let (span, table) = match &entry {
+        let (span, is_written, table) = match &entry {
             Some(Entry {
                 value: DeValue::Table(table),
                 key_span,
                 ..
-            }) => (key_span.clone(), table),
-            Some(other) => {
-                self.problems.push(wrong_type(other, &name, "a table"));
-                (other.key_span.clone(), &empty)
-            }
-            None => (self.place.span.clone(), &empty),
+            }) => (key_span.clone(), true, table),
+            Some(other) => (other.key_span.clone(), true, &empty),
+            None => (self.place.span.clone(), false, &empty),
         };
-        let mut reader = Reader::new(Place { name, span }, table, self.problems);
-        let model = read(&mut reader);
-        reader.finish();
-        model
+        let place = Place {
+            name,
+            span,
+            is_written,
+        };
+        read(&mut Reader::new(self.source, place, table, self.problems))
     }
 
     /// Reads a list of tables below this one, `[[key]]`. A single table `[key]` is a list of one.
-    pub(crate) fn tables<M>(
-        &mut self,
-        key: &'static str,
-        read: impl Fn(&mut Reader<'_>) -> M,
-    ) -> Vec<M> {
-        let Some(entry) = self.entry(key) else {
+    pub(crate) fn tables<M>(&mut self, key: &str, read: impl Fn(&mut Reader<'_>) -> M) -> Vec<M> {
+        let Some(list) = self.entry(key) else {
             return Vec::new();
         };
+        let DeValue::Array(items) = list.value else {
+            // What is no table either has been reported with the table around it.
+            let is_one = list.value.is_table();
+            return is_one.then(|| self.table(key, read)).into_iter().collect();
+        };
         let mut models = Vec::new();
-        let mut one = |value: &DeValue<'_>, span: Span, problems: &mut Vec<Problem>| {
+        for item in items {
+            let entry = Entry {
+                key_span: item.span(),
+                span: item.span(),
+                value: item.get_ref(),
+            };
+            let DeValue::Table(table) = entry.value else {
+                self.report(check::no_table_in_list(key, &entry));
+                continue;
+            };
             let place = Place {
                 name: key.to_owned(),
-                span,
+                span: entry.span,
+                is_written: true,
             };
-            if let DeValue::Table(table) = value {
-                let mut reader = Reader::new(place, table, problems);
-                models.push(read(&mut reader));
-                reader.finish();
-            } else {
-                let type_name = type_name(value);
-                let message = format!("`{key}` holds tables, this is {type_name}");
-                problems.push(Problem::error(Code::Type, place.span, message));
-            }
-        };
-        if let DeValue::Array(items) = entry.value {
-            for item in items {
-                one(item.get_ref(), item.span(), self.problems);
-            }
-        } else {
-            one(entry.value, entry.key_span, self.problems);
+            models.push(read(&mut Reader::new(
+                self.source,
+                place,
+                table,
+                self.problems,
+            )));
         }
         models
     }
 
-    /// Whether the table has this key, without taking it.
+    /// Whether the table has this key.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.iter().any(|(name, _)| name.get_ref() == key)
     }
 
-    /// Makes names known that were not taken.
-    pub(crate) fn know(&mut self, names: &[&'static str]) {
-        self.known.extend(names);
+    /// A string that is not empty; of a key with a list of words, one of them.
+    pub(crate) fn string(&self, key: &str) -> Option<Spanned<String>> {
+        let (doc, entry) = self.known(key)?;
+        let text = entry.value.as_str()?;
+        let is_usable = if let KeyKind::OneOf { words, .. } = doc.kind {
+            words.iter().any(|word| word.name == text)
+        } else {
+            !text.trim().is_empty()
+        };
+        is_usable.then(|| Spanned {
+            value: text.to_owned(),
+            span: entry.span,
+            key_span: entry.key_span,
+        })
     }
 
-    /// Takes a string. An empty one is reported and dropped: no key of ours means anything empty.
-    pub(crate) fn string(&mut self, key: &'static str) -> Option<Spanned<String>> {
-        let entry = self.entry(key)?;
-        match entry.value {
-            DeValue::String(text) if text.trim().is_empty() => {
-                // A half-typed `key =` also arrives as an empty string; then the parser has
-                // already reported the place.
-                if !entry.span.is_empty() {
-                    let message = format!("`{key}` is empty");
-                    self.problems
-                        .push(Problem::error(Code::Value, entry.span, message));
-                }
-                None
-            }
-            DeValue::String(text) => Some(Spanned {
-                value: text.to_string(),
-                span: entry.span,
-                key_span: entry.key_span,
-            }),
-            DeValue::Integer(_)
-            | DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
-                self.problems.push(wrong_type(&entry, key, "a string"));
-                None
-            }
-        }
+    /// A whole number within the range that the schema gives.
+    pub(crate) fn number(&self, key: &str) -> Option<Spanned<u32>> {
+        let (doc, entry) = self.known(key)?;
+        let value = check::number(entry.value)?;
+        let value = u32::try_from(value).ok()?;
+        check::is_in_range(doc.kind, value).then_some(Spanned {
+            value,
+            span: entry.span,
+            key_span: entry.key_span,
+        })
     }
 
-    /// Takes a whole number within a range.
-    pub(crate) fn number(
-        &mut self,
-        key: &'static str,
-        range: std::ops::RangeInclusive<u32>,
-    ) -> Option<Spanned<u32>> {
-        let entry = self.entry(key)?;
-        let DeValue::Integer(digits) = entry.value else {
-            if !entry.span.is_empty() {
-                self.problems
-                    .push(wrong_type(&entry, key, "a whole number"));
-            }
+    /// `true` or `false`.
+    pub(crate) fn flag(&self, key: &str) -> Option<Spanned<bool>> {
+        let (_, entry) = self.known(key)?;
+        let DeValue::Boolean(value) = entry.value else {
             return None;
         };
-        let plain = digits.as_str().replace('_', "");
-        match u32::from_str_radix(&plain, digits.radix()) {
-            Ok(value) if range.contains(&value) => Some(Spanned {
-                value,
-                span: entry.span,
-                key_span: entry.key_span,
-            }),
-            Ok(_) | Err(_) => {
-                let message = format!("`{key}` must be from {} to {}", range.start(), range.end());
-                self.problems
-                    .push(Problem::error(Code::Value, entry.span, message));
-                None
-            }
-        }
+        Some(Spanned {
+            value: *value,
+            span: entry.span,
+            key_span: entry.key_span,
+        })
     }
 
-    /// Takes `true` or `false`.
-    pub(crate) fn flag(&mut self, key: &'static str) -> Option<Spanned<bool>> {
-        let entry = self.entry(key)?;
-        if let DeValue::Boolean(value) = entry.value {
-            return Some(Spanned {
-                value: *value,
-                span: entry.span,
-                key_span: entry.key_span,
-            });
-        }
-        if !entry.span.is_empty() {
-            self.problems.push(wrong_type(&entry, key, "true or false"));
-        }
-        None
-    }
-
-    /// Takes a list of strings.
-    pub(crate) fn strings(&mut self, key: &'static str) -> Vec<Spanned<String>> {
-        let Some(entry) = self.entry(key) else {
+    /// A list of strings.
+    pub(crate) fn strings(&self, key: &str) -> Vec<Spanned<String>> {
+        let Some((_, entry)) = self.known(key) else {
             return Vec::new();
         };
         let DeValue::Array(items) = entry.value else {
-            self.problems
-                .push(wrong_type(&entry, key, "a list of strings"));
             return Vec::new();
         };
-        let mut strings = Vec::new();
-        for item in items {
-            let Some(text) = item.get_ref().as_str() else {
-                let type_name = type_name(item.get_ref());
-                let message = format!("`{key}` holds strings, this is {type_name}");
-                self.problems
-                    .push(Problem::error(Code::Type, item.span(), message));
-                continue;
-            };
-            strings.push(Spanned {
-                value: text.to_owned(),
+        let strings = items.iter().filter_map(|item| {
+            Some(Spanned {
+                value: item.get_ref().as_str()?.to_owned(),
                 span: item.span(),
                 key_span: entry.key_span.clone(),
-            });
-        }
-        strings
+            })
+        });
+        strings.collect()
     }
-
-    /// Reports a required key that is not there.
-    pub(crate) fn require<T>(&mut self, key: &'static str, value: Option<&Spanned<T>>, why: &str) {
-        // A key that is there but unusable has its own problem already.
-        if value.is_none() && !self.has(key) {
-            let place = match self.place.name.as_str() {
-                "" => format!("`{key}` is missing"),
-                table => format!("`{key}` is missing in `[{table}]`"),
-            };
-            self.problems.push(
-                Problem::error(Code::MissingRequired, self.place.span.clone(), place)
-                    .with_hint(why),
-            );
-        }
-    }
-
-    /// Reports what nobody took.
-    fn finish(self) {
-        for (name, value) in self.table {
-            let key = name.get_ref().as_ref();
-            if self.known.contains(&key) {
-                continue;
-            }
-            let problem = if is_secret_name(key) && value.get_ref().is_str() {
-                Problem::error(
-                    Code::SecretInline,
-                    value.span(),
-                    format!("`{key}` looks like a secret, and this file goes into version control"),
-                )
-                .with_hint("remove it, and store it with `otaru login` or in OTARU_API_KEY")
-            } else {
-                let what = if value.get_ref().is_table() {
-                    "table"
-                } else {
-                    "key"
-                };
-                let message = match self.place.name.as_str() {
-                    "" => format!("unknown {what} `{key}`"),
-                    table => format!("unknown {what} `{key}` in `[{table}]`"),
-                };
-                Problem::error(Code::UnknownKey, name.span(), message)
-                    .with_nearest(key, &self.known)
-            };
-            self.problems.push(problem);
-        }
-    }
-}
-
-fn wrong_type(entry: &Entry<'_>, key: &str, wanted: &str) -> Problem {
-    Problem::error(
-        Code::Type,
-        entry.span.clone(),
-        format!(
-            "`{key}` must be {wanted}, this is {}",
-            type_name(entry.value)
-        ),
-    )
-}
-
-fn type_name(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// Whether a key's name says that its value must stay secret.
-fn is_secret_name(key: &str) -> bool {
-    let key = key.to_ascii_lowercase().replace('-', "_");
-    [
-        "token",
-        "password",
-        "secret",
-        "api_key",
-        "apikey",
-        "private_key",
-    ]
-    .iter()
-    .any(|word| key.contains(word))
 }

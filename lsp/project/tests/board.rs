@@ -165,6 +165,9 @@ fn a_board_needs_at_least_one_mode_and_may_have_only_one() {
     let standby = HOST.find("[modes.standby.storage_0").unwrap();
     let defaults = HOST.find("[defaults]").unwrap();
     let only_swap = format!("{}{}", &HOST[..standby], &HOST[swap..]);
+    // The default has to be a mode that is described.
+    assert_eq!(codes(&only_swap)[0].0, Code::ModeUnsupported);
+    let only_swap = only_swap.replace("mode = \"standby\"", "mode = \"swap\"");
     let board = Board::parse(&only_swap).model.unwrap();
     assert!(!board.has_mode(Mode::Standby) && board.has_mode(Mode::Swap));
     let none = format!("{}{}", &HOST[..standby], &HOST[defaults..]);

@@ -88,6 +88,51 @@ fn what_is_wrong_with_parts_has_a_place() {
 }
 
 #[test]
+fn the_version_of_a_part_is_written_here() {
+    let text = |version: &str| format!("{HEAD}{SIGNING}{}", RADIO.replace("2.1.0", version));
+    assert_eq!(problems(&text("cargo")).len(), 1);
+    let read = Manifest::parse(&text("v2.1"));
+    let edit = &read.problems[0].repairs[0].edits[0];
+    assert_eq!(edit.text, "\"2.1.0\"");
+}
+
+#[test]
+fn a_need_that_is_mistyped_keeps_its_version_when_it_is_repaired() {
+    let text = format!("{HEAD}needs = [\"rado 2.0.0\"]\n{SIGNING}{RADIO}");
+    let read = Manifest::parse(&text);
+    assert_eq!(
+        read.problems[0].hint.as_deref(),
+        Some("did you mean `radio`?")
+    );
+    let edit = &read.problems[0].repairs[0].edits[0];
+    let mut repaired = text.clone();
+    repaired.replace_range(edit.span.clone(), &edit.text);
+    assert_eq!(settings(&repaired).needs.len(), 1);
+}
+
+#[test]
+fn keys_that_a_part_lacks_are_added_below_its_own_header() {
+    let text = format!("{HEAD}{SIGNING}{RADIO}\n[[part]]\nname = \"map\"\nindex = 2\n");
+    let read = Manifest::parse(&text);
+    let missing: Vec<_> = read.problems.iter().map(|found| &found.message).collect();
+    assert_eq!(
+        missing,
+        [
+            "`file` is missing in `[part]`",
+            "`version` is missing in `[part]`"
+        ]
+    );
+    let edit = &read.problems[0].repairs[0].edits[0];
+    let mut repaired = text.clone();
+    repaired.replace_range(edit.span.clone(), &edit.text);
+    assert!(
+        repaired
+            .ends_with("[[part]]\nfile = \"assets/resources.bin\"\nname = \"map\"\nindex = 2\n"),
+        "{repaired}"
+    );
+}
+
+#[test]
 fn needs_that_nothing_meets_are_reported() {
     let of = |needs: &str| {
         let text = format!("{HEAD}needs = [{needs}]\n{SIGNING}{RADIO}");

@@ -3,12 +3,12 @@
 use super::{Document, ProjectState, Workspace};
 use crate::outbox::Out;
 use crate::{convert, paths};
-use otaru_lsp_ide::Analysis;
 use otaru_lsp_ide::position::apply_edit;
+use otaru_lsp_ide::{Analysis, Facts};
 use std::path::{Path, PathBuf};
 use tower_lsp::ls_types::{
-    CodeAction, CodeActionKind, CodeActionOrCommand, CodeLens, CompletionItem, Diagnostic, Hover,
-    Position, Range, TextDocumentContentChangeEvent, TextEdit, Uri, WorkspaceEdit,
+    CodeActionOrCommand, CodeLens, CompletionItem, Diagnostic, DocumentLink, DocumentSymbol,
+    FoldingRange, Hover, InlayHint, Position, Range, TextDocumentContentChangeEvent, Uri,
 };
 
 impl Workspace {
@@ -45,6 +45,8 @@ impl Workspace {
         self.documents.remove(uri);
         if let Some(folder) = paths::project_of(uri) {
             self.read_manifest(folder);
+        } else if let Some(path) = paths::board_of(uri) {
+            self.read_board(path);
         }
     }
 
@@ -56,14 +58,15 @@ impl Workspace {
     }
 
     fn reanalyze(&mut self, uri: &Uri) {
-        let Some(folder) = paths::project_of(uri) else {
-            return;
-        };
         let Some(document) = self.documents.get(uri) else {
             return;
         };
-        let analysis = Analysis::new(document.text.clone());
-        self.set_analysis(&folder, analysis);
+        let text = document.text.clone();
+        if let Some(folder) = paths::project_of(uri) {
+            self.set_manifest(&folder, text);
+        } else if let Some(path) = paths::board_of(uri) {
+            self.set_board(&path, text);
+        }
     }
 
     /// Whether the manifest of a project is open in the editor.
@@ -86,8 +89,11 @@ impl Workspace {
                 None => return,
             },
         };
-        let found = project.analysis.diagnostics(project.facts);
-        let mut diagnostics: Vec<Diagnostic> = found.iter().map(convert::diagnostic).collect();
+        let found = project.analysis.diagnostics(&project.facts());
+        let mut diagnostics: Vec<Diagnostic> = found
+            .iter()
+            .map(|found| convert::diagnostic(found, &uri))
+            .collect();
         diagnostics.extend(project.findings_in(&ProjectState::manifest_path(folder)));
         let told = Some((version, diagnostics.clone()));
         if project.told_diagnostics == told {
@@ -101,29 +107,40 @@ impl Workspace {
         });
     }
 
-    fn analysis(&self, uri: &Uri) -> Option<(&Analysis, PathBuf)> {
-        let folder = paths::project_of(uri)?;
-        Some((&self.projects.get(&folder)?.analysis, folder))
+    /// What is known of a file, and the folder it is in.
+    pub(super) fn analysis(&self, uri: &Uri) -> Option<(&Analysis, Facts, PathBuf)> {
+        if let Some(folder) = paths::project_of(uri) {
+            let project = self.projects.get(&folder)?;
+            return Some((&project.analysis, project.facts(), folder));
+        }
+        let path = paths::board_of(uri)?;
+        let board = self.boards.get(&path)?;
+        let folder = path.parent()?.to_path_buf();
+        Some((&board.analysis, board.facts.clone(), folder))
     }
 
     /// `textDocument/hover`
     pub(crate) fn hover(&self, uri: &Uri, at: Position) -> Option<Hover> {
-        let (analysis, _) = self.analysis(uri)?;
-        analysis.hover(convert::position_of(at)).map(convert::hover)
+        let (analysis, facts, _) = self.analysis(uri)?;
+        let found = analysis.hover(&facts, convert::position_of(at));
+        found.map(convert::hover)
     }
 
     /// `textDocument/completion`
     pub(crate) fn completions(&self, uri: &Uri, at: Position) -> Vec<CompletionItem> {
-        let Some((analysis, _)) = self.analysis(uri) else {
+        let Some((analysis, facts, _)) = self.analysis(uri) else {
             return Vec::new();
         };
-        let found = analysis.completions(convert::position_of(at));
-        found.into_iter().map(convert::completion).collect()
+        let found = analysis.completions(&facts, convert::position_of(at));
+        let numbered = found.into_iter().enumerate();
+        numbered
+            .map(|(number, found)| convert::completion(found, number))
+            .collect()
     }
 
     /// `textDocument/codeLens`
     pub(crate) fn lenses(&self, uri: &Uri) -> Vec<CodeLens> {
-        let Some((analysis, folder)) = self.analysis(uri) else {
+        let Some((analysis, _, folder)) = self.analysis(uri) else {
             return Vec::new();
         };
         analysis
@@ -133,37 +150,48 @@ impl Workspace {
             .collect()
     }
 
-    /// `textDocument/codeAction`: the repairs of the problems in a range.
+    /// `textDocument/codeAction`: repairs of the problems in a range, and rewritings.
     pub(crate) fn fixes(&self, uri: &Uri, range: Range) -> Vec<CodeActionOrCommand> {
-        let Some((analysis, folder)) = self.analysis(uri) else {
+        let Some((analysis, facts, _)) = self.analysis(uri) else {
             return Vec::new();
         };
-        let Some(project) = self.projects.get(&folder) else {
-            return Vec::new();
-        };
-        let wanted = |found: &Range| found.start <= range.end && range.start <= found.end;
         analysis
-            .diagnostics(project.facts)
+            .actions(&facts, convert::span_of(range))
             .iter()
-            .filter(|found| wanted(&convert::range(found.span)))
-            .filter_map(|found| {
-                let fix = found.fix.as_ref()?;
-                let edit = TextEdit {
-                    range: convert::range(fix.span),
-                    new_text: fix.text.clone(),
-                };
-                Some(CodeActionOrCommand::CodeAction(CodeAction {
-                    title: fix.title.clone(),
-                    kind: Some(CodeActionKind::QUICKFIX),
-                    diagnostics: Some(vec![convert::diagnostic(found)]),
-                    edit: Some(WorkspaceEdit {
-                        changes: Some([(uri.clone(), vec![edit])].into()),
-                        ..WorkspaceEdit::default()
-                    }),
-                    is_preferred: Some(true),
-                    ..CodeAction::default()
-                }))
-            })
+            .map(|action| CodeActionOrCommand::CodeAction(convert::action(action, uri)))
+            .collect()
+    }
+
+    /// `textDocument/inlayHint`
+    pub(crate) fn hints(&self, uri: &Uri, range: Range) -> Vec<InlayHint> {
+        let Some((analysis, facts, _)) = self.analysis(uri) else {
+            return Vec::new();
+        };
+        let found = analysis.hints(&facts, convert::span_of(range));
+        found.into_iter().map(convert::hint).collect()
+    }
+
+    /// `textDocument/documentSymbol`
+    pub(crate) fn symbols(&self, uri: &Uri) -> Vec<DocumentSymbol> {
+        let found = self.analysis(uri).map(|(found, _, _)| found.symbols());
+        found.into_iter().flatten().map(convert::symbol).collect()
+    }
+
+    /// `textDocument/foldingRange`
+    pub(crate) fn folds(&self, uri: &Uri) -> Vec<FoldingRange> {
+        let found = self.analysis(uri).map(|(found, _, _)| found.folds());
+        found.into_iter().flatten().map(convert::fold).collect()
+    }
+
+    /// `textDocument/documentLink`
+    pub(crate) fn links(&self, uri: &Uri) -> Vec<DocumentLink> {
+        let Some((analysis, _, folder)) = self.analysis(uri) else {
+            return Vec::new();
+        };
+        let links = analysis.links();
+        links
+            .iter()
+            .filter_map(|link| convert::link(link, &folder))
             .collect()
     }
 }

@@ -257,6 +257,7 @@ impl Workspace {
             News::Built(built) => {
                 if let Some(project) = self.projects.get_mut(&folder) {
                     project.built = Some(built);
+                    self.stale_diagnostics.insert(folder.clone());
                 }
             }
             News::Uploading(percent) => {

@@ -3,15 +3,13 @@
 
 use super::{Workspace, refused};
 use crate::outbox::Out;
-use crate::paths;
 use crate::protocol::{
     Built, Device, JobInfo, Manager, ProjectInfo, ProjectParams, Status, Update, VerbState, Verbs,
 };
-use crate::verbs;
-use otaru_lsp_build::keys::DeviceKey;
+use crate::{keys, paths, verbs};
 use otaru_lsp_build::target::plain_name;
-use otaru_lsp_ide::{Analysis, Facts, KeyFile};
-use otaru_lsp_project::{MANIFEST_FILE_NAME, Spanned};
+use otaru_lsp_ide::{Analysis, BuiltImage, Facts, FileKind, KeyFile, Known};
+use otaru_lsp_project::{MANIFEST_FILE_NAME, Manifest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,7 +28,8 @@ pub(crate) struct ProjectState {
     pub(super) folder: PathBuf,
     /// Of the open text, or else of the file.
     pub(super) analysis: Analysis,
-    pub(super) facts: Facts,
+    /// What is known of files and devices; [`ProjectState::facts`] adds the rest.
+    pub(super) seen: Facts,
     pub(super) manager: Manager,
     pub(super) device: Option<Device>,
     pub(super) built: Option<Built>,
@@ -49,8 +48,8 @@ impl ProjectState {
     fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            analysis: Analysis::new(String::new()),
-            facts: Facts::default(),
+            analysis: Analysis::new(FileKind::Manifest, String::new()),
+            seen: Facts::default(),
             manager: Manager::default(),
             device: None,
             built: None,
@@ -67,6 +66,27 @@ impl ProjectState {
         folder.join(MANIFEST_FILE_NAME)
     }
 
+    /// What the manifest says; while it cannot be read, what it said before.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.analysis
+            .manifest()
+            .expect("a project's file is read as a manifest")
+    }
+
+    /// Everything that is known beside the text of the manifest.
+    pub(super) fn facts(&self) -> Facts {
+        let device = self.device.as_ref();
+        Facts {
+            built: self.built.as_ref().map(|built| BuiltImage {
+                label: built.version.clone(),
+                len: built.size,
+            }),
+            device_runs: device.and_then(|device| device.version.clone()),
+            manager_problem: self.manager.problem.clone(),
+            ..self.seen.clone()
+        }
+    }
+
     /// What the compiler found in a file.
     pub(super) fn findings_in(&self, file: &Path) -> Vec<Diagnostic> {
         self.findings.get(file).cloned().unwrap_or_default()
@@ -74,7 +94,6 @@ impl ProjectState {
 
     fn name(&self) -> String {
         let written = self
-            .analysis
             .manifest()
             .project
             .name
@@ -92,7 +111,7 @@ impl ProjectState {
 
     /// What an update addresses, in words.
     fn target(&self) -> String {
-        match &self.analysis.manifest().manager.fleet {
+        match &self.manifest().manager.fleet {
             Some(fleet) => format!("fleet {}", fleet.value),
             None => self.device_name().unwrap_or_default(),
         }
@@ -100,7 +119,7 @@ impl ProjectState {
 
     /// The device that is meant when nobody says, by name or id. A fleet is no device.
     pub(super) fn device_name(&self) -> Option<String> {
-        let manager = &self.analysis.manifest().manager;
+        let manager = &self.manifest().manager;
         match (&manager.device, &manager.fleet) {
             (Some(device), _) => Some(device.value.clone()),
             (None, Some(_)) => None,
@@ -109,7 +128,7 @@ impl ProjectState {
     }
 
     pub(super) fn status(&self) -> Status {
-        let manifest = self.analysis.manifest();
+        let manifest = self.manifest();
         let settings = manifest.settings();
         Status {
             folder: self.folder.to_string_lossy().into_owned(),
@@ -170,10 +189,10 @@ impl ProjectState {
         if !self.analysis.is_usable() {
             return Some("Otaru.toml has problems: see the Problems view".to_owned());
         }
-        if self.facts.key_file == KeyFile::Missing {
+        if self.seen.key_file == KeyFile::Missing {
             return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
         }
-        if self.facts.encryption_key == KeyFile::Missing {
+        if self.seen.encryption_key == KeyFile::Missing {
             let what = "the encryption key is missing: `otaru keys new --encryption` makes one";
             return Some(what.to_owned());
         }
@@ -198,8 +217,11 @@ impl Workspace {
         tokio::task::spawn_blocking(move || {
             let found = paths::find_projects(&roots);
             queue.tell(move |workspace| {
-                for folder in found {
+                for folder in found.projects {
                     workspace.read_manifest(folder);
+                }
+                for path in found.boards {
+                    workspace.read_board(path);
                 }
             });
         });
@@ -210,6 +232,8 @@ impl Workspace {
         for uri in uris {
             if let Some(folder) = paths::project_of(uri) {
                 self.read_manifest(folder);
+            } else if let Some(path) = paths::board_of(uri) {
+                self.read_board(path);
             } else {
                 // A key, most likely: it is cheap to look at all of them.
                 for folder in self.projects.keys() {
@@ -233,7 +257,7 @@ impl Workspace {
                 match read {
                     Ok(bytes) => {
                         let text = String::from_utf8_lossy(&bytes).into_owned();
-                        workspace.set_analysis(&folder, Analysis::new(text));
+                        workspace.set_manifest(&folder, text);
                     }
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                         workspace.forget_project(&folder);
@@ -268,17 +292,19 @@ impl Workspace {
     }
 
     /// Takes over a new state of a manifest.
-    pub(super) fn set_analysis(&mut self, folder: &Path, analysis: Analysis) {
+    pub(super) fn set_manifest(&mut self, folder: &Path, text: String) {
         let is_new = !self.projects.contains_key(folder);
         let project = self
             .projects
             .entry(folder.to_path_buf())
             .or_insert_with(|| ProjectState::new(folder.to_path_buf()));
-        let is_other_key = key_names(&project.analysis) != key_names(&analysis);
-        let is_other_manager = project.analysis.manifest().manager != analysis.manifest().manager;
-        project.analysis = analysis;
+        let before = project.manifest().clone();
+        project.analysis = project.analysis.next(text);
+        let is_other_key = keys::Named::of(&before) != keys::Named::of(project.manifest());
+        let is_other_manager = before.manager != project.manifest().manager;
         if is_other_key {
-            project.facts = Facts::default();
+            project.seen.key_file = KeyFile::Unknown;
+            project.seen.encryption_key = KeyFile::Unknown;
         }
         self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
@@ -291,28 +317,27 @@ impl Workspace {
         }
     }
 
-    /// Looks whether the keys are there, in the background.
+    /// Looks whether the keys of the manifest are there, and which others are, in the background.
     fn look_at_key(&self, folder: &Path) {
         let Some(project) = self.projects.get(folder) else {
             return;
         };
-        let names = key_names(&project.analysis);
+        let named = keys::Named::of(project.manifest());
         let (queue, folder) = (self.queue.clone(), folder.to_path_buf());
         tokio::task::spawn_blocking(move || {
-            let state = |name: &Option<String>, look: fn(&Path) -> KeyFile| {
-                let path = name.as_ref().map(|name| folder.join(name));
-                path.map_or(KeyFile::Unknown, |path| look(&path))
-            };
-            let facts = Facts {
-                key_file: state(&names.0, key_file),
-                encryption_key: state(&names.1, encryption_key_file),
-            };
+            let found = keys::look(&folder, &named);
             queue.tell(move |workspace| {
                 let Some(project) = workspace.projects.get_mut(&folder) else {
                     return;
                 };
-                if key_names(&project.analysis) == names && project.facts != facts {
-                    project.facts = facts;
+                let is_current = keys::Named::of(project.manifest()) == named;
+                project.seen.key_paths = found.paths;
+                let seen = &mut project.seen;
+                let is_news =
+                    (seen.key_file, seen.encryption_key) != (found.signing, found.encryption);
+                if is_current && is_news {
+                    seen.key_file = found.signing;
+                    seen.encryption_key = found.encryption;
                     workspace.stale_diagnostics.insert(folder.clone());
                     workspace.stale_status.insert(folder);
                 }
@@ -396,6 +421,15 @@ impl Workspace {
             .iter()
             .find(|device| device.target)
             .cloned();
+        let listed = &found.devices.devices;
+        project.seen.devices = listed.iter().map(known).collect();
+        let mut fleets: Vec<String> = listed
+            .iter()
+            .filter_map(|device| device.fleet.clone())
+            .collect();
+        fleets.sort();
+        fleets.dedup();
+        project.seen.fleets = fleets;
         if project.manager == found.manager && project.device == device {
             return;
         }
@@ -403,6 +437,7 @@ impl Workspace {
         if found.devices.problem.is_none() {
             project.device = device;
         }
+        self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
     }
 
@@ -433,49 +468,24 @@ impl Workspace {
     }
 }
 
+/// A device as a completion shows it.
+fn known(device: &Device) -> Known {
+    let runs = device.version.as_deref().unwrap_or("nothing known");
+    let place = device
+        .fleet
+        .as_ref()
+        .map_or(String::new(), |fleet| format!("fleet {fleet}, "));
+    let state = if device.online { "online" } else { "offline" };
+    Known {
+        name: device.name.clone(),
+        detail: format!("{place}{state}, runs {runs}"),
+    }
+}
+
 /// Devices on this machine are known by name; the manifest may give the id.
 pub(super) fn local_name(project: &ProjectState, device: String) -> String {
     match &project.device {
         Some(known) if known.id == device => known.name.clone(),
         Some(_) | None => device,
-    }
-}
-
-/// The files of the key that signs and of the devices' key.
-fn key_names(analysis: &Analysis) -> (Option<String>, Option<String>) {
-    let manifest = analysis.manifest();
-    let name = |key: &Option<Spanned<String>>| key.as_ref().map(|key| key.value.clone());
-    (name(&manifest.signing.key), name(&manifest.encryption.key))
-}
-
-/// The public half, which everybody may read, will do to encrypt.
-fn encryption_key_file(path: &Path) -> KeyFile {
-    let found = key_file(path);
-    if found == KeyFile::WorldReadable
-        && DeviceKey::load(path).is_ok_and(|key| key.private.is_none())
-    {
-        KeyFile::Present
-    } else {
-        found
-    }
-}
-
-#[cfg(unix)]
-fn key_file(path: &Path) -> KeyFile {
-    use std::os::unix::fs::PermissionsExt as _;
-    match std::fs::metadata(path) {
-        Ok(found) if !found.is_file() => KeyFile::Missing,
-        Ok(found) if found.permissions().mode() & 0o004 != 0 => KeyFile::WorldReadable,
-        Ok(_) => KeyFile::Present,
-        Err(_absent) => KeyFile::Missing,
-    }
-}
-
-#[cfg(not(unix))]
-fn key_file(path: &Path) -> KeyFile {
-    if path.is_file() {
-        KeyFile::Present
-    } else {
-        KeyFile::Missing
     }
 }

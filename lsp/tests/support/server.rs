@@ -156,7 +156,8 @@ impl TestServer {
         loop {
             let is_one = |params: &Value| params["uri"] == uri;
             let params = self.expect("textDocument/publishDiagnostics", is_one);
-            let found = params["diagnostics"].as_array().expect("a list").clone();
+            let mut found = params["diagnostics"].as_array().expect("a list").clone();
+            found.retain(|found| !is_about_manager(found));
             if wanted(&found) {
                 return found;
             }
@@ -238,12 +239,21 @@ impl Drop for TestServer {
         let ignored = &self.ignored;
         self.unread
             .retain(|message| !ignored.iter().any(|method| message["method"] == *method));
+        self.unread.retain(|message| {
+            let found = message["params"]["diagnostics"].as_array();
+            !found.is_some_and(|found| !found.is_empty() && found.iter().all(is_about_manager))
+        });
         assert!(
             self.unread.is_empty(),
             "messages that nobody read: {:#?}",
             self.unread
         );
     }
+}
+
+/// Nobody listens at the address in our manifests, and when the server notices is chance.
+fn is_about_manager(diagnostic: &Value) -> bool {
+    diagnostic["code"] == "manager-unreachable"
 }
 
 /// Reads messages until the pipe ends. A byte that belongs to none is an error.

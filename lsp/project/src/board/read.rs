@@ -2,13 +2,17 @@
 
 use super::geometry;
 use super::{Area, Board, BoardDefaults, BoardFlash, BoardTarget, ImageKind, Mode};
-use crate::problem::{Code, Problem};
+use crate::check::hex;
+use crate::problem::{Code, Edit, Problem, Repair};
 use crate::reader::{Reader, Span, Spanned};
 
-/// An area that was read, with the place to report problems at.
+/// An area that was read, with the places to report problems at and to repair.
 pub(super) struct Found {
     pub(super) area: Area,
+    /// Its offset.
     pub(super) span: Span,
+    /// Its length.
+    pub(super) len_span: Span,
 }
 
 pub(super) fn read_board(root: &mut Reader<'_>) -> Option<Board> {
@@ -18,28 +22,9 @@ pub(super) fn read_board(root: &mut Reader<'_>) -> Option<Board> {
         ["device_block", "identity", "record", "execution"]
             .map(|name| table.table(name, |area| read_area(area, name)))
     });
-    let modes_present = root.has("modes");
-    let (standby, swap) = root.table("modes", |table| {
-        if !modes_present || !(table.has("standby") || table.has("swap")) {
-            let span = table.place().span.clone();
-            table.report(
-                Problem::error(Code::MissingRequired, span, "no install mode is described")
-                    .with_hint("add `[modes.standby.storage_0]` and `storage_1`, or `[modes.swap.secondary]`"),
-            );
-        }
-        let standby = table.has("standby").then(|| {
-            table.table("standby", |mode| {
-                ["storage_0", "storage_1"].map(|name| mode.table(name, |area| read_area(area, name)))
-            })
-        });
-        let swap = table.has("swap").then(|| {
-            table.table("swap", |mode| mode.table("secondary", |area| read_area(area, "secondary")))
-        });
-        // Taken above only if present; both names are known either way.
-        table.know(&["standby", "swap"]);
-        (standby, swap)
-    });
-    let defaults = root.table("defaults", read_defaults);
+    let (standby, swap) = root.table("modes", read_modes);
+    let has_mode = [standby.is_some(), swap.is_some()];
+    let defaults = root.table("defaults", |table| read_defaults(table, has_mode));
     let flash = flash?;
     let areas = all(areas)?;
     let standby = match standby {
@@ -47,10 +32,16 @@ pub(super) fn read_board(root: &mut Reader<'_>) -> Option<Board> {
         None => None,
     };
     let swap = match swap {
-        Some(area) => Some(area?),
+        Some(secondary) => Some(all(secondary)?),
         None => None,
     };
-    for problem in geometry::check(flash, &areas, standby.as_ref(), swap.as_ref()) {
+    let image = head.as_ref().map(|head| head.image);
+    let found = geometry::Areas {
+        common: &areas,
+        standby: standby.as_ref(),
+        swap: swap.as_ref().map(|[secondary]| secondary),
+    };
+    for problem in geometry::check(flash, image, &found) {
         root.report(problem);
     }
     let head = head?;
@@ -66,7 +57,7 @@ pub(super) fn read_board(root: &mut Reader<'_>) -> Option<Board> {
         flash,
         areas: areas.map(|found| found.area),
         standby: standby.map(|pair| pair.map(|found| found.area)),
-        swap: swap.map(|found| found.area),
+        swap: swap.map(|[secondary]| secondary.area),
         defaults,
     })
 }
@@ -87,47 +78,47 @@ struct Head {
     image: ImageKind,
 }
 
-fn read_head(table: &mut Reader<'_>) -> Option<Head> {
-    let mut text = |key: &'static str, why: &str| {
-        let value = table.string(key);
-        table.require(key, value.as_ref(), why);
-        value
-    };
-    let name = text("name", "the name of the directory under `boards/`");
-    let vendor = text("vendor", "who makes the board");
-    let description = text("description", "one line about the board");
-    let vid = text(
-        "vid",
-        "the name of the vendor UUID, for example a domain you own",
-    );
-    let cid = text(
-        "cid",
-        "the name of the class UUID, one for each kind of board",
-    );
-    let target = text("target", "`\"host\"` or a rustc target triple");
-    let image = text("image", "`\"elf\"` or `\"flat\"`");
-    let image = image.and_then(|word| match word.value.as_str() {
-        "elf" => Some(ImageKind::Elf),
-        "flat" => Some(ImageKind::Flat),
-        other => {
-            table.report(
-                Problem::error(
-                    Code::Value,
-                    word.span.clone(),
-                    format!("`{other}` is not an image kind"),
-                )
-                .with_nearest(other, &["elf", "flat"]),
-            );
-            None
-        }
+/// The areas of a mode, as far as they could be read; nothing if the board does not have it.
+type ModeAreas<const N: usize> = Option<[Option<Found>; N]>;
+
+fn read_modes(table: &mut Reader<'_>) -> (ModeAreas<2>, ModeAreas<1>) {
+    if !table.has("standby") && !table.has("swap") {
+        let span = table.place().span.clone();
+        let hint = "add `[modes.standby.storage_0]` and `storage_1`, or `[modes.swap.secondary]`";
+        table.report(
+            Problem::error(Code::MissingRequired, span, "no install mode is described")
+                .with_hint(hint),
+        );
+    }
+    let standby = table.has("standby").then(|| {
+        table.table("standby", |mode| {
+            ["storage_0", "storage_1"].map(|name| mode.table(name, |area| read_area(area, name)))
+        })
     });
+    let swap = table.has("swap").then(|| {
+        table.table("swap", |mode| {
+            ["secondary"].map(|name| mode.table(name, |area| read_area(area, name)))
+        })
+    });
+    (standby, swap)
+}
+
+fn read_head(table: &mut Reader<'_>) -> Option<Head> {
+    let image = table
+        .string("image")
+        .and_then(|word| match word.value.as_str() {
+            "elf" => Some(ImageKind::Elf),
+            "flat" => Some(ImageKind::Flat),
+            _unknown => None,
+        });
+    let text = |key| table.string(key).map(|text| text.value);
     Some(Head {
-        name: name?.value,
-        vendor: vendor?.value,
-        description: description?.value,
-        vid: vid?.value,
-        cid: cid?.value,
-        target: match target?.value {
+        name: text("name")?,
+        vendor: text("vendor")?,
+        description: text("description")?,
+        vid: text("vid")?,
+        cid: text("cid")?,
+        target: match text("target")? {
             word if word == "host" => BoardTarget::Host,
             triple => BoardTarget::Triple(triple),
         },
@@ -136,121 +127,96 @@ fn read_head(table: &mut Reader<'_>) -> Option<Head> {
 }
 
 fn read_flash(table: &mut Reader<'_>) -> Option<BoardFlash> {
-    let mut number = |key: &'static str, max: u32, why: &str| {
-        let value = table.number(key, 1..=max);
-        table.require(key, value.as_ref(), why);
-        value
-    };
-    let len = number("len", u32::MAX, "the length of the flash in bytes");
-    let write_unit = number("write_unit", 512, "bytes that are programmed together");
-    let chunk_len = number(
-        "chunk_len",
-        1 << 20,
-        "bytes that an install copies at a time",
-    );
-    let erased = table.number("erased", 0..=0xFF);
-    table.require("erased", erased.as_ref(), "the value of an erased byte");
-    if let Some(erased) = &erased
-        && erased.value != 0
-        && erased.value != 0xFF
-    {
-        let span = erased.span.clone();
-        table.report(Problem::error(
-            Code::Value,
-            span,
-            "an erased byte is 0x00 or 0xFF",
-        ));
-    }
-    let overwrite = table.flag("overwrite").is_some_and(|flag| flag.value);
-    let address = table.number("address", 0..=u32::MAX);
+    let number = |key| table.number(key).map(|number| number.value);
     Some(BoardFlash {
-        len: len?.value,
-        address: address.map_or(0, |address| address.value),
-        write_unit: write_unit?.value,
-        erased: u8::try_from(erased?.value).ok()?,
-        overwrite,
-        chunk_len: chunk_len?.value,
+        len: number("len")?,
+        write_unit: number("write_unit")?,
+        erased: u8::try_from(number("erased")?).ok()?,
+        overwrite: table.flag("overwrite").is_some_and(|flag| flag.value),
+        chunk_len: number("chunk_len")?,
+        address: number("address").unwrap_or(0),
     })
 }
 
 fn read_area(table: &mut Reader<'_>, name: &'static str) -> Option<Found> {
-    let offset = table.number("offset", 0..=u32::MAX);
-    table.require(
-        "offset",
-        offset.as_ref(),
-        "where the area begins in the flash",
-    );
-    let len = table.number("len", 1..=u32::MAX);
-    table.require("len", len.as_ref(), "how long the area is, in bytes");
-    let sector = table.number("sector", 1..=1 << 24);
-    table.require("sector", sector.as_ref(), "bytes that are erased together");
-    let span = offset
-        .as_ref()
-        .map_or_else(|| table.place().span.clone(), |at| at.span.clone());
+    let offset = table.number("offset")?;
+    let len = table.number("len")?;
     let area = Area {
         name,
-        offset: offset?.value,
-        len: len?.value,
-        sector: sector?.value,
+        offset: offset.value,
+        len: len.value,
+        sector: table.number("sector")?.value,
     };
     if !area.offset.is_multiple_of(area.sector) || !area.len.is_multiple_of(area.sector) {
+        let message = format!(
+            "{name} does not begin and end on its sectors of {:#x} bytes",
+            area.sector
+        );
         table.report(
-            Problem::error(
-                Code::AreaUnaligned,
-                span.clone(),
-                format!(
-                    "{name} does not begin and end on its sectors of {:#x} bytes",
-                    area.sector
-                ),
-            )
-            .with_hint("make `offset` and `len` multiples of `sector`"),
+            Problem::error(Code::AreaUnaligned, offset.span.clone(), message)
+                .with_hint("make `offset` and `len` multiples of `sector`")
+                .with_repairs(rounded(&area, &offset, &len)),
         );
     }
-    Some(Found { area, span })
-}
-
-fn read_defaults(table: &mut Reader<'_>) -> Option<BoardDefaults> {
-    let mode = read_mode(table, "mode");
-    table.require("mode", mode.as_ref(), "`\"standby\"` or `\"swap\"`");
-    let trials = table.number("trials", 1..=16);
-    table.require(
-        "trials",
-        trials.as_ref(),
-        "how often a new firmware may start",
-    );
-    let deadline_s = table.number("deadline_s", 1..=65_535);
-    table.require(
-        "deadline_s",
-        deadline_s.as_ref(),
-        "seconds to reach the manager",
-    );
-    let watchdog_ms = table.number("watchdog_ms", 0..=600_000);
-    table.require(
-        "watchdog_ms",
-        watchdog_ms.as_ref(),
-        "milliseconds that a firmware may hang, 0 for ever",
-    );
-    Some(BoardDefaults {
-        mode: mode?.value,
-        trials: trials?.value,
-        deadline_s: deadline_s?.value,
-        watchdog_ms: watchdog_ms?.value,
+    Some(Found {
+        area,
+        span: offset.span,
+        len_span: len.span,
     })
 }
 
-/// Takes an install mode; an unknown word is reported.
-pub(crate) fn read_mode(table: &mut Reader<'_>, key: &'static str) -> Option<Spanned<Mode>> {
-    let word = table.string(key)?;
-    let mode = Mode::named(&word.value);
-    if mode.is_none() {
-        table.report(
-            Problem::error(
-                Code::Value,
-                word.span.clone(),
-                format!("`{}` is not an install mode", word.value),
-            )
-            .with_nearest(&word.value, &Mode::ALL.map(Mode::as_str)),
-        );
+/// The area with both ends on sectors, neither of them moved into what it held before.
+fn rounded(area: &Area, offset: &Spanned<u32>, len: &Spanned<u32>) -> Option<Repair> {
+    let new_offset = area.offset.checked_next_multiple_of(area.sector)?;
+    let new_len = area.len.checked_next_multiple_of(area.sector)?;
+    let changes = [(offset, new_offset), (len, new_len)];
+    let edits: Vec<Edit> = changes
+        .into_iter()
+        .filter(|(old, new)| old.value != *new)
+        .map(|(old, new)| Edit {
+            span: old.span.clone(),
+            text: hex(new),
+        })
+        .collect();
+    let title = "Round up to whole sectors".to_owned();
+    Some(Repair { title, edits })
+}
+
+fn read_defaults(table: &mut Reader<'_>, [standby, swap]: [bool; 2]) -> Option<BoardDefaults> {
+    let mode = read_mode(table, "mode");
+    if let Some(mode) = &mode {
+        let (there, other) = match mode.value {
+            Mode::Standby => (standby, swap.then_some(Mode::Swap)),
+            Mode::Swap => (swap, standby.then_some(Mode::Standby)),
+        };
+        // With no mode at all, that is what has been reported.
+        if !there && (standby || swap) {
+            let message = format!(
+                "this board does not describe the slots of mode `{}`",
+                mode.value.as_str()
+            );
+            let repair = other.map(|other| {
+                let text = format!("\"{}\"", other.as_str());
+                Repair::change(mode.span.clone(), &text)
+            });
+            table.report(
+                Problem::error(Code::ModeUnsupported, mode.span.clone(), message)
+                    .with_repairs(repair),
+            );
+        }
     }
-    mode.map(|mode| word.with(mode))
+    let number = |key| table.number(key).map(|number| number.value);
+    Some(BoardDefaults {
+        mode: mode?.value,
+        trials: number("trials")?,
+        deadline_s: number("deadline_s")?,
+        watchdog_ms: number("watchdog_ms")?,
+    })
+}
+
+/// Takes an install mode.
+pub(crate) fn read_mode(table: &Reader<'_>, key: &'static str) -> Option<Spanned<Mode>> {
+    let word = table.string(key)?;
+    let mode = Mode::named(&word.value)?;
+    Some(word.with(mode))
 }
