@@ -34,6 +34,9 @@ export function duration(ms: number): string {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
+/** A reason as a sentence of its own. */
+export const sentence = (why: string): string => `${why.charAt(0).toUpperCase()}${why.slice(1)}.`;
+
 /** The first digits of a digest, enough to compare by eye. */
 export const digest = (full: string): string => full.slice(0, 12);
 
@@ -139,8 +142,8 @@ export function versionProblem(text: string): string | undefined {
 
 /** What a person reads when a job has failed. */
 export function failure(outcome: Extract<Outcome, { kind: "failed" }>): string {
-  const sentence = outcome.message.charAt(0).toUpperCase() + outcome.message.slice(1);
-  return outcome.hint === null ? `${sentence}.` : `${sentence}. Next: ${outcome.hint}.`;
+  const said = sentence(outcome.message);
+  return outcome.hint === null ? said : `${said} Next: ${outcome.hint}.`;
 }
 
 /** The status bar item. */

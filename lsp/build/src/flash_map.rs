@@ -135,8 +135,8 @@ pub struct SlotDetails {
     pub slot: Slot,
     /// Header and TLVs, each with its name.
     pub fields: Vec<(&'static str, String)>,
-    /// SHA-256 of the complete file, if the image is good.
-    pub digest: Option<[u8; 32]>,
+    /// SHA-256 of the complete file, 64 hex digits, if the image is good.
+    pub digest: Option<String>,
     /// Which key of the device's table signed it.
     pub key: Option<usize>,
     /// Why the device would not run it, or why that cannot be told here; `None`: it would.
@@ -352,7 +352,7 @@ pub fn details<F: Flash>(
     Ok(SlotDetails {
         slot,
         fields: fields_of(&info),
-        digest: good.map(Verified::digest),
+        digest: good.map(|verified: &Verified| hex(&verified.digest())),
         key: good.map(Verified::key_index),
         problem: if info.header.flags.is_encrypted() {
             Some("the image came encrypted, so only the device can check it".to_owned())
@@ -363,11 +363,6 @@ pub fn details<F: Flash>(
                 .map(|error: &VerifyError<_>| error.to_string())
         },
     })
-}
-
-/// A digest as 64 hex digits.
-pub fn digest_in_hex(digest: &[u8; 32]) -> String {
-    hex(digest)
 }
 
 fn fields_of(info: &ImageInfo) -> Vec<(&'static str, String)> {

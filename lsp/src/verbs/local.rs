@@ -249,9 +249,7 @@ fn details_to_protocol(details: flash_map::SlotDetails) -> SlotDetails {
     SlotDetails {
         name: details.slot.name().to_owned(),
         fields: details.fields.into_iter().map(field).collect(),
-        digest: details
-            .digest
-            .map(|digest| flash_map::digest_in_hex(&digest)),
+        digest: details.digest,
         key: details.key.and_then(|key| u8::try_from(key).ok()),
         problem: details.problem,
     }

@@ -254,12 +254,36 @@ impl Lab {
             .to_owned()
     }
 
-    /// Uploads, starts the update and waits for its end.
+    /// Makes and uploads an image, starts the update and waits for its end.
     pub async fn update(&self, device: &Device, label: &str, counter: u32) -> Value {
-        self.upload(label, &self.image(label, counter)).await;
-        let action = self.deploy(device, label, 60).await;
+        let image = self.image(label, counter);
+        self.update_to(device, label, &image, 60).await
+    }
+
+    /// Uploads this image, starts the update and waits for its end.
+    pub async fn update_to(
+        &self,
+        device: &Device,
+        label: &str,
+        image: &[u8],
+        deadline_s: u32,
+    ) -> Value {
+        self.upload(label, image).await;
+        let action = self.deploy(device, label, deadline_s).await;
         self.api.action_end(&action).await
     }
+}
+
+/// How an action ended.
+///
+/// # Panics
+/// If it ended in another way.
+pub fn check(action: &Value, status: &str, reason: &Value) {
+    assert_eq!(
+        (&action["status"], &action["reason"]),
+        (&json!(status), reason),
+        "{action:#}"
+    );
 }
 
 async fn serve(dir: &Path, listen: &str) -> (Child, String, Option<String>) {

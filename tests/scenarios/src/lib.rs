@@ -11,4 +11,4 @@ mod lab;
 
 pub use api::{Api, ApiFailure, sha256_hex};
 pub use device::{Console, Device, Starts};
-pub use lab::{Lab, PATIENCE, board, builder, image_of, otaru, payload};
+pub use lab::{Lab, PATIENCE, board, builder, check, image_of, otaru, payload};

@@ -2,7 +2,7 @@
 
 use otaru_image::{Aes, DecryptionKey, SigningKey, board_uuids, installed_form};
 use otaru_lsp_project::Mode;
-use otaru_tests_scenarios::{Device, Lab, board, builder, image_of, payload};
+use otaru_tests_scenarios::{Device, Lab, board, builder, check, image_of, payload};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -17,20 +17,6 @@ fn encrypted(label: &str, counter: u32, key: &DecryptionKey, aes: Aes) -> Vec<u8
 
 fn signer() -> SigningKey {
     SigningKey::from_seed([42; 32])
-}
-
-async fn update(lab: &Lab, device: &Device, label: &str, image: &[u8]) -> Value {
-    lab.upload(label, image).await;
-    let action = lab.deploy(device, label, 30).await;
-    lab.api.action_end(&action).await
-}
-
-fn check(action: &Value, status: &str, reason: &Value) {
-    assert_eq!(
-        (&action["status"], &action["reason"]),
-        (&json!(status), reason),
-        "{action:#}"
-    );
 }
 
 // A1 A4 A5 A9 A26 with encrypted images: by cable, over the air, confirmed, reverted.
@@ -51,19 +37,19 @@ async fn encrypted_from_the_first_image_on(mode: Mode, aes: Aes) {
     runs(&device, &factory);
 
     let next = encrypted("1.1.0", 2, &key, aes);
-    let action = update(&lab, &device, "1.1.0", &next).await;
+    let action = lab.update_to(&device, "1.1.0", &next, 30).await;
     check(&action, "succeeded", &Value::Null);
     assert_eq!(action["verified"], true, "{action:#}");
     runs(&device, &next);
 
     let bad = encrypted("1.2.0-unhealthy", 3, &key, aes);
-    let action = update(&lab, &device, "1.2.0-unhealthy", &bad).await;
+    let action = lab.update_to(&device, "1.2.0-unhealthy", &bad, 30).await;
     check(&action, "reverted", &json!("unhealthy"));
     runs(&device, &next);
 
     // And back to plain text, which the same device takes as well.
     let plain = lab.image("1.3.0", 4);
-    let action = update(&lab, &device, "1.3.0", &plain).await;
+    let action = lab.update_to(&device, "1.3.0", &plain, 30).await;
     check(&action, "succeeded", &Value::Null);
     runs(&device, &plain);
 }
@@ -86,7 +72,7 @@ async fn device_that_cannot_decrypt_says_so_and_goes_on_running() {
     let device = lab.device("kitchen", Mode::Standby, &old).await;
     let boots = device.boots();
     let foreign = encrypted("1.1.0", 2, &DecryptionKey::new([3; 32]), Aes::Aes128);
-    let action = update(&lab, &device, "1.1.0", &foreign).await;
+    let action = lab.update_to(&device, "1.1.0", &foreign, 30).await;
     check(&action, "failed", &json!("unsupported"));
     assert_eq!(device.boots(), boots, "no reset");
 
@@ -95,7 +81,7 @@ async fn device_that_cannot_decrypt_says_so_and_goes_on_running() {
     device.console().wait_for("ota: online");
     let boots = device.boots();
     let foreign = encrypted("1.2.0", 2, &DecryptionKey::new([3; 32]), Aes::Aes256);
-    let action = update(&lab, &device, "1.2.0", &foreign).await;
+    let action = lab.update_to(&device, "1.2.0", &foreign, 30).await;
     check(&action, "failed", &json!("not-decryptable"));
     assert_eq!(device.boots(), boots, "no reset");
     assert!(device.execution_slot(old.len()) == old);
@@ -114,14 +100,16 @@ async fn image_signed_with_p256_is_installed_and_an_unknown_key_is_refused() {
     device.flash_trusting(&factory, &[&lab.key, &key]);
     device.console().wait_for("firmware 1.0.0 starts");
     let next = image_of("1.1.0", 2, &key);
-    let action = update(&lab, &device, "1.1.0", &next).await;
+    let action = lab.update_to(&device, "1.1.0", &next, 30).await;
     check(&action, "succeeded", &Value::Null);
     assert!(device.execution_slot(next.len()) == next);
 
     let other = SigningKey::generate_p256().expect("random numbers");
     let ring = json!({"name": "other", "public_key": other.public().to_hex()});
     lab.api.post("/keys", ring).await.expect("a new key");
-    let action = update(&lab, &device, "1.2.0", &image_of("1.2.0", 3, &other)).await;
+    let action = lab
+        .update_to(&device, "1.2.0", &image_of("1.2.0", 3, &other), 30)
+        .await;
     check(&action, "failed", &json!("key-unknown"));
     // Both kinds stand in the table.
     let action = lab.update(&device, "1.3.0", 4).await;
@@ -215,7 +203,7 @@ async fn made_by_imgtool(algorithm: &str, encryption: &[&str]) {
     let factory = image_of("1.0.0", 1, &signer);
     device.flash_decrypting(&factory, &[&signer], Some(&key));
     device.console().wait_for("firmware 1.0.0 starts");
-    let action = update(&lab, &device, "1.1.0", &image).await;
+    let action = lab.update_to(&device, "1.1.0", &image, 30).await;
     check(&action, "succeeded", &Value::Null);
     let installed = installed_form(&image, &key).expect("it is for this device");
     assert!(device.execution_slot(image.len()) == installed);

@@ -2,22 +2,8 @@
 
 use otaru_image::{SigningKey, board_uuids};
 use otaru_lsp_project::Mode;
-use otaru_tests_scenarios::{Device, Lab, board, builder, image_of, sha256_hex};
+use otaru_tests_scenarios::{Lab, board, builder, check, image_of, sha256_hex};
 use serde_json::{Value, json};
-
-async fn update(lab: &Lab, device: &Device, label: &str, image: &[u8]) -> Value {
-    lab.upload(label, image).await;
-    let action = lab.deploy(device, label, 60).await;
-    lab.api.action_end(&action).await
-}
-
-fn check(action: &Value, status: &str, reason: &Value) {
-    assert_eq!(
-        (&action["status"], &action["reason"]),
-        (&json!(status), reason),
-        "{action:#}"
-    );
-}
 
 // Several keys, moving to a key provisioned in advance, revocation in the confirm entry.
 #[tokio::test]
@@ -39,21 +25,22 @@ async fn device_moves_to_the_next_key_and_then_refuses_the_old_one() {
     };
     let none = Value::Null;
 
-    let action = update(
-        &lab,
-        &device,
-        "2.0.0-unhealthy",
-        &moving("2.0.0-unhealthy", 9),
-    )
-    .await;
+    let action = lab
+        .update_to(
+            &device,
+            "2.0.0-unhealthy",
+            &moving("2.0.0-unhealthy", 9),
+            60,
+        )
+        .await;
     check(&action, "reverted", &json!("unhealthy"));
     // What reverts has revoked nothing: the old key still signs.
     let old = lab.image("1.1.0", 2);
-    let action = update(&lab, &device, "1.1.0", &old).await;
+    let action = lab.update_to(&device, "1.1.0", &old, 60).await;
     check(&action, "succeeded", &none);
 
     let moved = moving("2.0.0", 3);
-    let action = update(&lab, &device, "2.0.0", &moved).await;
+    let action = lab.update_to(&device, "2.0.0", &moved, 60).await;
     check(&action, "succeeded", &none);
     let name = |image: &[u8]| sha256_hex(image)[..16].to_owned();
     let install = &action["attempts"][0]["install"];
@@ -63,7 +50,9 @@ async fn device_moves_to_the_next_key_and_then_refuses_the_old_one() {
 
     let action = lab.update(&device, "2.1.0", 4).await;
     check(&action, "failed", &json!("key-revoked"));
-    let action = update(&lab, &device, "2.2.0", &image_of("2.2.0", 5, &next)).await;
+    let action = lab
+        .update_to(&device, "2.2.0", &image_of("2.2.0", 5, &next), 60)
+        .await;
     check(&action, "succeeded", &none);
 }
 
@@ -76,7 +65,7 @@ async fn image_that_revokes_its_own_key_is_refused_before_a_reset() {
     let boots = device.boots();
     let image = builder("2.0.0", 2, board_uuids(&board().vid, &board().cid)).revoke(1);
     let image = image.sign(&lab.key).expect("the image can be signed");
-    let action = update(&lab, &device, "2.0.0", &image).await;
+    let action = lab.update_to(&device, "2.0.0", &image, 60).await;
     check(&action, "failed", &json!("revokes-own-key"));
     assert_eq!(device.boots(), boots, "no reset");
     assert!(device.execution_slot(old.len()) == old);

@@ -1,6 +1,6 @@
 // The slot map: the flash of a device drawn to scale, and what stands in each slot.
 import type { FlashArea, FlashMap, SlotDetails, Status } from "../protocol.gen";
-import { areaText, digest, mapShares, size } from "../text";
+import { areaText, digest, mapShares, sentence, size } from "../text";
 import { make, setText } from "./elements";
 import type { Answer, FromPanel } from "./messages";
 
@@ -140,10 +140,8 @@ export class SlotMap {
 
   set(map: Answer<FlashMap>): void {
     this.#asked = false;
-    const problem = "problem" in map ? map.problem : "";
-    this.#note.hidden = false;
     if ("problem" in map) {
-      setText(this.#note, `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
+      setText(this.#note, sentence(map.problem));
       this.#strip.replaceChildren();
       this.#list.replaceChildren();
       this.#rows = [];

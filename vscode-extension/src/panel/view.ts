@@ -1,7 +1,7 @@
 // The Control Panel inside its webview. It shows a status and sends clicks; it knows nothing else.
 // Elements are made once and changed in place, so that the keyboard focus stays where it is.
 import type { PhaseState, Status, Update, VerbState } from "../protocol.gen";
-import { digest, duration, phase, size, verdictText } from "../text";
+import { digest, duration, phase, sentence, size, verdictText } from "../text";
 import { make, setText } from "./elements";
 import { SlotMap } from "./map";
 import type { Button, FromPanel, Link, Shown, ToPanel } from "./messages";
@@ -177,7 +177,7 @@ class ProjectPage {
     setVerb(this.#console, "Console", verbs.console);
     setVerb(this.#cancel, "Cancel", verbs.cancel);
     const why = job === null ? (verbs.build.reason ?? verbs.fota.reason ?? "") : "";
-    setText(this.#hint, why === "" ? "" : `${why.charAt(0).toUpperCase()}${why.slice(1)}.`);
+    setText(this.#hint, why === "" ? "" : sentence(why));
     this.#hint.hidden = why === "";
     // The strip below shows a running update with all that there is to know.
     this.#job.hidden = job === null || (job.verb === "run" && !job.canceling);
