@@ -89,10 +89,7 @@ impl<'a> Acceptance<'a> {
                         let info = accepted.info();
                         // Confirmed, it could not be started again. The agent refuses it before it
                         // is parked; by cable and in recovery it comes here first.
-                        if accepted
-                            .signers()
-                            .any(|key| (usize::from(info.revoke) >> (key & 7)) & 1 != 0)
-                        {
+                        if accepted.signed_by(info.revoke) {
                             break VerifyError::KeyRevoked;
                         }
                         ctx.found = Some(*info);

@@ -26,7 +26,7 @@ const CONFIGURATIONS: &[(&str, &str, Option<u64>)] = &[
 ];
 
 /// Most bytes of flash with the verifier that belongs on a device.
-const FLASH_MAX: u64 = 19_100;
+const FLASH_MAX: u64 = 19_000;
 /// What it is meant to become; `docs/size.md` says what is missing. Then it replaces the limit above.
 const FLASH_GOAL: u64 = 16 << 10;
 /// Most bytes of static RAM beside the copy buffer.
