@@ -1,11 +1,12 @@
 //! What an image says about itself.
 
+use core::convert::Infallible;
 use core::fmt;
 
 use crate::board::{BoardIds, Uuid};
 use crate::dependency::Dependencies;
 use crate::encryption::EncryptedKey;
-use crate::error::ImageError;
+use crate::error::{ImageError, VerifyError};
 use crate::header::ImageHeader;
 use crate::key::Signature;
 use crate::parser::{ITEM_LEN_MAX, Next, Parser};
@@ -184,23 +185,21 @@ pub fn inspect<S: ReadAt>(
     slot_len: u32,
 ) -> Result<ImageInfo, ImageError<S::Error>> {
     let mut parser = Parser::new(slot_len);
-    if let Some(fault) = Parser::check_slot(slot_len) {
-        return Err(parser.image_error(fault));
+    if let Some(refusal) = Parser::check_slot::<VerifyError<Infallible>>(slot_len) {
+        return Err(refusal.of_form());
     }
     let mut item = [0; ITEM_LEN_MAX];
     loop {
-        if let Some(info) = parser.info() {
-            return Ok(*info);
-        }
         match parser.next() {
-            Next::Skip => parser.skip_all(),
-            Next::Item { offset, len } => {
+            Next::Skip(len) => parser.pass(len),
+            Next::Item(len) => {
                 let bytes = item.get_mut(..usize::from(len)).unwrap_or_default();
-                source.read_at(offset, bytes).map_err(ImageError::Read)?;
-                if let Err(fault) = parser.feed(bytes) {
-                    return Err(parser.image_error(fault));
-                }
+                source
+                    .read_at(parser.pos(), bytes)
+                    .map_err(ImageError::Read)?;
+                parser.take(bytes).map_err(VerifyError::of_form)?;
             }
+            Next::Nothing => return Ok(*parser.described()),
         }
     }
 }
