@@ -6,7 +6,7 @@
 
 use core::convert::Infallible;
 
-use crate::board::Uuid;
+use crate::board::{BoardIds, Uuid};
 use crate::dependency::{AddError, DEPENDENCY_LEN, Dependencies, Dependency};
 use crate::ecdsa;
 use crate::encryption::KEY_TLV_LEN_LONG;
@@ -14,7 +14,7 @@ use crate::encryption::KEY_TLV_LEN_LONG;
 use crate::encryption::{EncryptedKey, KEY_TLV_LEN_SHORT};
 use crate::error::{Malformed, Unsupported, VerifyError};
 use crate::header::{HEADER_LEN, ImageFlags, ImageHeader, Version};
-use crate::info::{ImageInfo, Label};
+use crate::info::{ImageInfo, Label, is_plain_text};
 use crate::key::Signature;
 #[cfg(feature = "parts")]
 use crate::parts::PART_LEN;
@@ -78,41 +78,62 @@ enum Area {
     Unprotected,
 }
 
-/// A TLV whose value is kept: where it stands, and how long it is.
+/// A TLV that is known: where it stands, how long it is, and what it says.
 #[derive(Debug)]
 struct Rule {
     kind: u16,
     least: u8,
     most: u8,
     area: Area,
-    /// Bit that is set once the value was found; 0 if there may be several.
-    once: u8,
+    value: Value,
 }
 
-const COUNTER: u8 = 1 << 0;
-const VENDOR: u8 = 1 << 1;
-const CLASS: u8 = 1 << 2;
-const LABELLED: u8 = 1 << 3;
-const REVOKES: u8 = 1 << 4;
-const KEY_HASH: u8 = 1 << 5;
-const IMAGE_HASH: u8 = 1 << 6;
-/// Whichever the algorithm.
-const SIGNATURE: u8 = 1 << 7;
+/// What a TLV says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Value {
+    Counter,
+    Vendor,
+    Class,
+    Label,
+    Revoke,
+    KeyHash,
+    ImageHash,
+    /// Whichever the algorithm.
+    Signature,
+    // Those that follow are not counted, there may be several, or they look after it themselves.
+    Dependency,
+    #[cfg(feature = "parts")]
+    Part,
+    #[cfg(feature = "encryption")]
+    EncryptedKey,
+}
 
-const fn rule(kind: u16, area: Area, (least, most): (u8, u8), once: u8) -> Rule {
+impl Value {
+    /// The bit that is set once there was one.
+    pub(crate) const fn bit(self) -> u8 {
+        if let Some(bit) = 1_u8.checked_shl(self as u32) {
+            bit
+        } else {
+            0
+        }
+    }
+}
+
+const fn rule(kind: u16, area: Area, (least, most): (u8, u8), value: Value) -> Rule {
     Rule {
         kind,
         least,
         most,
         area,
-        once,
+        value,
     }
 }
 
 #[cfg(feature = "parts")]
 const fn part_rule(place: u16) -> Rule {
     let kind = tlv::PART_FIRST.saturating_add(place);
-    rule(kind, Area::Protected, (PART_LEN, PART_LEN), 0)
+    rule(kind, Area::Protected, (PART_LEN, PART_LEN), Value::Part)
 }
 
 #[cfg(feature = "parts")]
@@ -122,46 +143,51 @@ const _: () = assert!(
 );
 
 const RULES: &[Rule] = &[
-    rule(tlv::SECURITY_COUNTER, Area::Protected, (4, 4), COUNTER),
-    rule(tlv::VENDOR_ID, Area::Protected, (16, 16), VENDOR),
-    rule(tlv::CLASS_ID, Area::Protected, (16, 16), CLASS),
-    rule(tlv::LABEL, Area::Protected, (1, 32), LABELLED),
+    rule(
+        tlv::SECURITY_COUNTER,
+        Area::Protected,
+        (4, 4),
+        Value::Counter,
+    ),
+    rule(tlv::VENDOR_ID, Area::Protected, (16, 16), Value::Vendor),
+    rule(tlv::CLASS_ID, Area::Protected, (16, 16), Value::Class),
+    rule(tlv::LABEL, Area::Protected, (1, 32), Value::Label),
     rule(
         tlv::DEPENDENCY,
         Area::Protected,
         (DEPENDENCY_LEN, DEPENDENCY_LEN),
-        0,
+        Value::Dependency,
     ),
-    rule(tlv::REVOKE, Area::Protected, (2, 2), REVOKES),
+    rule(tlv::REVOKE, Area::Protected, (2, 2), Value::Revoke),
     #[cfg(feature = "parts")]
-    rule(tlv::IMAGE_INDEX, Area::Protected, (1, 1), 0),
+    rule(tlv::IMAGE_INDEX, Area::Protected, (1, 1), Value::Part),
     #[cfg(feature = "parts")]
     part_rule(0),
     #[cfg(feature = "parts")]
     part_rule(1),
     #[cfg(feature = "parts")]
     part_rule(2),
-    rule(tlv::KEY_HASH, Area::Unprotected, (32, 32), KEY_HASH),
-    rule(tlv::SHA256, Area::Unprotected, (32, 32), IMAGE_HASH),
+    rule(tlv::KEY_HASH, Area::Unprotected, (32, 32), Value::KeyHash),
+    rule(tlv::SHA256, Area::Unprotected, (32, 32), Value::ImageHash),
     rule(
         tlv::SIGNATURE_ED25519,
         Area::Unprotected,
         (64, 64),
-        SIGNATURE,
+        Value::Signature,
     ),
     #[cfg(feature = "p256")]
     rule(
         tlv::SIGNATURE_ECDSA,
         Area::Unprotected,
         (ecdsa::P256_SIGNATURE_LEN_MIN, ecdsa::P256_SIGNATURE_LEN_MAX),
-        SIGNATURE,
+        Value::Signature,
     ),
     #[cfg(feature = "encryption")]
     rule(
         tlv::ENCRYPTION_X25519,
         Area::Unprotected,
         (KEY_TLV_LEN_SHORT, KEY_TLV_LEN_LONG),
-        0,
+        Value::EncryptedKey,
     ),
 ];
 
@@ -182,8 +208,11 @@ const EMPTY: ImageInfo = ImageInfo {
     len: 0,
     hashed_len: 0,
     security_counter: 0,
-    vid: None,
-    cid: None,
+    seen: 0,
+    ids: BoardIds {
+        vid: Uuid([0; 16]),
+        cid: Uuid([0; 16]),
+    },
     label: None,
     dependencies: Dependencies::NONE,
     encryption: None,
@@ -201,8 +230,6 @@ pub(crate) struct Parser {
     /// Bytes of the next item, 0 when the image is complete.
     item_len: u8,
     tlvs: u8,
-    /// The values found so far, as [`Rule::once`].
-    seen: u8,
     area: Area,
     expect: Expect,
     slot_len: u32,
@@ -229,7 +256,6 @@ impl Parser {
             end: u32::from(HEADER_LEN),
             area_end: 0,
             tlvs: 0,
-            seen: 0,
             info: EMPTY,
         }
     }
@@ -391,41 +417,58 @@ impl Parser {
         if self.area != rule.area {
             return Err(malformed(Malformed::TlvArea(kind)));
         }
-        match u8::try_from(len) {
-            Ok(len) if (rule.least..=rule.most).contains(&len) => {
-                self.want(Expect::EntryData(rule), len);
-                Ok(true)
-            }
-            Ok(_) | Err(_) => Err(malformed(Malformed::TlvLen { kind, len })),
+        let [item_len, _] = len.to_le_bytes();
+        if len > u16::from(rule.most) || item_len < rule.least {
+            return Err(malformed(Malformed::TlvLen { kind, len }));
         }
+        self.want(Expect::EntryData(rule), item_len);
+        Ok(true)
     }
 
     fn entry_data<R: Refuse>(&mut self, rule: &Rule, value: &[u8]) -> Result<(), R> {
         let kind = rule.kind;
         let info = &mut self.info;
-        let mut number = [0; 4];
-        let target: &mut [u8] = match kind {
-            tlv::SECURITY_COUNTER | tlv::REVOKE => &mut number,
-            tlv::VENDOR_ID => &mut info.vid.insert(Uuid([0; 16])).0,
-            tlv::CLASS_ID => &mut info.cid.insert(Uuid([0; 16])).0,
-            tlv::LABEL => {
-                let label = Label::from_bytes(value);
-                info.label = Some(label.ok_or_else(|| malformed(Malformed::Label))?);
+        let target: &mut [u8] = match rule.value {
+            Value::Counter => {
+                let bytes = value.first_chunk().copied().unwrap_or_default();
+                info.security_counter = u32::from_le_bytes(bytes);
                 &mut []
             }
-            tlv::DEPENDENCY => {
+            Value::Vendor => &mut info.ids.vid.0,
+            Value::Class => &mut info.ids.cid.0,
+            Value::Label => {
+                if !is_plain_text(value) {
+                    return Err(malformed(Malformed::Label));
+                }
+                info.label
+                    .insert(Label::of_zeros(self.item_len))
+                    .bytes_mut()
+            }
+            Value::Revoke => {
+                let bytes = value.first_chunk().copied().unwrap_or_default();
+                info.revoke = u16::from_le_bytes(bytes);
+                &mut []
+            }
+            Value::KeyHash => &mut info.key_hash,
+            Value::ImageHash => &mut info.image_hash,
+            Value::Signature => {
+                info.signature_offset = self.pos.saturating_sub(u32::from(self.item_len));
+                keep_signature(&mut info.signature, kind, value).map_err(unsupported)?;
+                &mut []
+            }
+            Value::Dependency => {
                 add_dependency(&mut info.dependencies, value)?;
                 &mut []
             }
             #[cfg(feature = "parts")]
-            tlv::IMAGE_INDEX..=tlv::PART_LAST => {
+            Value::Part => {
                 if info.parts.take(kind, value, self.slot_len)? {
                     return Err(malformed(Malformed::TlvDuplicate(kind)));
                 }
                 &mut []
             }
             #[cfg(feature = "encryption")]
-            tlv::ENCRYPTION_X25519 => {
+            Value::EncryptedKey => {
                 let len = u16::from(self.item_len);
                 let key = EncryptedKey::new(value);
                 let key = key.ok_or_else(|| malformed(Malformed::TlvLen { kind, len }))?;
@@ -434,33 +477,23 @@ impl Parser {
                 }
                 &mut []
             }
-            tlv::KEY_HASH => &mut info.key_hash,
-            tlv::SHA256 => &mut info.image_hash,
-            _ => {
-                info.signature_offset = self.pos.saturating_sub(u32::from(self.item_len));
-                info.signature = signature(kind, value).map_err(unsupported)?;
-                &mut []
-            }
         };
         keep(target, value);
-        match kind {
-            tlv::SECURITY_COUNTER => info.security_counter = u32::from_le_bytes(number),
-            tlv::REVOKE => info.revoke = u16::from_le_bytes([number[0], number[1]]),
-            _ => {}
-        }
-        if self.seen & rule.once != 0 {
+        let bit = rule.value.bit();
+        if info.seen & bit != 0 {
             return Err(malformed(Malformed::TlvDuplicate(kind)));
         }
-        self.seen |= rule.once;
+        info.seen |= bit;
         Ok(())
     }
 
     fn image_complete<R: Refuse>(&mut self) -> Result<(), R> {
         let info = &mut self.info;
-        if self.seen & IMAGE_HASH == 0 {
+        let signed = Value::KeyHash.bit() | Value::Signature.bit();
+        if info.seen & Value::ImageHash.bit() == 0 {
             return Err(malformed(Malformed::HashMissing));
         }
-        if self.seen & (KEY_HASH | SIGNATURE) != KEY_HASH | SIGNATURE {
+        if info.seen & signed != signed {
             return Err(malformed(Malformed::Unsigned));
         }
         let key_bits = match info.encryption {
@@ -505,17 +538,21 @@ fn add_dependency<R: Refuse>(known: &mut Dependencies, value: &[u8]) -> Result<(
     })
 }
 
-/// The signature in a TLV of this kind.
-fn signature(kind: u16, value: &[u8]) -> Result<Signature, Unsupported> {
-    let unsupported = Unsupported::Signature(kind);
+/// Keeps the signature in a TLV of this kind.
+fn keep_signature(to: &mut Signature, kind: u16, value: &[u8]) -> Result<(), Unsupported> {
     #[cfg(feature = "p256")]
     if kind == tlv::SIGNATURE_ECDSA {
-        return ecdsa::P256Signature::new(value)
-            .map(Signature::P256)
-            .ok_or(unsupported);
+        let signature = ecdsa::P256Signature::new(value);
+        *to = Signature::P256(signature.ok_or(Unsupported::Signature(kind))?);
+        return Ok(());
     }
-    let bytes = value.first_chunk();
-    bytes.copied().map(Signature::Ed25519).ok_or(unsupported)
+    match (to, value.first_chunk()) {
+        (Signature::Ed25519(to), Some(bytes)) => {
+            *to = *bytes;
+            Ok(())
+        }
+        (Signature::Ed25519(_) | Signature::P256(_), _) => Err(Unsupported::Signature(kind)),
+    }
 }
 
 impl Area {
@@ -523,20 +560,22 @@ impl Area {
     /// essential is refused. So is every one outside the signed part: nobody vouches for it, and
     /// whoever changes it must not get away with it.
     fn skip_or_refuse(self, kind: u16) -> Result<(), Unsupported> {
-        match kind {
-            tlv::SHA384 | tlv::SHA512 => Err(Unsupported::Hash(kind)),
-            tlv::PUBLIC_KEY | tlv::SIGNATURE_RSA2048..=tlv::SIGNATURE_RSA3072 => {
-                Err(Unsupported::Signature(kind))
-            }
-            tlv::SIGNATURE_PURE => Err(Unsupported::PureSignature),
-            tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
-            tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
-            _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
-            // Known only with the feature `parts`; whoever skips them would run half of a file.
-            tlv::IMAGE_INDEX..=tlv::PART_LAST => Err(Unsupported::ProtectedTlv(kind)),
-            tlv::BOOT_RECORD => Ok(()),
-            _ if tlv::is_vendor(kind) => Ok(()),
-            _ => Err(Unsupported::ProtectedTlv(kind)),
+        // Known only with the feature `parts`; whoever skips them would run half of a file.
+        let part = (tlv::IMAGE_INDEX..=tlv::PART_LAST).contains(&kind);
+        let harmless = kind == tlv::BOOT_RECORD || (tlv::is_vendor(kind) && !part);
+        if self == Self::Protected && harmless {
+            return Ok(());
         }
+        Err(match kind {
+            tlv::SHA384 | tlv::SHA512 => Unsupported::Hash(kind),
+            tlv::PUBLIC_KEY | tlv::SIGNATURE_RSA2048..=tlv::SIGNATURE_RSA3072 => {
+                Unsupported::Signature(kind)
+            }
+            tlv::SIGNATURE_PURE => Unsupported::PureSignature,
+            tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Unsupported::Encryption,
+            tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Unsupported::Compression,
+            _ if self == Self::Unprotected => Unsupported::UnprotectedTlv(kind),
+            _ => Unsupported::ProtectedTlv(kind),
+        })
     }
 }

@@ -566,7 +566,7 @@ where
     /// Whether a genuine image belongs into this slot of this board.
     fn check_fit(&self, info: &ImageInfo) -> Result<(), R> {
         if let Some(board) = &self.expect.board
-            && (info.vid.as_ref() != Some(&board.vid) || info.cid.as_ref() != Some(&board.cid))
+            && !info.is_for(board)
         {
             return Err(VerifyError::WrongBoard.into());
         }
@@ -620,5 +620,7 @@ where
 
 /// Compares without telling through time where the first difference is.
 fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    left.ct_eq(right).into()
+    let difference = left.iter().zip(right);
+    let difference = difference.fold(0, |sum, (left, right)| sum | (left ^ right));
+    difference.ct_eq(&0).into()
 }
