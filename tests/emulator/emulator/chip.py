@@ -23,6 +23,8 @@ from unicorn import (
     UcError,
 )
 from unicorn.arm_const import (
+    UC_ARM_REG_IPSR,
+    UC_ARM_REG_LR,
     UC_ARM_REG_PC,
     UC_ARM_REG_SP,
     UC_CPU_ARM_CORTEX_M0,
@@ -42,6 +44,8 @@ POWER, WATCHDOG, UART, NVMC, SYSTEM = (
 READY, CONFIG, ERASE_PAGE = 0x400, 0x504, 0x508
 READ_ONLY, WRITE, ERASE = 0, 1, 2
 RELOAD = 0x6E52_4635
+# Exceptions that are tried: some of the CPU's, the first and the last interrupt.
+EXCEPTIONS = (2, 3, 11, 14, 15, 16, 47)
 # The instruction `wfi`.
 WAIT = b"\x30\xbf"
 # Bits of the register that says why the chip was reset.
@@ -70,13 +74,15 @@ class Kind:
     flash_len: int
     page_len: int
     ram_len: int
+    # Whether the bootloader passes exceptions on, because the CPU cannot move its vector table.
+    forwards: bool
     # RAM from here on keeps its content over a reset, and is none of the bootloader's stack.
     retained_at: int
 
 
 KINDS = {
-    "microbit": Kind(UC_CPU_ARM_CORTEX_M0, 0x4_0000, 0x400, 0x4000, 0x3800),
-    "nrf52840": Kind(UC_CPU_ARM_CORTEX_M4, 0x10_0000, 0x1000, 0x4_0000, 0x3_F800),
+    "microbit": Kind(UC_CPU_ARM_CORTEX_M0, 0x4_0000, 0x400, 0x4000, True, 0x3800),
+    "nrf52840": Kind(UC_CPU_ARM_CORTEX_M4, 0x10_0000, 0x1000, 0x4_0000, False, 0x3_F800),
 }
 
 
@@ -102,7 +108,8 @@ class Chip:
     flash: Flash
     # First address of what the bootloader may change.
     writable_from: int
-    # Address of the first instruction of every firmware.
+    # Address of the vector table of every firmware, and of its first instruction.
+    table: int
     entry: int
     static_ram: int
     chance: random.Random
@@ -189,6 +196,9 @@ class _Running:
         elif not self.boot.end:
             self._sleeps()
             self.boot.end = "sleeps"
+            if self.chip.kind.forwards:
+                for number in EXCEPTIONS:
+                    self._interrupt(number)
         return self.boot
 
     def _crashed(self, error: UcError) -> None:
@@ -201,6 +211,21 @@ class _Running:
         content = self.chip.flash.content
         if WAIT not in (content[at - 2 : at], content[at : at + 2]):
             raise Misuse(f"the CPU runs for ever, at {at:#x}")
+
+    def _interrupt(self, number: int) -> None:
+        """An exception comes while the firmware sleeps: the firmware's own handler has to be reached,
+        with the return address of the CPU. Every entry of its table is made to differ from the others.
+        """
+        handler = self.chip.table + 0x1000 + 16 * number
+        self.uc.mem_write(self.chip.table + 4 * number, (handler | 1).to_bytes(4, "little"))
+        self.uc.reg_write(UC_ARM_REG_IPSR, number)
+        self.uc.reg_write(UC_ARM_REG_LR, 0xFFFF_FFF9)
+        at = self.chip.flash.word(4 * number)
+        self.uc.emu_start(at | 1, handler, timeout=PATIENCE_US)
+        found = self.uc.reg_read(UC_ARM_REG_PC)
+        returns = self.uc.reg_read(UC_ARM_REG_LR)
+        if (found, returns) != (handler, 0xFFFF_FFF9):
+            raise Misuse(f"exception {number} leads to {found:#x}, with lr {returns:#x}")
 
     def _stop(self, error: Exception | None = None) -> None:
         self.error = self.error or error

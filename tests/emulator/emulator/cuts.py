@@ -13,7 +13,7 @@ import random
 from dataclasses import dataclass, field
 
 from .chip import Misuse
-from .flash import TEARS, Flash
+from .flash import TEARS, Flash, Operation
 from .story import Life, Story, live
 
 
@@ -61,13 +61,24 @@ class Report:
         self.failures += other.failures
 
 
-def places(operations: int, number: int | None, seed: int) -> list[Place]:
-    """The cuts to try: all of them, or so many, the seed says which."""
-    every = [Place(index, tear) for index in range(operations) for tear in TEARS]
+def places(story: Story, recorded: Life, number: int | None, seed: int) -> list[Place]:
+    """The cuts to try: all of them, or so many, the seed says which. Most operations copy a word of an
+    image; half of what is chosen is among the others: erases, and what is written to the record.
+    """
+    operations = recorded.operations
+    every = [Place(index, tear) for index in range(len(operations)) for tear in TEARS]
     if number is None or number >= len(every):
         return every
-    chosen = random.Random(f"{seed} places").sample(every, number)
+    chance = random.Random(f"{seed} places")
+    rare = [place for place in every if _is_rare(story, operations[place.index])]
+    chosen = set(chance.sample(rare, min(number // 2, len(rare))))
+    rest = [place for place in every if place not in chosen]
+    chosen.update(chance.sample(rest, number - len(chosen)))
     return sorted(chosen, key=lambda place: (place.index, place.tear))
+
+
+def _is_rare(story: Story, operation: Operation) -> bool:
+    return operation.value is None or operation.at in story.record
 
 
 def try_cut(story: Story, recorded: Life, before: Flash, place: Place, seed: int) -> Report:
@@ -130,7 +141,7 @@ def run(story: Story, number: int | None, seed: int, jobs: int) -> Report:
         return report
     report.operations = len(recorded.operations)
     report.count(recorded, flash)
-    chosen = places(report.operations, number, seed)
+    chosen = places(story, recorded, number, seed)
     shares = [
         _Share(story, recorded, list(itertools.islice(chosen, first, None, jobs)), seed)
         for first in range(jobs)

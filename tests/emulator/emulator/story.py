@@ -22,13 +22,14 @@ class Story:
     flash: bytes
     writable_from: int
     execution: int
+    # Offsets of the FOTA record.
+    record: range
     images: dict[str, bytes]
     # Names of the images that may run in the end.
     ends: list[str]
+    table: int
     entry: int
     static_ram: int
-    # Whether the boots end at the first instruction of a firmware: only the bootloader counts.
-    bootloader_only: bool
 
     @classmethod
     def read(cls, path: Path) -> Story:
@@ -36,19 +37,21 @@ class Story:
         told = json.loads(path.read_text())
         beside = path.parent
         images = {name: (beside / file).read_bytes() for name, file in told["images"].items()}
-        entries = {_entry(image, told["execution"]) for image in images.values()}
-        if len(entries) != 1:
+        begins = {_begin(image, told["execution"]) for image in images.values()}
+        if len(begins) != 1:
             raise ValueError("the images do not begin at the same address")
+        table, entry = begins.pop()
         return cls(
             KINDS[told["chip"]],
             (beside / told["flash"]).read_bytes(),
             told["writable_from"],
             told["execution"],
+            range(*told["record"]),
             images,
             told["ends"],
-            entries.pop(),
+            table,
+            entry,
             told["static_ram"],
-            told.get("bootloader_only", False),
         )
 
     def new_flash(self) -> Flash:
@@ -56,13 +59,13 @@ class Story:
         return Flash(bytearray(self.flash), self.kind.page_len)
 
 
-def _entry(image: bytes, execution: int) -> int:
-    """Address of the first instruction: the second word behind the header, whose length is at 8."""
+def _begin(image: bytes, execution: int) -> tuple[int, int]:
+    """Addresses of the vector table, which stands behind the header, and of the first instruction."""
     header_len = int.from_bytes(image[8:10], "little")
-    table = int.from_bytes(image[header_len + 4 : header_len + 8], "little")
-    if not execution < table < execution + len(image):
+    entry = int.from_bytes(image[header_len + 4 : header_len + 8], "little") & ~1
+    if not execution < entry < execution + len(image):
         raise ValueError("the image does not begin with a vector table")
-    return table & ~1
+    return execution + header_len, entry
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class _Living:
             story.kind,
             flash,
             story.writable_from,
+            story.table,
             story.entry,
             story.static_ram,
             self.chance,

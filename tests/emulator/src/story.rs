@@ -262,12 +262,13 @@ impl Story {
             .keys()
             .map(|name| (name, format!("{name}.bin")))
             .collect();
-        let block = self.layout.device_block;
+        let (block, record) = (self.layout.device_block, self.layout.record);
         let story = serde_json::json!({
             "chip": self.chip.name(),
             "flash": "flash.bin",
             "writable_from": block.offset + block.len,
             "execution": self.layout.execution.offset,
+            "record": [record.offset, record.offset + record.len],
             "images": files,
             "ends": self.ends,
             "static_ram": self.bootloader.static_ram,
