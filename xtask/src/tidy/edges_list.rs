@@ -81,11 +81,26 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-runtime",
         ],
     ),
+    // Drivers that several boards of one vendor have in common.
     (
-        "otaru-board-nrf52840",
+        "otaru-board-nrf",
         &[
             "otaru-flash",
             "otaru-image",
+            "otaru-record",
+            "otaru-bootloader",
+        ],
+    ),
+    (
+        "otaru-board-nrf52840",
+        &["otaru-board-nrf", "otaru-bootloader"],
+    ),
+    // The firmware of its tests writes the record.
+    (
+        "otaru-board-microbit",
+        &[
+            "otaru-board-nrf",
+            "otaru-flash",
             "otaru-record",
             "otaru-bootloader",
         ],
@@ -213,6 +228,18 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-lsp-build",
             "otaru-lsp-project",
             "otaru-manager",
+        ],
+    ),
+    // Bootloaders of real chips under an emulator; nobody depends on it. They are programs that it
+    // builds and starts, so it depends on no board.
+    (
+        "otaru-tests-emulator",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-lsp-build",
+            "otaru-lsp-project",
         ],
     ),
 ];
