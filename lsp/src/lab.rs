@@ -151,7 +151,10 @@ pub(crate) use local::{possible, run};
 /// Devices on this machine need Unix sockets.
 #[cfg(not(unix))]
 pub(crate) async fn possible(device: &LocalDevice) -> Result<Vec<Possible>, String> {
-    Err(format!("{} cannot run on this operating system", device.name))
+    Err(format!(
+        "{} cannot run on this operating system",
+        device.name
+    ))
 }
 
 /// Devices on this machine need Unix sockets.
@@ -163,5 +166,8 @@ pub(crate) async fn run(
     _stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     _tell: impl Fn(LabNews) + Send + 'static,
 ) -> LabResult {
-    unjudged(format!("{} cannot run on this operating system", device.name))
+    unjudged(format!(
+        "{} cannot run on this operating system",
+        device.name
+    ))
 }

@@ -8,6 +8,7 @@
 
 mod convert;
 mod keys;
+mod lab;
 mod outbox;
 mod paths;
 mod progress;

@@ -14,15 +14,22 @@
 //! | `otaru/board` [`BoardParams`] | nothing |
 //! | `otaru/flashMap` [`DeviceParams`] | [`FlashMap`] |
 //! | `otaru/slot` [`SlotParams`] | [`SlotDetails`] |
+//! | `otaru/lab` [`DeviceParams`] | [`LabState`] |
+//! | `otaru/labRun` [`LabRunParams`] | nothing; `otaru/labChanged` tells what comes of it |
+//! | `otaru/labStop` [`DeviceParams`] | whether there was something to stop |
 //!
 //! | server → client | |
 //! |---|---|
 //! | `otaru/statusChanged` | [`Status`], at most 20 a second for each project |
 //! | `otaru/jobEvent` | [`JobEvent`] |
+//! | `otaru/labChanged` | [`LabState`] |
 //! | `otaru/consoleOutput` | [`ConsoleOutput`], at most 20 a second and 64 KiB each |
 
 #[cfg(test)]
 mod codegen;
+mod lab;
+
+pub use lab::{LabCheck, LabFault, LabProgress, LabResult, LabRunParams, LabState};
 
 use serde::{Deserialize, Serialize};
 

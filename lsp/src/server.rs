@@ -4,11 +4,11 @@
 
 use crate::protocol::{
     BoardParams, CancelParams, ConsoleParams, ConsoleState, DeviceParams, Devices, FlashMap,
-    JobStarted, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotParams, Status, Verb,
-    VerbParams,
+    JobStarted, LabRunParams, LabState, ProjectInfo, ProjectParams, RunParams, SlotDetails,
+    SlotParams, Status, Verb, VerbParams,
 };
 use crate::workspace::{ClientFeatures, Origin, Queue, Workspace, refused};
-use crate::{paths, progress, verbs};
+use crate::{lab, paths, progress, verbs};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -374,6 +374,32 @@ impl Backend {
         of_device(async move { verbs::slot(&device, params.slot).await }).await
     }
 
+    async fn lab(&self, params: DeviceParams) -> Result<LabState> {
+        let meant =
+            move |workspace: &mut Workspace| workspace.lab_of(params.project, params.device);
+        let (folder, device) = self.queue.ask(meant).await??;
+        let looked = device.clone();
+        let possible = tokio::spawn(async move { lab::possible(&looked).await });
+        let possible = possible
+            .await
+            .map_err(|_panicked| Error::internal_error())?;
+        self.queue
+            .ask(move |workspace| workspace.lab(folder, &device, possible))
+            .await
+    }
+
+    async fn lab_run(&self, params: LabRunParams) -> Result<()> {
+        self.queue
+            .ask(move |workspace| workspace.run_lab(params))
+            .await?
+    }
+
+    async fn lab_stop(&self, params: DeviceParams) -> Result<bool> {
+        self.queue
+            .ask(move |workspace| workspace.stop_lab(params.project, params.device))
+            .await?
+    }
+
     /// The device on this machine that a request is about.
     async fn local(
         &self,
@@ -565,6 +591,9 @@ where
     .custom_method("otaru/board", Backend::board)
     .custom_method("otaru/flashMap", Backend::flash_map)
     .custom_method("otaru/slot", Backend::slot)
+    .custom_method("otaru/lab", Backend::lab)
+    .custom_method("otaru/labRun", Backend::lab_run)
+    .custom_method("otaru/labStop", Backend::lab_stop)
     .custom_method("otaru/documentText", Backend::document_text)
     .custom_method("window/workDoneProgress/cancel", Backend::cancel_progress)
     .finish();

@@ -6,6 +6,7 @@ mod boards;
 mod consoles;
 mod documents;
 mod jobs;
+mod labs;
 mod names;
 mod plans;
 mod projects;
@@ -86,6 +87,7 @@ pub(crate) struct Workspace {
     jobs: jobs::Jobs,
     plans: plans::Plans,
     consoles: consoles::Consoles,
+    labs: labs::Labs,
     /// Projects whose diagnostics have to be told.
     stale_diagnostics: BTreeSet<PathBuf>,
     /// Boards whose diagnostics have to be told.
@@ -111,6 +113,7 @@ impl Workspace {
             jobs: jobs::Jobs::default(),
             plans: plans::Plans::default(),
             consoles: consoles::Consoles::default(),
+            labs: labs::Labs::default(),
             stale_diagnostics: BTreeSet::new(),
             stale_boards: BTreeSet::new(),
             stale_status: BTreeSet::new(),

@@ -33,10 +33,18 @@ class Extension implements vscode.Disposable {
     this.#server = new Server(context, this.#log);
     this.#consoles = new Consoles(this.#server);
     this.#verbs = new Verbs(this.#server, this.#jobs, this.#consoles, this.#log);
-    this.#panel = new Panel(context.extensionUri, {
-      flash: () => this.#server.request("otaru/flashMap", this.#here()),
-      slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
-    });
+    this.#panel = new Panel(
+      context.extensionUri,
+      {
+        flash: () => this.#server.request("otaru/flashMap", this.#here()),
+        slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
+        lab: () => this.#server.request("otaru/lab", this.#here()),
+      },
+      {
+        run: (fault, times) => this.#verbs.lab({ ...this.#here(), fault, times }),
+        stop: () => this.#verbs.stopLab(this.#here()),
+      },
+    );
     this.#devices = new DevicesView(this.#server);
     this.#item.name = "Otaru";
     this.#item.command = "otaru.panel.focus";
@@ -49,6 +57,9 @@ class Extension implements vscode.Disposable {
       vscode.window.registerWebviewViewProvider("otaru.panel", this.#panel),
       this.#server.onState((state) => this.#setState(state)),
       this.#server.onStatus((status) => this.#take(status)),
+      this.#server.onLab((state) => {
+        if (state.project === this.#current()?.folder) this.#panel.showLab(state);
+      }),
       this.#server.onJob((event) => this.#logJob(event)),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.#server.start()),
       vscode.workspace.onDidChangeConfiguration((change) => {

@@ -696,3 +696,145 @@ text: string, };
  * Who printed a line.
  */
 export type ConsoleSource = "application" | "agent" | "bootloader" | "server";
+
+/**
+ * Makes a fault.
+ */
+export type LabRunParams = { 
+/**
+ * As in [`super::ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * From [`LabFault::name`].
+ */
+fault: string, 
+/**
+ * How often, for a fault that repeats.
+ */
+times: number, };
+
+/**
+ * What can be done to a device, what is being done, and what came of it.
+ */
+export type LabState = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * Why nothing can be done to it.
+ */
+problem: string | null, 
+/**
+ * In the order in which they are shown.
+ */
+faults: Array<LabFault>, };
+
+/**
+ * One fault.
+ */
+export type LabFault = { 
+/**
+ * For [`LabRunParams`].
+ */
+name: string, 
+/**
+ * For the button.
+ */
+title: string, 
+/**
+ * What should happen if it struck now.
+ */
+expected: string | null, 
+/**
+ * Why it cannot strike now.
+ */
+obstacle: string | null, 
+/**
+ * Whether it can be repeated.
+ */
+repeats: boolean, 
+/**
+ * If it is being made, how far it is.
+ */
+running: LabProgress | null, 
+/**
+ * What came of it last.
+ */
+result: LabResult | null, };
+
+/**
+ * How far a fault is.
+ */
+export type LabProgress = { 
+/**
+ * In words.
+ */
+step: string, 
+/**
+ * How often it struck.
+ */
+done: number, 
+/**
+ * How often it will.
+ */
+times: number, 
+/**
+ * Whether somebody has asked it to stop.
+ */
+stopping: boolean, };
+
+/**
+ * What came of a fault.
+ */
+export type LabResult = { 
+/**
+ * Whether everything was as expected; without a judgement it is not.
+ */
+asExpected: boolean, 
+/**
+ * What should have happened.
+ */
+expected: string | null, 
+/**
+ * Why there is no judgement.
+ */
+problem: string | null, 
+/**
+ * Point by point.
+ */
+checks: Array<LabCheck>, 
+/**
+ * The last console lines since the fault.
+ */
+console: Array<string>, 
+/**
+ * What chance was made of, in decimal digits.
+ */
+seed: string, };
+
+/**
+ * One point of a judgement.
+ */
+export type LabCheck = { 
+/**
+ * What had to be so.
+ */
+what: string, 
+/**
+ * What was seen.
+ */
+seen: string, 
+/**
+ * Whether it was so.
+ */
+good: boolean, };

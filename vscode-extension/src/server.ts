@@ -20,6 +20,8 @@ import type {
   FlashMap,
   JobEvent,
   JobStarted,
+  LabRunParams,
+  LabState,
   ProjectInfo,
   ProjectParams,
   RunParams,
@@ -43,6 +45,9 @@ interface Requests {
   "otaru/board": [BoardParams, null];
   "otaru/flashMap": [DeviceParams, FlashMap];
   "otaru/slot": [SlotParams, SlotDetails];
+  "otaru/lab": [DeviceParams, LabState];
+  "otaru/labRun": [LabRunParams, null];
+  "otaru/labStop": [DeviceParams, boolean];
 }
 
 /** What the server is doing. */
@@ -56,11 +61,13 @@ export class Server implements vscode.Disposable {
   readonly #status = new vscode.EventEmitter<Status>();
   readonly #job = new vscode.EventEmitter<JobEvent>();
   readonly #console = new vscode.EventEmitter<ConsoleOutput>();
+  readonly #lab = new vscode.EventEmitter<LabState>();
 
   readonly onState = this.#state.event;
   readonly onStatus = this.#status.event;
   readonly onJob = this.#job.event;
   readonly onConsole = this.#console.event;
+  readonly onLab = this.#lab.event;
 
   constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
     this.#context = context;
@@ -112,6 +119,7 @@ export class Server implements vscode.Disposable {
     client.onNotification("otaru/consoleOutput", (output: ConsoleOutput) =>
       this.#console.fire(output),
     );
+    client.onNotification("otaru/labChanged", (state: LabState) => this.#lab.fire(state));
     client.onDidChangeState((change) => {
       if (change.newState === State.Running) this.#state.fire("running");
       if (change.newState === State.Stopped) this.#state.fire("stopped");
@@ -145,7 +153,8 @@ export class Server implements vscode.Disposable {
 
   dispose(): void {
     void this.stop();
-    for (const emitter of [this.#state, this.#status, this.#job, this.#console]) emitter.dispose();
+    for (const emitter of [this.#state, this.#status, this.#job, this.#console, this.#lab])
+      emitter.dispose();
   }
 }
 

@@ -2,7 +2,14 @@
 import * as vscode from "vscode";
 import type { Consoles } from "./console";
 import type { Ended, Jobs } from "./jobs";
-import type { BoardButton, JobStarted, Outcome, Plan } from "./protocol.gen";
+import type {
+  BoardButton,
+  DeviceParams,
+  JobStarted,
+  LabRunParams,
+  Outcome,
+  Plan,
+} from "./protocol.gen";
 import type { Server } from "./server";
 import { failure, planQuestion, versionProblem } from "./text";
 
@@ -124,6 +131,16 @@ export class Verbs {
   async press({ project, device }: Target, button: BoardButton): Promise<void> {
     const named = device === undefined ? { project, button } : { project, device, button };
     await this.#try(() => this.#server.request("otaru/board", named));
+  }
+
+  /** Makes a fault in a device on this machine. */
+  async lab(params: LabRunParams): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/labRun", params));
+  }
+
+  /** Ends the fault that is being made. */
+  async stopLab(params: DeviceParams): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/labStop", params));
   }
 
   async #try(request: () => Promise<unknown>): Promise<void> {

@@ -5,9 +5,10 @@
 use super::{
     BoardButton, BoardParams, Built, CancelParams, ConsoleLine, ConsoleOutput, ConsoleParams,
     ConsoleSource, ConsoleState, Device, DeviceParams, Devices, FlashArea, FlashMap, JobEvent,
-    JobEventKind, JobInfo, JobStarted, Manager, ManagerState, Outcome, PhaseName, PhaseProgress,
-    PhaseState, Plan, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotField, SlotParams,
-    Status, Update, Verb, VerbParams, VerbState, Verbs, Verdict,
+    JobEventKind, JobInfo, JobStarted, LabCheck, LabFault, LabProgress, LabResult, LabRunParams,
+    LabState, Manager, ManagerState, Outcome, PhaseName, PhaseProgress, PhaseState, Plan,
+    ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotField, SlotParams, Status, Update,
+    Verb, VerbParams, VerbState, Verbs, Verdict,
 };
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
@@ -74,6 +75,12 @@ fn generated_types_are_current() {
         ConsoleOutput,
         ConsoleLine,
         ConsoleSource,
+        LabRunParams,
+        LabState,
+        LabFault,
+        LabProgress,
+        LabResult,
+        LabCheck,
     ];
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os("OTARU_WRITE_GENERATED").is_some() {
