@@ -5,6 +5,7 @@
 mod boards;
 mod consoles;
 mod documents;
+mod histories;
 mod jobs;
 mod labs;
 mod names;
@@ -87,6 +88,7 @@ pub(crate) struct Workspace {
     jobs: jobs::Jobs,
     plans: plans::Plans,
     consoles: consoles::Consoles,
+    histories: histories::Histories,
     labs: labs::Labs,
     /// Projects whose diagnostics have to be told.
     stale_diagnostics: BTreeSet<PathBuf>,
@@ -113,6 +115,7 @@ impl Workspace {
             jobs: jobs::Jobs::default(),
             plans: plans::Plans::default(),
             consoles: consoles::Consoles::default(),
+            histories: histories::Histories::default(),
             labs: labs::Labs::default(),
             stale_diagnostics: BTreeSet::new(),
             stale_boards: BTreeSet::new(),

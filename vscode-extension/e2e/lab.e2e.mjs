@@ -44,8 +44,8 @@ async function judged(fault) {
   const verdict = at.locator("summary.judged");
   await verdict.waitFor({ timeout: 180_000 });
   const text = await verdict.innerText();
-  const points = await at.locator(".points li").allInnerTexts();
-  return { text, points: points.map((point) => point.replaceAll("\n", " ")) };
+  const points = await at.locator(".points li").allTextContents();
+  return { text, points };
 }
 
 before(
@@ -120,7 +120,7 @@ scenario("what came of it is there to look at", async () => {
   await editor.command("Notifications: Clear All Notifications");
   const at = await row("crash-new");
   await at.locator("summary.judged").click();
-  await at.getByText("the reason is trial-crash").scrollIntoViewIfNeeded();
+  await at.locator(".points").getByText("the reason is trial-crash").scrollIntoViewIfNeeded();
   await eventually("the device's own lines", async () =>
     /update ended: trial-crash/.test(await at.locator(".console").innerText()),
   );

@@ -698,6 +698,147 @@ text: string, };
 export type ConsoleSource = "application" | "agent" | "bootloader" | "server";
 
 /**
+ * Asks for the lines after one that is known.
+ */
+export type ConsoleReadParams = { 
+/**
+ * As in [`super::ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * [`ConsoleEntry::seq`] of the last line that is known; 0: none.
+ */
+after: number, };
+
+/**
+ * Chooses the serial port that the console reads as well.
+ */
+export type ConsoleSerialParams = { 
+/**
+ * As in [`super::ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * Path of the port; without it, none is read.
+ */
+port?: string, 
+/**
+ * Bits per second; 0: 115 200.
+ */
+baud: number, };
+
+/**
+ * A part of a console.
+ */
+export type ConsolePage = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * Lines that were left out before these, because the reader was too far behind.
+ */
+missed: number, 
+/**
+ * In the order of their numbers, without gaps.
+ */
+lines: Array<ConsoleEntry>, 
+/**
+ * Whether there are more already.
+ */
+more: boolean, 
+/**
+ * Where lines come from, and why some do not.
+ */
+channels: Array<ConsoleChannelState>, };
+
+/**
+ * There are lines that have not been fetched, or a source has changed its state. Told once; the next
+ * time only after the lines were fetched.
+ */
+export type ConsoleChanged = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, };
+
+/**
+ * One line of a console.
+ */
+export type ConsoleEntry = { 
+/**
+ * Its number, from 1, without gaps, the same for all sources.
+ */
+seq: number, 
+/**
+ * When the server had it, milliseconds since 1970.
+ */
+atMs: number, 
+/**
+ * How it came.
+ */
+channel: ConsoleChannel, 
+/**
+ * Who said it.
+ */
+source: ConsoleSource, 
+/**
+ * How bad it is.
+ */
+level: ConsoleLevel, 
+/**
+ * Without line end.
+ */
+text: string, };
+
+/**
+ * Where lines of a console come from.
+ */
+export type ConsoleChannel = "board" | "manager" | "serial" | "rtt";
+
+/**
+ * What a source is doing.
+ */
+export type ConsoleChannelState = { 
+/**
+ * Which.
+ */
+channel: ConsoleChannel, 
+/**
+ * Its name for people.
+ */
+name: string, 
+/**
+ * Whether lines can come.
+ */
+connected: boolean, 
+/**
+ * If not, why, and what to do about it.
+ */
+reason: string | null, };
+
+/**
+ * How bad a line is.
+ */
+export type ConsoleLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/**
  * Makes a fault.
  */
 export type LabRunParams = { 

@@ -12,9 +12,10 @@ import { locate } from "./locate";
 import type {
   BoardParams,
   CancelParams,
-  ConsoleOutput,
-  ConsoleParams,
-  ConsoleState,
+  ConsoleChanged,
+  ConsolePage,
+  ConsoleReadParams,
+  ConsoleSerialParams,
   DeviceParams,
   Devices,
   FlashMap,
@@ -41,7 +42,9 @@ interface Requests {
   "otaru/run": [RunParams, JobStarted];
   "otaru/cancel": [CancelParams, boolean];
   "otaru/devices": [ProjectParams, Devices];
-  "otaru/console": [ConsoleParams, ConsoleState];
+  "otaru/consoleRead": [ConsoleReadParams, ConsolePage];
+  "otaru/consoleSerial": [ConsoleSerialParams, null];
+  "otaru/serialPorts": [undefined, string[]];
   "otaru/board": [BoardParams, null];
   "otaru/flashMap": [DeviceParams, FlashMap];
   "otaru/slot": [SlotParams, SlotDetails];
@@ -60,13 +63,13 @@ export class Server implements vscode.Disposable {
   readonly #state = new vscode.EventEmitter<ServerState>();
   readonly #status = new vscode.EventEmitter<Status>();
   readonly #job = new vscode.EventEmitter<JobEvent>();
-  readonly #console = new vscode.EventEmitter<ConsoleOutput>();
+  readonly #console = new vscode.EventEmitter<ConsoleChanged>();
   readonly #lab = new vscode.EventEmitter<LabState>();
 
   readonly onState = this.#state.event;
   readonly onStatus = this.#status.event;
   readonly onJob = this.#job.event;
-  readonly onConsole = this.#console.event;
+  readonly onConsoleChanged = this.#console.event;
   readonly onLab = this.#lab.event;
 
   constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
@@ -116,8 +119,8 @@ export class Server implements vscode.Disposable {
     const client = new LanguageClient("otaru", "Otaru", server, options);
     client.onNotification("otaru/statusChanged", (status: Status) => this.#status.fire(status));
     client.onNotification("otaru/jobEvent", (event: JobEvent) => this.#job.fire(event));
-    client.onNotification("otaru/consoleOutput", (output: ConsoleOutput) =>
-      this.#console.fire(output),
+    client.onNotification("otaru/consoleChanged", (changed: ConsoleChanged) =>
+      this.#console.fire(changed),
     );
     client.onNotification("otaru/labChanged", (state: LabState) => this.#lab.fire(state));
     client.onDidChangeState((change) => {

@@ -1,6 +1,6 @@
 // The verbs as a person uses them: what is saved, asked and told around the server's jobs.
 import * as vscode from "vscode";
-import type { Consoles } from "./console";
+import type { DebugConsole } from "./console/provider";
 import type { Ended, Jobs } from "./jobs";
 import type {
   BoardButton,
@@ -26,13 +26,13 @@ export interface Target {
 export class Verbs {
   readonly #server: Server;
   readonly #jobs: Jobs;
-  readonly #consoles: Consoles;
+  readonly #console: DebugConsole;
   readonly #log: vscode.LogOutputChannel;
 
-  constructor(server: Server, jobs: Jobs, consoles: Consoles, log: vscode.LogOutputChannel) {
+  constructor(server: Server, jobs: Jobs, console: DebugConsole, log: vscode.LogOutputChannel) {
     this.#server = server;
     this.#jobs = jobs;
-    this.#consoles = consoles;
+    this.#console = console;
     this.#log = log;
   }
 
@@ -59,7 +59,7 @@ export class Verbs {
     const plan = await this.#plan(project);
     if (plan === undefined) return;
     const open = vscode.workspace.getConfiguration("otaru").get("console.openOnFota", true);
-    if (open && device !== undefined) await this.#consoles.show(project, device, false);
+    if (open && device !== undefined) await this.#console.show(project, device, false);
     const { planId, toVersion } = plan;
     const run = () => this.#server.request("otaru/run", { planId, version: toVersion });
     await this.#tell(await this.#job(run));
