@@ -43,6 +43,7 @@ const DEVICE_FOLDERS: &[&str] = &[
     "core/",
     "bootloader",
     "runtime/agent",
+    "runtime/data",
     "runtime/fota",
     "runtime/vm",
 ];

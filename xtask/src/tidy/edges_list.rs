@@ -34,6 +34,17 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-runtime-agent",
         &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
     ),
+    // Of the agent only the proof that a firmware is permanent.
+    (
+        "otaru-runtime-data",
+        &[
+            "otaru-runtime-agent",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+        ],
+    ),
     // Never the network or a guest.
     (
         "otaru-runtime-fota",
@@ -43,6 +54,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-runtime",
         &[
             "otaru-runtime-agent",
+            "otaru-runtime-data",
             "otaru-flash",
             "otaru-image",
             "otaru-record",
@@ -65,6 +77,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-bootloader",
             "otaru-bootloader-recovery",
             "otaru-runtime-agent",
+            "otaru-runtime-data",
             "otaru-runtime",
         ],
     ),
@@ -90,6 +103,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         ],
     ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
+    ("settings", &["otaru-runtime", "otaru-board-host"]),
     ("otaru-lsp-project", &[]),
     ("otaru-lsp-ide", &["otaru-lsp-project"]),
     // Flashing writes the device block, the identity area and the first record; uploading and
