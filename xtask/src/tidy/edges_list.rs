@@ -136,6 +136,18 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-runtime-vm",
         ],
     ),
+    // Presses the buttons of devices on this machine, and judges by their record and their slots.
+    (
+        "otaru-lsp-lab",
+        &[
+            "otaru-lsp-build",
+            "otaru-board-host",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+        ],
+    ),
     // The board is here for the client of its control socket: console and buttons of a device that
     // runs on this machine.
     (
@@ -144,6 +156,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-lsp-project",
             "otaru-lsp-ide",
             "otaru-lsp-build",
+            "otaru-lsp-lab",
             "otaru-board-host",
         ],
     ),
@@ -162,6 +175,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-lsp-project",
             "otaru-lsp-ide",
             "otaru-lsp-build",
+            "otaru-lsp-lab",
             "otaru-manager",
             "otaru-manager-rollout",
             "otaru-board-host",
@@ -226,6 +240,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
             "otaru-runtime",
             "otaru-lsp-build",
+            "otaru-lsp-lab",
             "otaru-lsp-project",
             "otaru-manager",
         ],
