@@ -18,7 +18,9 @@ pub enum Phase {
     Upload,
     /// A device is written by cable.
     Flash,
-    /// A device gets its identity.
+    /// A device is erased by cable.
+    Erase,
+    /// A device gets its identity, or loses it.
     Provision,
     /// An update over the air is under way.
     Update,
@@ -32,6 +34,7 @@ impl Phase {
             Self::Pack => "pack",
             Self::Upload => "upload",
             Self::Flash => "flash",
+            Self::Erase => "erase",
             Self::Provision => "provision",
             Self::Update => "update",
         }

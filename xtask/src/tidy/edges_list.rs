@@ -105,6 +105,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             // Bytecode is judged here by the code that devices judge it with.
             "otaru-abi",
             "otaru-runtime-vm",
+            // The cable of a device that runs on this machine: command line and editor write it with
+            // the same code.
+            "otaru-board-host",
         ],
     ),
     // The board is here for the client of its control socket: console and buttons of a device that
