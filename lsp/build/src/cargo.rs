@@ -22,6 +22,9 @@ use tokio::process::{Child, Command};
 
 /// Last lines of cargo's own output that are kept for an error.
 const LAST_LINES_MAX: usize = 20;
+/// How far a build in the background steps back, as `nice` counts.
+#[cfg(unix)]
+const NICENESS: i32 = 10;
 
 /// What is compiled, and how.
 #[derive(Debug, Clone)]
@@ -169,6 +172,9 @@ pub async fn compile(request: &CompileRequest, job: &Job) -> Result<Compiled, Co
 pub(crate) async fn run(request: &CompileRequest, job: &Job) -> Result<Compiled, CompileError> {
     let mut child = command(request)?.spawn().map_err(CompileError::Start)?;
     let mut group = ProcessGroup::of(&child);
+    if job.is_background() {
+        group.step_back();
+    }
     let outcome = tokio::select! {
         outcome = follow(&mut child, request, job) => outcome,
         () = job.cancelled() => Err(CompileError::Cancelled),
@@ -384,23 +390,34 @@ impl ProcessGroup {
         Self { id: child.id() }
     }
 
+    /// Gives way to the editor: a build may take a little longer, a keystroke may not. What the group
+    /// starts later inherits it.
+    fn step_back(&self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group() {
+            // An error means that it has ended by itself in the meantime.
+            rustix::process::setpriority_pgrp(Some(group), NICENESS).unwrap_or_default();
+        }
+    }
+
+    #[cfg(unix)]
+    fn group(&self) -> Option<rustix::process::Pid> {
+        let id = i32::try_from(self.id?).ok()?;
+        rustix::process::Pid::from_raw(id)
+    }
+
     fn disarm(&mut self) {
         self.id = None;
     }
 
     fn end(&mut self) {
-        let Some(id) = self.id.take() else { return };
         #[cfg(unix)]
-        if let Some(group) = i32::try_from(id)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
+        if let Some(group) = self.group() {
             // An error means that it has ended by itself in the meantime.
             rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
                 .unwrap_or_default();
         }
-        #[cfg(not(unix))]
-        drop(id);
+        self.id = None;
     }
 }
 

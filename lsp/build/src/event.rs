@@ -90,6 +90,7 @@ pub enum JobEvent {
 pub struct Job {
     events: mpsc::UnboundedSender<JobEvent>,
     cancel: CancellationToken,
+    background: bool,
 }
 
 impl Job {
@@ -100,9 +101,24 @@ impl Job {
             Self {
                 events,
                 cancel: CancellationToken::new(),
+                background: false,
             },
             receiver,
         )
+    }
+
+    /// The same job beside something that must stay quick: what it starts gets less of the processor.
+    #[must_use]
+    pub fn in_background(self) -> Self {
+        Self {
+            background: true,
+            ..self
+        }
+    }
+
+    /// Whether what it starts should get less of the processor.
+    pub const fn is_background(&self) -> bool {
+        self.background
     }
 
     /// Tells one thing. Nobody listening is fine.

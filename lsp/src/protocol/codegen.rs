@@ -5,9 +5,10 @@
 use super::{
     BoardButton, BoardParams, Built, CancelParams, ConsoleLine, ConsoleOutput, ConsoleParams,
     ConsoleSource, ConsoleState, Device, DeviceParams, Devices, FlashArea, FlashMap, JobEvent,
-    JobEventKind, JobInfo, JobStarted, Manager, ManagerState, Outcome, PhaseName, PhaseProgress,
-    PhaseState, Plan, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotField, SlotParams,
-    Status, Update, Verb, VerbParams, VerbState, Verbs, Verdict,
+    JobEventKind, JobInfo, JobStarted, Manager, ManagerState, NewProjectMade, NewProjectParams,
+    Outcome, PhaseName, PhaseProgress, PhaseState, Plan, PlanVerb, ProjectInfo, ProjectParams,
+    ReportEntry, RunParams, SlotDetails, SlotField, SlotParams, Status, Update, Verb, VerbInfo,
+    VerbParams, VerbState, Verbs, Verdict,
 };
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
@@ -37,8 +38,12 @@ macro_rules! declarations {
 fn generated_types_are_current() {
     let wanted = declarations![
         ProjectParams,
+        VerbInfo,
         VerbParams,
+        PlanVerb,
         RunParams,
+        NewProjectParams,
+        NewProjectMade,
         CancelParams,
         ConsoleParams,
         BoardParams,
@@ -64,6 +69,7 @@ fn generated_types_are_current() {
         JobEvent,
         JobEventKind,
         Plan,
+        ReportEntry,
         Outcome,
         Update,
         PhaseState,

@@ -141,6 +141,7 @@ const fn step(phase: Phase) -> Option<&'static str> {
         Phase::Pack => "packing and signing",
         Phase::Upload => "uploading",
         Phase::Flash => "flashing",
+        Phase::Erase => "erasing",
         Phase::Provision => "provisioning",
         Phase::Update => return None,
     })

@@ -182,12 +182,22 @@ impl ProjectState {
         }
     }
 
+    /// One thing at a time.
+    pub(super) fn obstacle_to_anything(&self) -> Option<String> {
+        let job = self.job.as_ref()?;
+        Some(format!("busy: {}", job.step))
+    }
+
+    /// What needs no image needs no key.
+    pub(super) fn obstacle_to_cable(&self) -> Option<String> {
+        let problems = "Otaru.toml has problems: see the Problems view";
+        self.obstacle_to_anything()
+            .or_else(|| (!self.analysis.is_usable()).then(|| problems.to_owned()))
+    }
+
     pub(super) fn obstacle_to_build(&self) -> Option<String> {
-        if let Some(job) = &self.job {
-            return Some(format!("busy: {}", job.step));
-        }
-        if !self.analysis.is_usable() {
-            return Some("Otaru.toml has problems: see the Problems view".to_owned());
+        if let Some(obstacle) = self.obstacle_to_cable() {
+            return Some(obstacle);
         }
         if self.seen.key_file == KeyFile::Missing {
             return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
@@ -225,6 +235,11 @@ impl Workspace {
                 }
             });
         });
+    }
+
+    /// A project was made on request: this client wants to work with it.
+    pub(crate) fn project_appeared(&self, folder: PathBuf) {
+        self.read_manifest(folder);
     }
 
     /// Files changed outside the editor.
