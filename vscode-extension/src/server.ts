@@ -20,6 +20,8 @@ import type {
   FlashMap,
   JobEvent,
   JobStarted,
+  NewProjectMade,
+  NewProjectParams,
   ProjectInfo,
   ProjectParams,
   RunParams,
@@ -36,6 +38,10 @@ interface Requests {
   "otaru/build": [VerbParams, JobStarted];
   "otaru/upload": [VerbParams, JobStarted];
   "otaru/plan": [VerbParams, JobStarted];
+  "otaru/clean": [VerbParams, JobStarted];
+  "otaru/size": [VerbParams, JobStarted];
+  "otaru/doctor": [VerbParams, JobStarted];
+  "otaru/newProject": [NewProjectParams, NewProjectMade];
   "otaru/run": [RunParams, JobStarted];
   "otaru/cancel": [CancelParams, boolean];
   "otaru/devices": [ProjectParams, Devices];
