@@ -105,6 +105,8 @@ pub(crate) enum News {
         file: PathBuf,
         diagnostic: Box<Diagnostic>,
     },
+    /// Something does not fit into its place; with a code and in words.
+    TooLarge { code: &'static str, message: String },
     /// The image is made.
     Built(Built),
     /// How much of the image the manager has.

@@ -4,9 +4,11 @@
 //! process group, so that a cancelled build leaves no compiler behind.
 
 mod flags;
+mod linker;
 mod message;
 mod package;
 
+pub use linker::{Overflow, overflows};
 pub use message::{Diagnostic, Level};
 pub use package::Package;
 
@@ -341,8 +343,7 @@ impl<'r> Build<'r> {
         match found.level {
             Level::Error => {
                 self.errors += 1;
-                self.first_error
-                    .get_or_insert_with(|| found.place_and_message());
+                self.first_error.get_or_insert_with(|| summary_of(&found));
             }
             Level::Warning => self.warnings += 1,
         }
@@ -376,6 +377,18 @@ impl<'r> Build<'r> {
             summary: summary.unwrap_or_else(|| "cargo failed without a word".to_owned()),
             errors: self.errors,
         })
+    }
+}
+
+/// A failed build in one line. Of a linker's pages, what does not fit is what counts.
+fn summary_of(found: &Diagnostic) -> String {
+    let text = found.rendered.as_deref().unwrap_or_default();
+    match overflows(text).first() {
+        Some(overflow) if found.file.is_none() => format!(
+            "the firmware does not fit: {} bytes too many for {}",
+            overflow.bytes, overflow.region
+        ),
+        Some(_) | None => found.place_and_message(),
     }
 }
 

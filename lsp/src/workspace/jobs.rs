@@ -9,14 +9,16 @@ use crate::protocol::{
     ReportEntry, RunParams, Verb, VerbParams,
 };
 use crate::verbs::{self, News, Order, Prepared, table};
-use crate::{paths, update};
+use crate::{convert, paths, update};
 use otaru_lsp_build::Job;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinHandle;
 use tower_lsp::jsonrpc::Error;
-use tower_lsp::ls_types::{MessageActionItem, MessageType};
+use tower_lsp::ls_types::{
+    Diagnostic, DiagnosticSeverity, MessageActionItem, MessageType, NumberOrString,
+};
 
 /// How long a question may stand unanswered before it counts as a no.
 const QUESTION_TIMEOUT: Duration = Duration::from_mins(2);
@@ -269,6 +271,7 @@ impl Workspace {
                 }
                 self.publish_findings(&folder, &file);
             }
+            News::TooLarge { code, message } => self.does_not_fit(&folder, code, message),
             News::Built(built) => {
                 if let Some(project) = self.projects.get_mut(&folder) {
                     project.built = Some(built);
@@ -413,6 +416,11 @@ impl Workspace {
         let Some(running) = self.jobs.running.remove(&job) else {
             return;
         };
+        if let Outcome::Failed { code, message, .. } = outcome
+            && matches!(code.as_str(), "image-too-large" | "image-outside-slot")
+        {
+            self.does_not_fit(&running.folder, code, message.clone());
+        }
         if let Some(project) = self.projects.get_mut(&running.folder) {
             project.job = None;
             if running.verb == Verb::Run
@@ -439,6 +447,25 @@ impl Workspace {
         }
         self.refresh_device(&running.folder);
         self.stale_status.insert(running.folder);
+    }
+
+    /// Marks where the manifest says which slot it is: at its board.
+    fn does_not_fit(&mut self, folder: &Path, code: &str, message: String) {
+        let Some(project) = self.projects.get_mut(folder) else {
+            return;
+        };
+        let range = project.slot_range();
+        let manifest = super::ProjectState::manifest_path(folder);
+        let found = Diagnostic {
+            range,
+            severity: Some(DiagnosticSeverity::ERROR),
+            code: Some(NumberOrString::String(code.to_owned())),
+            source: Some(convert::SOURCE.to_owned()),
+            message,
+            ..Diagnostic::default()
+        };
+        project.findings.entry(manifest).or_default().push(found);
+        self.stale_diagnostics.insert(folder.to_path_buf());
     }
 
     /// Takes the compiler's findings of the last build away.

@@ -403,3 +403,49 @@ fn verbs_that_need_a_plan_cannot_be_had_without_one() {
     assert_eq!(refused["code"], -32602);
     assert!(server.shut_down().success());
 }
+
+// The linker itself says it: what does not fit is marked where the manifest names the board.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_firmware_that_does_not_fit_is_marked_at_the_slot() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = root.path().join("lamp");
+    buildable(&folder, "http://127.0.0.1:9");
+    let script = folder.join("small.x");
+    std::fs::write(
+        &script,
+        "MEMORY { FLASH : ORIGIN = 0x10000, LENGTH = 64 }\n\
+         SECTIONS { .text : { *(.text .text.*) } > FLASH }\n",
+    )
+    .expect("written");
+    let build = format!(
+        "fn main() {{ println!(\"cargo:rustc-link-arg-bins=-Wl,-T,{{}}\", {script:?}); }}\n"
+    );
+    std::fs::write(folder.join("build.rs"), build).expect("written");
+    let mut server = in_folder(&folder, &[]);
+    let started = server.request("otaru/build", &json!({}));
+    let manifest = uri(&folder.join("Otaru.toml"));
+    let found = server.diagnostics(&manifest, |found| !found.is_empty());
+    assert_eq!(found[0]["code"], "region-overflow", "{found:?}");
+    let words = found[0]["message"].as_str().expect("words");
+    assert!(
+        words.contains("bytes too large for the execution slot"),
+        "{words}"
+    );
+    let text = std::fs::read_to_string(folder.join("Otaru.toml")).expect("made");
+    let line = text
+        .lines()
+        .position(|line| line.starts_with("board"))
+        .expect("a board");
+    assert_eq!(found[0]["range"]["start"]["line"], json!(line));
+    let ended = outcome(&mut server, &started);
+    assert_eq!(ended["code"], "compile-failed");
+    let words = ended["message"].as_str().expect("words");
+    assert!(words.contains("bytes too many for FLASH"), "{words}");
+    // The next build begins without what the last one found.
+    std::fs::remove_file(folder.join("build.rs")).expect("ours");
+    let started = server.request("otaru/build", &json!({}));
+    server.diagnostics(&manifest, <[Value]>::is_empty);
+    assert_eq!(outcome(&mut server, &started)["kind"], "done");
+    assert!(server.shut_down().success());
+}
