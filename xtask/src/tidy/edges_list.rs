@@ -126,8 +126,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-manager",
         &["otaru-manager-rollout", "otaru-ddi", "otaru-image"],
     ),
-    // A process of its own that speaks JSON lines; it knows probes and nothing of ours.
-    ("otaru-probe", &[]),
+    // A process of its own that speaks JSON lines; it knows probes, and of ours the control socket of a
+    // device on this machine, which is a backend like a real probe.
+    ("otaru-probe", &["otaru-board-host", "otaru-flash"]),
     // One binary for everything on the host, so that the demo needs a single build.
     (
         "otaru",
