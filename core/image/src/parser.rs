@@ -505,8 +505,11 @@ impl Parser {
             return Err(malformed(Malformed::EncryptedKey));
         }
         #[cfg(feature = "parts")]
-        info.parts
-            .complete(self.area_end, info.header.flags.is_encrypted())?;
+        info.parts.complete(
+            self.area_end,
+            info.header.flags.is_encrypted(),
+            &info.dependencies,
+        )?;
         info.len = self.area_end.max(info.parts.end());
         self.item_len = 0;
         Ok(())
@@ -560,9 +563,10 @@ impl Area {
     /// essential is refused. So is every one outside the signed part: nobody vouches for it, and
     /// whoever changes it must not get away with it.
     fn skip_or_refuse(self, kind: u16) -> Result<(), Unsupported> {
-        // Known only with the feature `parts`; whoever skips them would run half of a file.
-        let part = (tlv::IMAGE_INDEX..=tlv::PART_LAST).contains(&kind);
-        let harmless = kind == tlv::BOOT_RECORD || (tlv::is_vendor(kind) && !part);
+        // Among Otaru's own are those of the feature `parts`: whoever skips them would run half of a
+        // file.
+        let own = (tlv::IMAGE_INDEX..=tlv::OWN_LAST).contains(&kind);
+        let harmless = kind == tlv::BOOT_RECORD || (tlv::is_vendor(kind) && !own);
         if self == Self::Protected && harmless {
             return Ok(());
         }
