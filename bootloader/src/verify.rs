@@ -4,8 +4,11 @@ use crate::backup::{ImageReader, Source, Unreadable};
 use crate::boot::Context;
 use crate::decrypt::{decryption_key, form_of};
 use crate::port::{Event, Port, Work};
+use core::convert::Infallible;
 use otaru_flash::{Flash, Slot};
-use otaru_image::{BoardIds, Expectation, ImageFlags, Uuid, Verification, VerifyError};
+use otaru_image::{
+    BoardIds, Expectation, ImageFlags, Reason, Stopped, Uuid, Verification, VerifyError,
+};
 use otaru_record::{Cause, Image, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
@@ -50,6 +53,30 @@ impl<'a> Acceptance<'a> {
         ctx: &mut Context<'_, F, P>,
         source: Source<'_>,
     ) -> Result<ImageFlags, VerifyError<Unreadable>> {
+        self.read::<F, P, VerifyError<Infallible>>(ctx, source)
+            .map_err(VerifyError::from)
+    }
+
+    /// The same, with the verdict as it stands in the record.
+    #[inline(never)]
+    pub(crate) fn verify<F: Flash, P: Port>(
+        self,
+        ctx: &mut Context<'_, F, P>,
+        source: Source<'_>,
+    ) -> Result<ImageFlags, Cause> {
+        let verdict = self.read::<F, P, Reason>(ctx, source);
+        verdict.map_err(|stopped| match stopped {
+            Stopped::Refused(reason) => reason.into(),
+            Stopped::Read(Unreadable) => Reason::Read.into(),
+        })
+    }
+
+    /// Both, with refusals told as `R`.
+    fn read<F: Flash, P: Port, R: From<VerifyError<Infallible>> + Copy>(
+        self,
+        ctx: &mut Context<'_, F, P>,
+        source: Source<'_>,
+    ) -> Result<ImageFlags, Stopped<R, Unreadable>> {
         (ctx.found, ctx.runs) = (None, false);
         if let Source::Slot(slot) = source {
             ctx.port.report(Event::Begin(Work::Verify(slot)));
@@ -80,7 +107,7 @@ impl<'a> Acceptance<'a> {
         loop {
             left = left.saturating_sub(1);
             let mut verification =
-                Verification::with_verifier(layout.image_len_max(), &expect, ctx.port.verifier());
+                Verification::begin(layout.image_len_max(), &expect, ctx.port.verifier());
             let refused = loop {
                 ctx.port.feed_watchdog();
                 match verification.advance(&mut reader, ctx.buf) {
@@ -90,7 +117,7 @@ impl<'a> Acceptance<'a> {
                         // Confirmed, it could not be started again. The agent refuses it before it
                         // is parked; by cable and in recovery it comes here first.
                         if accepted.signed_by(info.revoke) {
-                            break VerifyError::KeyRevoked;
+                            break Stopped::Refused(VerifyError::KeyRevoked.into());
                         }
                         ctx.found = Some(*info);
                         ctx.digest = *accepted.digest();
@@ -104,16 +131,6 @@ impl<'a> Acceptance<'a> {
                 return Err(refused);
             }
         }
-    }
-
-    /// The same, with the verdict as it stands in the record.
-    #[inline(never)]
-    pub(crate) fn verify<F: Flash, P: Port>(
-        self,
-        ctx: &mut Context<'_, F, P>,
-        source: Source<'_>,
-    ) -> Result<ImageFlags, Cause> {
-        self.judge(ctx, source).map_err(|error| Cause::from(&error))
     }
 }
 

@@ -8,8 +8,8 @@
 //! real verifier accepts nothing but what was signed.
 
 use otaru_image::{
-    Ed25519Dalek, Expectation, ReadAt, SignatureVerifier, TLVS_MAX, Verified, VerifyError, inspect,
-    verify_with,
+    Ed25519Dalek, Expectation, ReadAt, Reason, SignatureVerifier, Stopped, TLVS_MAX, Verification,
+    Verified, VerifyError, inspect, verify_with,
 };
 
 use crate::forge::{BOARD, Marked, ORIGINALS, SLOT_ADDRESS, WITH_PARTS, digest, keys, repair};
@@ -131,6 +131,8 @@ fn verified(
         let mut block = vec![0; block_len];
         let verdict = verify_with(&mut slot, slot_len(bytes), expect, &mut block, verifier);
         assert!(slot.read_bytes <= bytes.len(), "a byte was read twice");
+        let reason = reason(bytes, expect, &mut block, verifier);
+        assert_eq!(reason, verdict.as_ref().err().map(Reason::from));
         if let Ok(found) = &verdict {
             let info = inspect(&mut &*bytes, slot_len(bytes)).expect("what verifies is an image");
             assert_eq!(*found.info(), info);
@@ -149,6 +151,24 @@ fn verified(
         );
     }
     first
+}
+
+/// What a bootloader records of the verdict.
+fn reason(
+    bytes: &[u8],
+    expect: &Expectation<'_>,
+    block: &mut [u8],
+    verifier: impl SignatureVerifier,
+) -> Option<Reason> {
+    let mut slot = Slot::new(bytes);
+    let mut verification = Verification::begin(slot_len(bytes), expect, verifier);
+    loop {
+        match verification.advance(&mut slot, block) {
+            Ok(None) => {}
+            Ok(Some(_)) => return None,
+            Err(Stopped::Refused(reason)) => return Some(reason),
+        }
+    }
 }
 
 /// With the true digest and length announced the verdict stays; with others nothing is accepted.

@@ -103,7 +103,7 @@ fn check(upload: &UploadRow, keys: &[PublicKey], mut file: File) -> Result<Facts
         )
         .hint("sign it with the version as its label, so that devices report what people see"));
     }
-    facts.board = info.cid.map(|cid| cid.to_string());
+    facts.board = info.cid().map(|cid| cid.to_string());
     facts.security_counter = Some(i64::from(info.security_counter));
     facts.signing_key = keys.get(verified.key_index).map(|key| key.to_hex());
     facts.encryption = info

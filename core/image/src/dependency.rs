@@ -29,9 +29,8 @@ impl Dependency {
     /// Reads the TLV; nothing if bytes are set that must be zero, such as the slot that some
     /// bootloaders keep there.
     pub(crate) fn parse(bytes: &[u8; DEPENDENCY_LEN as usize]) -> Option<Self> {
-        let [image, 0, 0, 0, version @ ..] = *bytes else {
-            return None;
-        };
+        let [i0, i1, i2, i3, version @ ..] = *bytes;
+        let image = u8::try_from(u32::from_le_bytes([i0, i1, i2, i3])).ok()?;
         let version = Version::from_le_bytes(version);
         Some(Self { image, version })
     }
@@ -39,8 +38,17 @@ impl Dependency {
 
 /// The dependencies of an image, in the order in which they stand there, at most
 /// [`DEPENDENCIES_MAX`], no image twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dependencies([Option<Dependency>; DEPENDENCIES_MAX]);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependencies {
+    count: u8,
+    list: [Dependency; DEPENDENCIES_MAX],
+}
+
+impl Default for Dependencies {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 
 /// Why a dependency cannot be added.
 pub(crate) enum AddError {
@@ -49,19 +57,31 @@ pub(crate) enum AddError {
 }
 
 impl Dependencies {
-    pub(crate) const NONE: Self = Self([None; DEPENDENCIES_MAX]);
+    pub(crate) const NONE: Self = Self {
+        count: 0,
+        list: [Dependency {
+            image: 0,
+            version: Version {
+                major: 0,
+                minor: 0,
+                revision: 0,
+                build: 0,
+            },
+        }; DEPENDENCIES_MAX],
+    };
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Dependency> {
-        self.0.iter().flatten()
+        self.list.iter().take(usize::from(self.count))
     }
 
     pub(crate) fn add(&mut self, new: Dependency) -> Result<(), AddError> {
         if self.iter().any(|known| known.image == new.image) {
             return Err(AddError::Duplicate);
         }
-        let free = self.0.iter_mut().find(|entry| entry.is_none());
-        *free.ok_or(AddError::TooMany)? = Some(new);
+        let free = self.list.get_mut(usize::from(self.count));
+        *free.ok_or(AddError::TooMany)? = new;
+        self.count = self.count.saturating_add(1);
         Ok(())
     }
 }

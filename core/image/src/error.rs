@@ -1,6 +1,5 @@
 //! Why an image is refused. Each variant is one thing that can be wrong with it.
 
-#[cfg(feature = "parts")]
 use core::convert::Infallible;
 use core::error::Error;
 use core::fmt;
@@ -244,8 +243,29 @@ pub enum VerifyError<E> {
     Read(E),
 }
 
-#[cfg(feature = "parts")]
 impl VerifyError<Infallible> {
+    /// What inspecting finds, which breaks off before anything is judged.
+    pub(crate) fn of_form<E>(self) -> ImageError<E> {
+        match self {
+            Self::Malformed(which) => ImageError::Malformed(which),
+            Self::TooLarge { needed, slot_len } => ImageError::TooLarge { needed, slot_len },
+            Self::Unsupported(what) => ImageError::Unsupported(what),
+            // The parser decrypts nothing and finds no other.
+            Self::NotDecryptable
+            | Self::LengthMismatch { .. }
+            | Self::HashMismatch
+            | Self::DigestMismatch
+            | Self::KeyUnknown
+            | Self::KeyRevoked
+            | Self::SignatureInvalid
+            | Self::WrongBoard
+            | Self::WrongSlot { .. }
+            | Self::SecurityCounter { .. }
+            | Self::DependencyUnmet(_) => ImageError::Unsupported(Unsupported::Encryption),
+            Self::Read(never) => match never {},
+        }
+    }
+
     /// The same error where reading could have failed, but did not.
     pub(crate) fn widen<E>(self) -> VerifyError<E> {
         match self {
@@ -267,6 +287,78 @@ impl VerifyError<Infallible> {
             Self::Unsupported(what) => VerifyError::Unsupported(what),
             Self::Read(never) => match never {},
         }
+    }
+}
+
+/// Why an image may not run here, in a byte: what a bootloader goes by and records. It says the same as
+/// [`VerifyError`], without what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// [`VerifyError::Malformed`].
+    Malformed,
+    /// [`VerifyError::TooLarge`].
+    TooLarge,
+    /// [`VerifyError::LengthMismatch`].
+    LengthMismatch,
+    /// [`VerifyError::HashMismatch`].
+    HashMismatch,
+    /// [`VerifyError::DigestMismatch`].
+    DigestMismatch,
+    /// [`VerifyError::KeyUnknown`].
+    KeyUnknown,
+    /// [`VerifyError::KeyRevoked`].
+    KeyRevoked,
+    /// [`VerifyError::SignatureInvalid`].
+    SignatureInvalid,
+    /// [`VerifyError::WrongBoard`].
+    WrongBoard,
+    /// [`VerifyError::WrongSlot`].
+    WrongSlot,
+    /// [`VerifyError::SecurityCounter`].
+    SecurityCounter,
+    /// [`VerifyError::DependencyUnmet`].
+    DependencyUnmet,
+    /// [`VerifyError::NotDecryptable`].
+    NotDecryptable,
+    /// [`VerifyError::Unsupported`].
+    Unsupported,
+    /// [`VerifyError::Read`].
+    Read,
+}
+
+impl<E> From<&VerifyError<E>> for Reason {
+    #[expect(clippy::inline_always, reason = "see the next one")]
+    #[inline(always)]
+    fn from(error: &VerifyError<E>) -> Self {
+        match error {
+            VerifyError::Malformed(_) => Self::Malformed,
+            VerifyError::TooLarge { .. } => Self::TooLarge,
+            VerifyError::LengthMismatch { .. } => Self::LengthMismatch,
+            VerifyError::HashMismatch => Self::HashMismatch,
+            VerifyError::DigestMismatch => Self::DigestMismatch,
+            VerifyError::KeyUnknown => Self::KeyUnknown,
+            VerifyError::KeyRevoked => Self::KeyRevoked,
+            VerifyError::SignatureInvalid => Self::SignatureInvalid,
+            VerifyError::WrongBoard => Self::WrongBoard,
+            VerifyError::WrongSlot { .. } => Self::WrongSlot,
+            VerifyError::SecurityCounter { .. } => Self::SecurityCounter,
+            VerifyError::DependencyUnmet(_) => Self::DependencyUnmet,
+            VerifyError::NotDecryptable => Self::NotDecryptable,
+            VerifyError::Unsupported(_) => Self::Unsupported,
+            VerifyError::Read(_) => Self::Read,
+        }
+    }
+}
+
+/// So a check that says why it fails costs a bootloader a byte: the numbers are never made there.
+impl From<VerifyError<Infallible>> for Reason {
+    #[expect(
+        clippy::inline_always,
+        reason = "only in its caller it is a constant, and the error is never made"
+    )]
+    #[inline(always)]
+    fn from(error: VerifyError<Infallible>) -> Self {
+        Self::from(&error)
     }
 }
 

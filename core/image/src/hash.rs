@@ -38,15 +38,15 @@ mod library {
 
 #[cfg(all(feature = "small", not(feature = "std")))]
 mod own {
-    use super::fips180::Hasher;
+    use super::fips180::{Hasher, Word as _};
 
     /// SHA-256 of bytes that come in pieces.
     #[derive(Debug, Clone)]
-    pub(crate) struct Sha256(Hasher<u32>);
+    pub(crate) struct Sha256(Hasher);
 
     impl Sha256 {
         pub(crate) fn new() -> Self {
-            Self(Hasher::new())
+            Self(Hasher::sha256())
         }
 
         /// Takes the next piece.
@@ -59,8 +59,8 @@ mod own {
         pub(crate) fn hash(&self) -> [u8; 32] {
             let mut hash = [0; 32];
             let (chunks, _) = hash.as_chunks_mut::<4>();
-            for (chunk, word) in chunks.iter_mut().rev().zip(&self.0.clone().finish()) {
-                *chunk = word.to_be_bytes();
+            for (chunk, word) in chunks.iter_mut().rev().zip({ self.0 }.finish()) {
+                *chunk = u32::upper(*word).to_be_bytes();
             }
             hash
         }

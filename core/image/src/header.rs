@@ -3,8 +3,8 @@
 use core::convert::Infallible;
 use core::fmt;
 
-use crate::error::{ImageError, Malformed, Unsupported};
-use crate::parser::Fault;
+use crate::error::{ImageError, Malformed, Unsupported, VerifyError};
+use crate::parser::{Refuse, malformed, unsupported};
 use crate::tlv;
 
 /// First four bytes of every image, as a little-endian number.
@@ -144,15 +144,8 @@ impl ImageHeader {
         slot_len: u32,
     ) -> Result<Self, ImageError<Infallible>> {
         let header = Self::read(bytes).ok_or(ImageError::Malformed(Malformed::Magic))?;
-        match header.check(slot_len) {
-            Ok(()) => Ok(header),
-            Err(Fault::Malformed(which)) => Err(ImageError::Malformed(which)),
-            Err(Fault::Unsupported(what)) => Err(ImageError::Unsupported(what)),
-            Err(Fault::TooLarge | Fault::NotDecryptable) => Err(ImageError::TooLarge {
-                needed: header.needed(),
-                slot_len,
-            }),
-        }
+        header.check(slot_len).map_err(VerifyError::of_form)?;
+        Ok(header)
     }
 
     /// The fields as they stand there, if the magic is right.
@@ -169,40 +162,35 @@ impl ImageHeader {
     }
 
     /// Whether flags and sizes can be those of an image in a slot of this length.
-    pub(crate) fn check(&self, slot_len: u32) -> Result<(), Fault> {
-        self.flags.supported().map_err(Fault::Unsupported)?;
+    pub(crate) fn check<R: Refuse>(&self, slot_len: u32) -> Result<(), R> {
+        self.flags.supported().map_err(unsupported)?;
         if self.header_len < u16::from(HEADER_LEN) {
-            return Err(Fault::Malformed(Malformed::HeaderLen(self.header_len)));
+            return Err(malformed(Malformed::HeaderLen(self.header_len)));
         }
         if self.payload_len == 0 {
-            return Err(Fault::Malformed(Malformed::PayloadEmpty));
+            return Err(malformed(Malformed::PayloadEmpty));
         }
         if self.protected_len != 0 && self.protected_len < u16::from(tlv::AREA_INFO_LEN) {
-            return Err(Fault::Malformed(Malformed::AreaLen(self.protected_len)));
+            return Err(malformed(Malformed::AreaLen(self.protected_len)));
         }
-        if self.needed() > u64::from(slot_len) {
-            return Err(Fault::TooLarge);
+        // Up to the head of the area behind the hashed part.
+        let around = u32::from(self.header_len)
+            .saturating_add(u32::from(self.protected_len))
+            .saturating_add(u32::from(tlv::AREA_INFO_LEN));
+        if slot_len.saturating_sub(self.payload_len) < around {
+            let needed = u64::from(around).saturating_add(u64::from(self.payload_len));
+            return Err(VerifyError::TooLarge { needed, slot_len }.into());
         }
         Ok(())
-    }
-
-    /// Bytes that a slot has at least: up to the head of the area behind the hashed part.
-    pub(crate) fn needed(&self) -> u64 {
-        self.hashed_len_wide()
-            .saturating_add(u64::from(tlv::AREA_INFO_LEN))
     }
 
     /// Bytes the image hash covers: header, payload and protected area.
     ///
     /// Bounded by the slot length this header was checked against, so nothing is cut off.
     pub fn hashed_len(&self) -> u32 {
-        u32::try_from(self.hashed_len_wide()).unwrap_or(u32::MAX)
-    }
-
-    fn hashed_len_wide(&self) -> u64 {
-        u64::from(self.header_len)
-            .saturating_add(u64::from(self.payload_len))
-            .saturating_add(u64::from(self.protected_len))
+        u32::from(self.header_len)
+            .saturating_add(self.payload_len)
+            .saturating_add(u32::from(self.protected_len))
     }
 }
 

@@ -1,14 +1,15 @@
 //! What an image says about itself.
 
+use core::convert::Infallible;
 use core::fmt;
 
 use crate::board::{BoardIds, Uuid};
 use crate::dependency::Dependencies;
 use crate::encryption::EncryptedKey;
-use crate::error::ImageError;
+use crate::error::{ImageError, VerifyError};
 use crate::header::ImageHeader;
 use crate::key::Signature;
-use crate::parser::{ITEM_LEN_MAX, Next, Parser};
+use crate::parser::{ITEM_LEN_MAX, Next, Parser, Value};
 use crate::parts::Parts;
 use crate::source::ReadAt;
 
@@ -55,6 +56,17 @@ impl Label {
         (len > 0 && is_plain_text(text)).then_some(Self { len, bytes })
     }
 
+    /// A place for this many bytes of plain text.
+    pub(crate) const fn of_zeros(len: u8) -> Self {
+        let bytes = [0; LABEL_LEN_MAX];
+        Self { len, bytes }
+    }
+
+    /// Where they belong.
+    pub(crate) const fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         let used = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
@@ -65,7 +77,7 @@ impl Label {
 
 /// Whether these bytes are UTF-8 without control characters. Written out, because the library's
 /// functions for both are three quarters of a kilobyte on a device.
-fn is_plain_text(bytes: &[u8]) -> bool {
+pub(crate) fn is_plain_text(bytes: &[u8]) -> bool {
     let mut rest = bytes.iter();
     while let Some(&first) = rest.next() {
         // How many bytes follow, and the lowest code point that is not written in fewer. The lowest
@@ -103,6 +115,8 @@ impl fmt::Display for Label {
     }
 }
 
+const BOTH_IDS: u8 = Value::Vendor.bit() | Value::Class.bit();
+
 /// What header and TLVs say. From [`inspect`] it is a mere claim; from
 /// [`Verified::info`](crate::Verified::info) everything but key hash and signature is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,10 +131,10 @@ pub struct ImageInfo {
     pub hashed_len: u32,
     /// Security counter; 0 if the image has none.
     pub security_counter: u32,
-    /// Vendor UUID of the board.
-    pub vid: Option<Uuid>,
-    /// Class UUID of the board.
-    pub cid: Option<Uuid>,
+    /// The values it has, as [`Value::bit`].
+    pub(crate) seen: u8,
+    /// What it is made for, as far as it names it.
+    pub(crate) ids: BoardIds,
     /// The version as people read it.
     pub label: Option<Label>,
     /// What it needs of other images.
@@ -144,11 +158,27 @@ pub struct ImageInfo {
 
 impl ImageInfo {
     /// The board the image is made for, if it names both vendor and class.
-    pub fn board(&self) -> Option<BoardIds> {
-        Some(BoardIds {
-            vid: self.vid?,
-            cid: self.cid?,
-        })
+    pub const fn board(&self) -> Option<BoardIds> {
+        if self.seen & BOTH_IDS == BOTH_IDS {
+            Some(self.ids)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it is made for this board.
+    pub(crate) fn is_for(&self, board: &BoardIds) -> bool {
+        self.seen & BOTH_IDS == BOTH_IDS && self.ids == *board
+    }
+
+    /// Vendor UUID of the board, if it names one.
+    pub fn vid(&self) -> Option<Uuid> {
+        (self.seen & Value::Vendor.bit() != 0).then_some(self.ids.vid)
+    }
+
+    /// Class UUID of the board, if it names one.
+    pub fn cid(&self) -> Option<Uuid> {
+        (self.seen & Value::Class.bit() != 0).then_some(self.ids.cid)
     }
 
     /// Bytes of this image alone, without its parts.
@@ -184,23 +214,21 @@ pub fn inspect<S: ReadAt>(
     slot_len: u32,
 ) -> Result<ImageInfo, ImageError<S::Error>> {
     let mut parser = Parser::new(slot_len);
-    if let Some(fault) = Parser::check_slot(slot_len) {
-        return Err(parser.image_error(fault));
+    if let Some(refusal) = Parser::check_slot::<VerifyError<Infallible>>(slot_len) {
+        return Err(refusal.of_form());
     }
     let mut item = [0; ITEM_LEN_MAX];
     loop {
-        if let Some(info) = parser.info() {
-            return Ok(*info);
-        }
         match parser.next() {
-            Next::Skip => parser.skip_all(),
-            Next::Item { offset, len } => {
+            Next::Skip(len) => parser.pass(len),
+            Next::Item(len) => {
                 let bytes = item.get_mut(..usize::from(len)).unwrap_or_default();
-                source.read_at(offset, bytes).map_err(ImageError::Read)?;
-                if let Err(fault) = parser.feed(bytes) {
-                    return Err(parser.image_error(fault));
-                }
+                source
+                    .read_at(parser.pos(), bytes)
+                    .map_err(ImageError::Read)?;
+                parser.take(bytes).map_err(VerifyError::of_form)?;
             }
+            Next::Nothing => return Ok(*parser.described()),
         }
     }
 }

@@ -68,7 +68,7 @@ pub use ecdsa::{
 #[cfg(feature = "std")]
 pub use encryption::{Aes, EncryptionKey, installed_form};
 pub use encryption::{DecryptionKey, EncryptedKey, Form, NotDecryptable, PayloadCipher};
-pub use error::{ImageError, Malformed, Unsupported, VerifyError};
+pub use error::{ImageError, Malformed, Reason, Unsupported, VerifyError};
 pub use header::{HEADER_LEN, ImageFlags, ImageHeader, MAGIC, Version};
 pub use info::{ImageInfo, LABEL_LEN_MAX, Label, LabelError, inspect};
 #[cfg(feature = "ed25519")]
@@ -90,5 +90,5 @@ pub use tlv::TLVS_MAX;
 #[cfg(feature = "ed25519")]
 pub use verify::verify;
 pub use verify::{
-    Accepted, BLOCK_LEN_MIN, Expectation, Progress, Verification, Verified, verify_with,
+    Accepted, BLOCK_LEN_MIN, Expectation, Progress, Stopped, Verification, Verified, verify_with,
 };

@@ -1,18 +1,20 @@
 //! Reads an image front to back, in pieces of any size.
 //!
-//! There is one parser for both users: `inspect` hands it just the items it asks for and jumps over
-//! the rest; `Verification` hands it every byte, the same bytes that go into the hash. It keeps one
-//! item at a time: the header, an area's head, an entry's head, or the data of an entry it knows.
+//! There is one parser for both users: `inspect` reads just the items it asks for and jumps over the
+//! rest; `Verification` reads every byte, and hands it the same bytes that go into the hash. An item is
+//! the header, an area's head, an entry's head, or the data of an entry it knows.
 
-use crate::board::Uuid;
+use core::convert::Infallible;
+
+use crate::board::{BoardIds, Uuid};
 use crate::dependency::{AddError, DEPENDENCY_LEN, Dependencies, Dependency};
 use crate::ecdsa;
 use crate::encryption::KEY_TLV_LEN_LONG;
 #[cfg(feature = "encryption")]
 use crate::encryption::{EncryptedKey, KEY_TLV_LEN_SHORT};
-use crate::error::{ImageError, Malformed, Unsupported, VerifyError};
+use crate::error::{Malformed, Unsupported, VerifyError};
 use crate::header::{HEADER_LEN, ImageFlags, ImageHeader, Version};
-use crate::info::{ImageInfo, Label};
+use crate::info::{ImageInfo, Label, is_plain_text};
 use crate::key::Signature;
 #[cfg(feature = "parts")]
 use crate::parts::PART_LEN;
@@ -28,32 +30,40 @@ pub(crate) const ITEM_LEN_MAX: usize = if cfg!(feature = "encryption") {
     64
 };
 
-/// Why the bytes so far are no image. In eight bytes, so that it is returned in registers;
-/// [`Parser::error`] knows the numbers that are missing here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    Malformed(Malformed),
-    Unsupported(Unsupported),
-    /// The slot is shorter than [`Parser`] knows.
-    TooLarge,
-    /// The key of an encrypted image is for another device.
-    #[cfg_attr(
-        not(feature = "encryption"),
-        expect(dead_code, reason = "only an encrypted image ends in it")
-    )]
-    NotDecryptable,
+/// How a refusal is told: to an agent or a tool with all it knows, to a bootloader as a
+/// [`Reason`](crate::Reason). The checks are the same code.
+pub(crate) trait Refuse: From<VerifyError<Infallible>> + Copy {}
+impl<R: From<VerifyError<Infallible>> + Copy> Refuse for R {}
+
+/// A rule of the format is broken.
+#[expect(
+    clippy::inline_always,
+    reason = "a constant where nobody asks which rule"
+)]
+#[inline(always)]
+pub(crate) fn malformed<R: Refuse>(which: Malformed) -> R {
+    VerifyError::Malformed(which).into()
+}
+
+/// The image asks for something Otaru does not do.
+#[expect(clippy::inline_always, reason = "a constant where nobody asks what")]
+#[inline(always)]
+pub(crate) fn unsupported<R: Refuse>(what: Unsupported) -> R {
+    VerifyError::Unsupported(what).into()
 }
 
 /// What the parser needs now.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// `len` bytes at `offset`.
-    Item { offset: u32, len: u8 },
-    /// Bytes it does not look at.
-    Skip,
+    /// An item of this many bytes.
+    Item(u8),
+    /// This many bytes, at which it does not look.
+    Skip(u32),
+    /// Nothing: the image is complete.
+    Nothing,
 }
 
-/// What the item means that is being collected.
+/// What the next item means.
 #[derive(Debug, Clone, Copy)]
 enum Expect {
     Header,
@@ -68,41 +78,62 @@ enum Area {
     Unprotected,
 }
 
-/// A TLV whose value is kept: where it stands, and how long it is.
+/// A TLV that is known: where it stands, how long it is, and what it says.
 #[derive(Debug)]
 struct Rule {
     kind: u16,
     least: u8,
     most: u8,
     area: Area,
-    /// Bit that is set once the value was found; 0 if there may be several.
-    once: u8,
+    value: Value,
 }
 
-const COUNTER: u8 = 1 << 0;
-const VENDOR: u8 = 1 << 1;
-const CLASS: u8 = 1 << 2;
-const LABELLED: u8 = 1 << 3;
-const REVOKES: u8 = 1 << 4;
-const KEY_HASH: u8 = 1 << 5;
-const IMAGE_HASH: u8 = 1 << 6;
-/// Whichever the algorithm.
-const SIGNATURE: u8 = 1 << 7;
+/// What a TLV says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Value {
+    Counter,
+    Vendor,
+    Class,
+    Label,
+    Revoke,
+    KeyHash,
+    ImageHash,
+    /// Whichever the algorithm.
+    Signature,
+    // Those that follow are not counted, there may be several, or they look after it themselves.
+    Dependency,
+    #[cfg(feature = "parts")]
+    Part,
+    #[cfg(feature = "encryption")]
+    EncryptedKey,
+}
 
-const fn rule(kind: u16, area: Area, (least, most): (u8, u8), once: u8) -> Rule {
+impl Value {
+    /// The bit that is set once there was one.
+    pub(crate) const fn bit(self) -> u8 {
+        if let Some(bit) = 1_u8.checked_shl(self as u32) {
+            bit
+        } else {
+            0
+        }
+    }
+}
+
+const fn rule(kind: u16, area: Area, (least, most): (u8, u8), value: Value) -> Rule {
     Rule {
         kind,
         least,
         most,
         area,
-        once,
+        value,
     }
 }
 
 #[cfg(feature = "parts")]
 const fn part_rule(place: u16) -> Rule {
     let kind = tlv::PART_FIRST.saturating_add(place);
-    rule(kind, Area::Protected, (PART_LEN, PART_LEN), 0)
+    rule(kind, Area::Protected, (PART_LEN, PART_LEN), Value::Part)
 }
 
 #[cfg(feature = "parts")]
@@ -112,46 +143,51 @@ const _: () = assert!(
 );
 
 const RULES: &[Rule] = &[
-    rule(tlv::SECURITY_COUNTER, Area::Protected, (4, 4), COUNTER),
-    rule(tlv::VENDOR_ID, Area::Protected, (16, 16), VENDOR),
-    rule(tlv::CLASS_ID, Area::Protected, (16, 16), CLASS),
-    rule(tlv::LABEL, Area::Protected, (1, 32), LABELLED),
+    rule(
+        tlv::SECURITY_COUNTER,
+        Area::Protected,
+        (4, 4),
+        Value::Counter,
+    ),
+    rule(tlv::VENDOR_ID, Area::Protected, (16, 16), Value::Vendor),
+    rule(tlv::CLASS_ID, Area::Protected, (16, 16), Value::Class),
+    rule(tlv::LABEL, Area::Protected, (1, 32), Value::Label),
     rule(
         tlv::DEPENDENCY,
         Area::Protected,
         (DEPENDENCY_LEN, DEPENDENCY_LEN),
-        0,
+        Value::Dependency,
     ),
-    rule(tlv::REVOKE, Area::Protected, (2, 2), REVOKES),
+    rule(tlv::REVOKE, Area::Protected, (2, 2), Value::Revoke),
     #[cfg(feature = "parts")]
-    rule(tlv::IMAGE_INDEX, Area::Protected, (1, 1), 0),
+    rule(tlv::IMAGE_INDEX, Area::Protected, (1, 1), Value::Part),
     #[cfg(feature = "parts")]
     part_rule(0),
     #[cfg(feature = "parts")]
     part_rule(1),
     #[cfg(feature = "parts")]
     part_rule(2),
-    rule(tlv::KEY_HASH, Area::Unprotected, (32, 32), KEY_HASH),
-    rule(tlv::SHA256, Area::Unprotected, (32, 32), IMAGE_HASH),
+    rule(tlv::KEY_HASH, Area::Unprotected, (32, 32), Value::KeyHash),
+    rule(tlv::SHA256, Area::Unprotected, (32, 32), Value::ImageHash),
     rule(
         tlv::SIGNATURE_ED25519,
         Area::Unprotected,
         (64, 64),
-        SIGNATURE,
+        Value::Signature,
     ),
     #[cfg(feature = "p256")]
     rule(
         tlv::SIGNATURE_ECDSA,
         Area::Unprotected,
         (ecdsa::P256_SIGNATURE_LEN_MIN, ecdsa::P256_SIGNATURE_LEN_MAX),
-        SIGNATURE,
+        Value::Signature,
     ),
     #[cfg(feature = "encryption")]
     rule(
         tlv::ENCRYPTION_X25519,
         Area::Unprotected,
         (KEY_TLV_LEN_SHORT, KEY_TLV_LEN_LONG),
-        0,
+        Value::EncryptedKey,
     ),
 ];
 
@@ -172,8 +208,11 @@ const EMPTY: ImageInfo = ImageInfo {
     len: 0,
     hashed_len: 0,
     security_counter: 0,
-    vid: None,
-    cid: None,
+    seen: 0,
+    ids: BoardIds {
+        vid: Uuid([0; 16]),
+        cid: Uuid([0; 16]),
+    },
     label: None,
     dependencies: Dependencies::NONE,
     encryption: None,
@@ -185,17 +224,12 @@ const EMPTY: ImageInfo = ImageInfo {
     signature_offset: 0,
 };
 
-/// In this order, because a short instruction reaches the first 31 bytes of a value byte by byte and the
-/// first 124 word by word.
 #[derive(Debug, Clone)]
-#[repr(C)]
+#[repr(C)] // In this order, because a short instruction reaches the first bytes of a value.
 pub(crate) struct Parser {
+    /// Bytes of the next item, 0 when the image is complete.
     item_len: u8,
-    filled: u8,
     tlvs: u8,
-    /// The values found so far, as [`Rule::once`].
-    seen: u8,
-    complete: bool,
     area: Area,
     expect: Expect,
     slot_len: u32,
@@ -207,9 +241,6 @@ pub(crate) struct Parser {
     end: u32,
     /// First byte behind the area that is being read.
     area_end: u32,
-    /// Bytes that were needed when the slot turned out to be too short.
-    needed: u64,
-    item: [u8; ITEM_LEN_MAX],
     info: ImageInfo,
 }
 
@@ -219,64 +250,21 @@ impl Parser {
             slot_len,
             pos: 0,
             skip: 0,
-            item: [0; ITEM_LEN_MAX],
             item_len: HEADER_LEN,
-            filled: 0,
             expect: Expect::Header,
             area: Area::Protected,
             end: u32::from(HEADER_LEN),
             area_end: 0,
-            needed: u64::from(HEADER_LEN),
             tlvs: 0,
-            seen: 0,
-            complete: false,
             info: EMPTY,
         }
     }
 
     /// Refuses a slot in which not even a header fits.
-    pub(crate) fn check_slot(slot_len: u32) -> Option<Fault> {
-        (slot_len < u32::from(HEADER_LEN)).then_some(Fault::TooLarge)
-    }
-
-    /// Takes over a fault that another pass over the same bytes has found.
-    #[cfg(feature = "encryption")]
-    pub(crate) fn adopt<E>(&mut self, error: ImageError<E>) -> Result<Fault, E> {
-        Ok(match error {
-            ImageError::Malformed(which) => Fault::Malformed(which),
-            ImageError::Unsupported(what) => Fault::Unsupported(what),
-            ImageError::TooLarge { needed, .. } => {
-                self.needed = needed;
-                Fault::TooLarge
-            }
-            ImageError::Read(cause) => return Err(cause),
-        })
-    }
-
-    /// What a fault means to who verifies the image.
-    pub(crate) fn error<E>(&self, fault: Fault) -> VerifyError<E> {
-        match fault {
-            Fault::Malformed(which) => VerifyError::Malformed(which),
-            Fault::Unsupported(what) => VerifyError::Unsupported(what),
-            Fault::TooLarge => VerifyError::TooLarge {
-                needed: self.needed,
-                slot_len: self.slot_len,
-            },
-            Fault::NotDecryptable => VerifyError::NotDecryptable,
-        }
-    }
-
-    /// What it means to who only inspects it; the parser itself decrypts nothing.
-    pub(crate) fn image_error<E>(&self, fault: Fault) -> ImageError<E> {
-        match fault {
-            Fault::Malformed(which) => ImageError::Malformed(which),
-            Fault::Unsupported(what) => ImageError::Unsupported(what),
-            Fault::TooLarge => ImageError::TooLarge {
-                needed: self.needed,
-                slot_len: self.slot_len,
-            },
-            Fault::NotDecryptable => ImageError::Unsupported(Unsupported::Encryption),
-        }
+    pub(crate) fn check_slot<R: Refuse>(slot_len: u32) -> Option<R> {
+        let needed = u64::from(HEADER_LEN);
+        let too_large = VerifyError::TooLarge { needed, slot_len };
+        (slot_len < u32::from(HEADER_LEN)).then(|| too_large.into())
     }
 
     /// Length of the file as far as it is known: it is at least this long, and never beyond the
@@ -285,84 +273,55 @@ impl Parser {
         self.end.max(self.info.parts.end())
     }
 
-    /// The same of the image without its parts.
-    #[cfg(feature = "parts")]
-    pub(crate) const fn own_len(&self) -> u32 {
-        self.end
+    /// Offset of the next byte.
+    pub(crate) const fn pos(&self) -> u32 {
+        self.pos
     }
 
-    /// Bytes the image hash covers, once the header was read.
-    pub(crate) fn hashed_len(&self) -> Option<u32> {
-        (self.info.hashed_len > 0).then_some(self.info.hashed_len)
+    /// Bytes the image hash covers; 0 before the header was read.
+    pub(crate) const fn hashed_len(&self) -> u32 {
+        self.info.hashed_len
+    }
+
+    /// The description as far as it goes.
+    pub(crate) const fn described(&self) -> &ImageInfo {
+        &self.info
     }
 
     /// The complete description, once the last byte was taken.
     pub(crate) fn info(&self) -> Option<&ImageInfo> {
-        self.complete.then_some(&self.info)
+        (self.item_len == 0).then_some(&self.info)
     }
 
-    pub(crate) fn next(&self) -> Next {
+    pub(crate) const fn next(&self) -> Next {
         if self.skip > 0 {
-            return Next::Skip;
-        }
-        Next::Item {
-            offset: self.pos,
-            len: self.item_len.saturating_sub(self.filled),
+            Next::Skip(self.skip)
+        } else if self.item_len > 0 {
+            Next::Item(self.item_len)
+        } else {
+            Next::Nothing
         }
     }
 
-    /// Passes over the bytes nobody looks at without having read them.
-    pub(crate) fn skip_all(&mut self) {
-        self.pos = self.pos.saturating_add(self.skip);
-        self.skip = 0;
+    /// Passes over so many of the bytes nobody looks at.
+    pub(crate) fn pass(&mut self, len: u32) {
+        self.pos = self.pos.saturating_add(len);
+        self.skip = self.skip.saturating_sub(len);
     }
 
-    /// Takes the next bytes of the image; those behind its last byte are not looked at.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Fault> {
-        let mut rest = bytes;
-        // Each turn takes bytes: at most one turn for each.
-        while !(self.complete || rest.is_empty()) {
-            let missing = self.item_len.saturating_sub(self.filled);
-            let skipping = self.skip > 0;
-            let wanted = if skipping {
-                self.skip
-            } else {
-                u32::from(missing)
-            };
-            let (now, later) = rest
-                .split_at_checked(wanted as usize)
-                .unwrap_or((rest, &[]));
-            rest = later;
-            let taken = u32::try_from(now.len()).unwrap_or(wanted);
-            self.pos = self.pos.saturating_add(taken);
-            if skipping {
-                self.skip = self.skip.saturating_sub(taken);
-                continue;
-            }
-            let room = self.item.get_mut(usize::from(self.filled)..);
-            keep(room.unwrap_or_default(), now);
-            self.filled = self
-                .filled
-                .saturating_add(u8::try_from(taken).unwrap_or(missing));
-            if self.filled >= self.item_len {
-                self.filled = 0;
-                self.item_complete()?;
-            }
-        }
-        Ok(())
-    }
-
+    /// Takes the item that comes next.
     #[inline(never)]
-    fn item_complete(&mut self) -> Result<(), Fault> {
+    pub(crate) fn take<R: Refuse>(&mut self, item: &[u8]) -> Result<(), R> {
+        self.pos = self.pos.saturating_add(u32::from(self.item_len));
         match self.expect {
-            Expect::Header => return self.header_complete(),
-            Expect::AreaInfo => self.area_info_complete()?,
+            Expect::Header => return self.header(item),
+            Expect::AreaInfo => self.area_info(item)?,
             Expect::EntryHead => {
-                if self.entry_head_complete()? {
+                if self.entry_head(item)? {
                     return Ok(());
                 }
             }
-            Expect::EntryData(rule) => self.entry_data_complete(rule)?,
+            Expect::EntryData(rule) => self.entry_data(rule, item)?,
         }
         self.next_entry()
     }
@@ -372,15 +331,15 @@ impl Parser {
         self.item_len = item_len;
     }
 
-    fn header_complete(&mut self) -> Result<(), Fault> {
-        let header = ImageHeader::read(&self.item_bytes());
-        let header = header.ok_or(Fault::Malformed(Malformed::Magic))?;
-        self.info.header = header;
-        self.needed = header.needed();
+    fn header<R: Refuse>(&mut self, item: &[u8]) -> Result<(), R> {
+        let header = item.first_chunk().and_then(ImageHeader::read);
+        let header = header.ok_or_else(|| malformed(Malformed::Magic))?;
         header.check(self.slot_len)?;
+        self.info.header = header;
         self.info.hashed_len = header.hashed_len();
-        self.skip = u32::from(header.header_len.saturating_sub(u16::from(HEADER_LEN)))
-            .saturating_add(header.payload_len);
+        self.skip = header
+            .hashed_len()
+            .saturating_sub(u32::from(header.protected_len).saturating_add(u32::from(HEADER_LEN)));
         self.end = header
             .hashed_len()
             .saturating_add(u32::from(tlv::AREA_INFO_LEN));
@@ -391,8 +350,8 @@ impl Parser {
         Ok(())
     }
 
-    fn area_info_complete(&mut self) -> Result<(), Fault> {
-        let (magic, len) = self.item_u16s();
+    fn area_info<R: Refuse>(&mut self, item: &[u8]) -> Result<(), R> {
+        let (magic, len) = two_numbers(item);
         let protected = self.area == Area::Protected;
         let expected = if protected {
             tlv::PROTECTED_MAGIC
@@ -400,21 +359,21 @@ impl Parser {
             tlv::UNPROTECTED_MAGIC
         };
         if magic != expected {
-            return Err(Fault::Malformed(Malformed::AreaMagic(magic)));
+            return Err(malformed(Malformed::AreaMagic(magic)));
         }
-        let impossible = Fault::Malformed(Malformed::AreaLen(len));
-        let data_len = len
-            .checked_sub(u16::from(tlv::AREA_INFO_LEN))
-            .ok_or(impossible)?;
-        self.area_end = self.pos.saturating_add(u32::from(data_len));
+        let impossible = Malformed::AreaLen(len);
+        let data_len = len.checked_sub(u16::from(tlv::AREA_INFO_LEN));
+        let data_len = u32::from(data_len.ok_or_else(|| malformed(impossible))?);
+        self.area_end = self.pos.saturating_add(data_len);
         if protected {
             if self.info.header.protected_len != len {
-                return Err(impossible);
+                return Err(malformed(impossible));
             }
         } else {
-            self.needed = u64::from(self.pos).saturating_add(u64::from(data_len));
-            if self.needed > u64::from(self.slot_len) {
-                return Err(Fault::TooLarge);
+            if data_len > self.slot_len.saturating_sub(self.pos) {
+                let needed = u64::from(self.pos).saturating_add(u64::from(data_len));
+                let slot_len = self.slot_len;
+                return Err(VerifyError::TooLarge { needed, slot_len }.into());
             }
             self.end = self.area_end;
         }
@@ -422,20 +381,18 @@ impl Parser {
     }
 
     /// Goes on behind an entry, or behind the head of an area.
-    fn next_entry(&mut self) -> Result<(), Fault> {
+    fn next_entry<R: Refuse>(&mut self) -> Result<(), R> {
         let left = self
             .area_end
             .saturating_sub(self.pos.saturating_add(self.skip));
         if left == 0 {
-            match self.area {
-                Area::Protected => {
-                    self.area = Area::Unprotected;
-                    self.want(Expect::AreaInfo, tlv::AREA_INFO_LEN);
-                }
-                Area::Unprotected => return self.image_complete(),
+            if self.area == Area::Unprotected {
+                return self.image_complete();
             }
+            self.area = Area::Unprotected;
+            self.want(Expect::AreaInfo, tlv::AREA_INFO_LEN);
         } else if left < u32::from(tlv::ENTRY_HEAD_LEN) {
-            return Err(Fault::Malformed(Malformed::TlvBounds));
+            return Err(malformed(Malformed::TlvBounds));
         } else {
             self.want(Expect::EntryHead, tlv::ENTRY_HEAD_LEN);
         }
@@ -443,97 +400,101 @@ impl Parser {
     }
 
     /// Whether the value of this entry is wanted; else it is passed over.
-    fn entry_head_complete(&mut self) -> Result<bool, Fault> {
-        let (kind, len) = self.item_u16s();
+    fn entry_head<R: Refuse>(&mut self, item: &[u8]) -> Result<bool, R> {
+        let (kind, len) = two_numbers(item);
         self.tlvs = self.tlvs.saturating_add(1);
         if self.tlvs > tlv::TLVS_MAX {
-            return Err(Fault::Malformed(Malformed::TlvCount));
+            return Err(malformed(Malformed::TlvCount));
         }
         if u32::from(len) > self.area_end.saturating_sub(self.pos) {
-            return Err(Fault::Malformed(Malformed::TlvBounds));
+            return Err(malformed(Malformed::TlvBounds));
         }
         let Some(rule) = RULES.iter().find(|rule| rule.kind == kind) else {
-            self.area.skip_or_refuse(kind).map_err(Fault::Unsupported)?;
+            self.area.skip_or_refuse(kind).map_err(unsupported)?;
             self.skip = u32::from(len);
             return Ok(false);
         };
         if self.area != rule.area {
-            return Err(Fault::Malformed(Malformed::TlvArea(kind)));
+            return Err(malformed(Malformed::TlvArea(kind)));
         }
-        match u8::try_from(len) {
-            Ok(len) if (rule.least..=rule.most).contains(&len) => {
-                self.want(Expect::EntryData(rule), len);
-                Ok(true)
-            }
-            Ok(_) | Err(_) => Err(Fault::Malformed(Malformed::TlvLen { kind, len })),
+        let [item_len, _] = len.to_le_bytes();
+        if len > u16::from(rule.most) || item_len < rule.least {
+            return Err(malformed(Malformed::TlvLen { kind, len }));
         }
+        self.want(Expect::EntryData(rule), item_len);
+        Ok(true)
     }
 
-    fn entry_data_complete(&mut self, rule: &Rule) -> Result<(), Fault> {
+    fn entry_data<R: Refuse>(&mut self, rule: &Rule, value: &[u8]) -> Result<(), R> {
         let kind = rule.kind;
-        let value = self.item.get(..usize::from(self.item_len));
-        let value = value.unwrap_or_default();
         let info = &mut self.info;
-        let mut number = [0; 4];
-        let target: &mut [u8] = match kind {
-            tlv::SECURITY_COUNTER | tlv::REVOKE => &mut number,
-            tlv::VENDOR_ID => &mut info.vid.insert(Uuid([0; 16])).0,
-            tlv::CLASS_ID => &mut info.cid.insert(Uuid([0; 16])).0,
-            tlv::LABEL => {
-                let label = Label::from_bytes(value);
-                info.label = Some(label.ok_or(Fault::Malformed(Malformed::Label))?);
+        let target: &mut [u8] = match rule.value {
+            Value::Counter => {
+                let bytes = value.first_chunk().copied().unwrap_or_default();
+                info.security_counter = u32::from_le_bytes(bytes);
                 &mut []
             }
-            tlv::DEPENDENCY => {
+            Value::Vendor => &mut info.ids.vid.0,
+            Value::Class => &mut info.ids.cid.0,
+            Value::Label => {
+                if !is_plain_text(value) {
+                    return Err(malformed(Malformed::Label));
+                }
+                info.label
+                    .insert(Label::of_zeros(self.item_len))
+                    .bytes_mut()
+            }
+            Value::Revoke => {
+                let bytes = value.first_chunk().copied().unwrap_or_default();
+                info.revoke = u16::from_le_bytes(bytes);
+                &mut []
+            }
+            Value::KeyHash => &mut info.key_hash,
+            Value::ImageHash => &mut info.image_hash,
+            Value::Signature => {
+                info.signature_offset = self.pos.saturating_sub(u32::from(self.item_len));
+                keep_signature(&mut info.signature, kind, value).map_err(unsupported)?;
+                &mut []
+            }
+            Value::Dependency => {
                 add_dependency(&mut info.dependencies, value)?;
                 &mut []
             }
             #[cfg(feature = "parts")]
-            tlv::IMAGE_INDEX..=tlv::PART_LAST => {
-                let slot = (self.slot_len, &mut self.needed);
-                if info.parts.take(kind, value, slot)? {
-                    return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
+            Value::Part => {
+                if info.parts.take(kind, value, self.slot_len)? {
+                    return Err(malformed(Malformed::TlvDuplicate(kind)));
                 }
                 &mut []
             }
             #[cfg(feature = "encryption")]
-            tlv::ENCRYPTION_X25519 => {
+            Value::EncryptedKey => {
                 let len = u16::from(self.item_len);
-                let key = EncryptedKey::new(value)
-                    .ok_or(Fault::Malformed(Malformed::TlvLen { kind, len }))?;
+                let key = EncryptedKey::new(value);
+                let key = key.ok_or_else(|| malformed(Malformed::TlvLen { kind, len }))?;
                 if info.encryption.replace(key).is_some() {
-                    return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
+                    return Err(malformed(Malformed::TlvDuplicate(kind)));
                 }
-                &mut []
-            }
-            tlv::KEY_HASH => &mut info.key_hash,
-            tlv::SHA256 => &mut info.image_hash,
-            _ => {
-                info.signature_offset = self.pos.saturating_sub(u32::from(self.item_len));
-                info.signature = signature(kind, value)?;
                 &mut []
             }
         };
         keep(target, value);
-        match kind {
-            tlv::SECURITY_COUNTER => info.security_counter = u32::from_le_bytes(number),
-            tlv::REVOKE => info.revoke = u16::from_le_bytes([number[0], number[1]]),
-            _ => {}
+        let bit = rule.value.bit();
+        if info.seen & bit != 0 {
+            return Err(malformed(Malformed::TlvDuplicate(kind)));
         }
-        if self.seen & rule.once != 0 {
-            return Err(Fault::Malformed(Malformed::TlvDuplicate(kind)));
-        }
-        self.seen |= rule.once;
+        info.seen |= bit;
         Ok(())
     }
 
-    fn image_complete(&mut self) -> Result<(), Fault> {
+    fn image_complete<R: Refuse>(&mut self) -> Result<(), R> {
         let info = &mut self.info;
-        if self.seen & IMAGE_HASH == 0 {
-            return Err(Fault::Malformed(Malformed::HashMissing));
+        let signed = Value::KeyHash.bit() | Value::Signature.bit();
+        if info.seen & Value::ImageHash.bit() == 0 {
+            return Err(malformed(Malformed::HashMissing));
         }
-        if self.seen & (KEY_HASH | SIGNATURE) != KEY_HASH | SIGNATURE {
-            return Err(Fault::Malformed(Malformed::Unsigned));
+        if info.seen & signed != signed {
+            return Err(malformed(Malformed::Unsigned));
         }
         let key_bits = match info.encryption {
             None => 0,
@@ -541,7 +502,7 @@ impl Parser {
             Some(_) => ImageFlags::ENCRYPTED_AES128,
         };
         if info.header.flags.encryption() != key_bits {
-            return Err(Fault::Malformed(Malformed::EncryptedKey));
+            return Err(malformed(Malformed::EncryptedKey));
         }
         #[cfg(feature = "parts")]
         info.parts.complete(
@@ -550,19 +511,15 @@ impl Parser {
             &info.dependencies,
         )?;
         info.len = self.area_end.max(info.parts.end());
-        self.complete = true;
+        self.item_len = 0;
         Ok(())
     }
+}
 
-    /// The first bytes of the item; callers ask for no more than they made the parser collect.
-    fn item_bytes<const N: usize>(&self) -> [u8; N] {
-        self.item.first_chunk().copied().unwrap_or([0; N])
-    }
-
-    fn item_u16s(&self) -> (u16, u16) {
-        let [a0, a1, b0, b1] = self.item_bytes();
-        (u16::from_le_bytes([a0, a1]), u16::from_le_bytes([b0, b1]))
-    }
+/// The two numbers of the head of an area or entry, which the parser asked for.
+fn two_numbers(item: &[u8]) -> (u16, u16) {
+    let [a0, a1, b0, b1] = item.first_chunk().copied().unwrap_or_default();
+    (u16::from_le_bytes([a0, a1]), u16::from_le_bytes([b0, b1]))
 }
 
 /// Copies as many bytes as fit.
@@ -573,28 +530,32 @@ fn keep(target: &mut [u8], bytes: &[u8]) {
     }
 }
 
-fn add_dependency(known: &mut Dependencies, value: &[u8]) -> Result<(), Fault> {
+fn add_dependency<R: Refuse>(known: &mut Dependencies, value: &[u8]) -> Result<(), R> {
     let parsed = value.first_chunk().and_then(Dependency::parse);
-    let new = parsed.ok_or(Fault::Unsupported(Unsupported::Dependency))?;
+    let new = parsed.ok_or_else(|| unsupported(Unsupported::Dependency))?;
     known.add(new).map_err(|error| {
-        Fault::Malformed(match error {
+        malformed(match error {
             AddError::Duplicate => Malformed::TlvDuplicate(tlv::DEPENDENCY),
             AddError::TooMany => Malformed::DependencyCount,
         })
     })
 }
 
-/// The signature in a TLV of this kind.
-fn signature(kind: u16, value: &[u8]) -> Result<Signature, Fault> {
-    let unsupported = Fault::Unsupported(Unsupported::Signature(kind));
+/// Keeps the signature in a TLV of this kind.
+fn keep_signature(to: &mut Signature, kind: u16, value: &[u8]) -> Result<(), Unsupported> {
     #[cfg(feature = "p256")]
     if kind == tlv::SIGNATURE_ECDSA {
-        return ecdsa::P256Signature::new(value)
-            .map(Signature::P256)
-            .ok_or(unsupported);
+        let signature = ecdsa::P256Signature::new(value);
+        *to = Signature::P256(signature.ok_or(Unsupported::Signature(kind))?);
+        return Ok(());
     }
-    let bytes = value.first_chunk();
-    bytes.copied().map(Signature::Ed25519).ok_or(unsupported)
+    match (to, value.first_chunk()) {
+        (Signature::Ed25519(to), Some(bytes)) => {
+            *to = *bytes;
+            Ok(())
+        }
+        (Signature::Ed25519(_) | Signature::P256(_), _) => Err(Unsupported::Signature(kind)),
+    }
 }
 
 impl Area {
@@ -602,20 +563,23 @@ impl Area {
     /// essential is refused. So is every one outside the signed part: nobody vouches for it, and
     /// whoever changes it must not get away with it.
     fn skip_or_refuse(self, kind: u16) -> Result<(), Unsupported> {
-        match kind {
-            tlv::SHA384 | tlv::SHA512 => Err(Unsupported::Hash(kind)),
-            tlv::PUBLIC_KEY | tlv::SIGNATURE_RSA2048..=tlv::SIGNATURE_RSA3072 => {
-                Err(Unsupported::Signature(kind))
-            }
-            tlv::SIGNATURE_PURE => Err(Unsupported::PureSignature),
-            tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
-            tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
-            _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
-            // Among them those of the feature `parts`: whoever skips them would run half of a file.
-            tlv::IMAGE_INDEX..=tlv::OWN_LAST => Err(Unsupported::ProtectedTlv(kind)),
-            tlv::BOOT_RECORD => Ok(()),
-            _ if tlv::is_vendor(kind) => Ok(()),
-            _ => Err(Unsupported::ProtectedTlv(kind)),
+        // Among Otaru's own are those of the feature `parts`: whoever skips them would run half of a
+        // file.
+        let own = (tlv::IMAGE_INDEX..=tlv::OWN_LAST).contains(&kind);
+        let harmless = kind == tlv::BOOT_RECORD || (tlv::is_vendor(kind) && !own);
+        if self == Self::Protected && harmless {
+            return Ok(());
         }
+        Err(match kind {
+            tlv::SHA384 | tlv::SHA512 => Unsupported::Hash(kind),
+            tlv::PUBLIC_KEY | tlv::SIGNATURE_RSA2048..=tlv::SIGNATURE_RSA3072 => {
+                Unsupported::Signature(kind)
+            }
+            tlv::SIGNATURE_PURE => Unsupported::PureSignature,
+            tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Unsupported::Encryption,
+            tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Unsupported::Compression,
+            _ if self == Self::Unprotected => Unsupported::UnprotectedTlv(kind),
+            _ => Unsupported::ProtectedTlv(kind),
+        })
     }
 }

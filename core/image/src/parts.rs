@@ -13,13 +13,13 @@
 #[cfg(feature = "parts")]
 use crate::dependency::Dependencies;
 #[cfg(feature = "parts")]
-use crate::error::{ImageError, Malformed, Unsupported};
+use crate::error::{ImageError, Malformed, Unsupported, VerifyError};
 #[cfg(feature = "parts")]
 use crate::header::HEADER_LEN;
 #[cfg(feature = "parts")]
 use crate::info::{ImageInfo, inspect};
 #[cfg(feature = "parts")]
-use crate::parser::Fault;
+use crate::parser::{Refuse, malformed, unsupported};
 #[cfg(feature = "parts")]
 use crate::source::ReadAt;
 #[cfg(feature = "parts")]
@@ -98,54 +98,53 @@ impl Parts {
         self.iter().map(Part::end).max().unwrap_or(0)
     }
 
-    /// Keeps what one of the two TLVs says; whether there was one of its type already. A slot is its
-    /// length, and the place for the bytes that were needed if it is too short.
-    pub(crate) fn take(
+    /// Keeps what one of the two TLVs says; whether there was one of its type already.
+    pub(crate) fn take<R: Refuse>(
         &mut self,
         kind: u16,
         data: &[u8],
-        (slot_len, needed): (u32, &mut u64),
-    ) -> Result<bool, Fault> {
+        slot_len: u32,
+    ) -> Result<bool, R> {
         if kind == tlv::IMAGE_INDEX {
             let index = data.first().copied().unwrap_or(0);
             if index > PARTS_MAX {
-                return Err(Fault::Malformed(Malformed::ImageIndex(index)));
+                return Err(malformed(Malformed::ImageIndex(index)));
             }
             return Ok(self.index.replace(index).is_some());
         }
-        let part = parse(kind, data).ok_or(Fault::Malformed(Malformed::PartPlace))?;
-        *needed = u64::from(part.offset).saturating_add(u64::from(part.len));
-        if *needed > u64::from(slot_len) {
-            return Err(Fault::TooLarge);
+        let nowhere = || malformed(Malformed::PartPlace);
+        let part = parse(kind, data).ok_or_else(nowhere)?;
+        let needed = u64::from(part.offset).saturating_add(u64::from(part.len));
+        if needed > u64::from(slot_len) {
+            return Err(VerifyError::TooLarge { needed, slot_len }.into());
         }
         let place = usize::from(part.index.saturating_sub(1));
-        let entry = self.list.get_mut(place);
-        let entry = entry.ok_or(Fault::Malformed(Malformed::PartPlace))?;
+        let entry = self.list.get_mut(place).ok_or_else(nowhere)?;
         Ok(entry.replace(part).is_some())
     }
 
     /// The image was read to its end: whether the parts lie behind it, one behind the other, and it
     /// depends on each, so that it is refused where nobody knows parts.
-    pub(crate) fn complete(
+    pub(crate) fn complete<R: Refuse>(
         &mut self,
         own_len: u32,
         encrypted: bool,
         needed: &Dependencies,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), R> {
         self.own_len = own_len;
         let mut free = own_len;
         for part in self.list.iter().flatten() {
             let aligned = part.offset.checked_rem(PART_ALIGN) == Some(0);
             if !aligned || part.offset < free || part.len < u32::from(HEADER_LEN) {
-                return Err(Fault::Malformed(Malformed::PartPlace));
+                return Err(malformed(Malformed::PartPlace));
             }
             if needed.iter().all(|needed| needed.image != part.index) {
-                return Err(Fault::Malformed(Malformed::PartNotNeeded(part.index)));
+                return Err(malformed(Malformed::PartNotNeeded(part.index)));
             }
             free = part.end();
         }
         if encrypted && free != own_len {
-            return Err(Fault::Unsupported(Unsupported::Encryption));
+            return Err(unsupported(Unsupported::Encryption));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@
 //! Numbers are eight words of 32 bits, least significant first. Field elements are kept below
 //! 2^256, not below the modulus p; 2^256 is 38 modulo p. All loops have a fixed number of turns.
 
-use crate::hash::fips180::sha512;
+use crate::hash::fips180::Hasher;
 use crate::key::{SignatureRejected, SignatureVerifier};
 
 /// The modulus of the field, 2^255 - 19.
@@ -33,28 +33,29 @@ const ORDER: Words = Words([
     0,
     0x1000_0000,
 ]);
-/// The constant d of the curve, -121665/121666.
-const D: Words = Words([
-    0x1359_78a3,
-    0x75eb_4dca,
-    0x4141_d8ab,
-    0x0070_0a4d,
-    0x7779_e898,
-    0x8cc7_4079,
-    0x2b6f_fe73,
-    0x5203_6cee,
-]);
-/// A square root of -1.
-const ROOT_OF_MINUS_ONE: Words = Words([
-    0x4a0e_a0b0,
-    0xc4ee_1b27,
-    0xad2f_e478,
-    0x2f43_1806,
-    0x3dfb_d7a7,
-    0x2b4d_0099,
-    0x4fc1_df0b,
-    0x2b83_2480,
-]);
+/// The constant d of the curve, -121665/121666, and a square root of -1.
+const CONSTANTS: [Words; 2] = [
+    Words([
+        0x1359_78a3,
+        0x75eb_4dca,
+        0x4141_d8ab,
+        0x0070_0a4d,
+        0x7779_e898,
+        0x8cc7_4079,
+        0x2b6f_fe73,
+        0x5203_6cee,
+    ]),
+    Words([
+        0x4a0e_a0b0,
+        0xc4ee_1b27,
+        0xad2f_e478,
+        0x2f43_1806,
+        0x3dfb_d7a7,
+        0x2b4d_0099,
+        0x4fc1_df0b,
+        0x2b83_2480,
+    ]),
+];
 
 /// A number below 2^256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,117 +70,80 @@ const fn low(value: u64) -> u32 {
 }
 
 impl Words {
-    fn from_bytes(bytes: &[u8; 32]) -> Self {
-        let mut words = ZERO;
+    #[inline(never)]
+    fn fill(&mut self, bytes: &[u8; 32]) {
         let (chunks, _) = bytes.as_chunks::<4>();
-        for (word, chunk) in words.0.iter_mut().zip(chunks) {
+        for (word, chunk) in self.0.iter_mut().zip(chunks) {
             *word = u32::from_le_bytes(*chunk);
         }
-        words
     }
 
+    /// Adds `factor` times another number, and `carry`, both of a few digits only; returns what is
+    /// carried beyond 2^256.
     #[inline(never)]
-    fn to_bytes(self) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        let (chunks, _) = bytes.as_chunks_mut::<4>();
-        for (chunk, word) in chunks.iter_mut().zip(&self.0) {
-            *chunk = word.to_le_bytes();
+    fn add(&mut self, other: &Self, factor: i32, carry: i32) -> i32 {
+        let mut carry = i64::from(carry);
+        for (to, other) in self.0.iter_mut().zip(&other.0) {
+            carry = carry
+                .wrapping_add(i64::from(*to))
+                .wrapping_add(i64::from(factor).wrapping_mul(i64::from(*other)));
+            *to = low(carry.cast_unsigned());
+            carry >>= 32;
         }
-        bytes
+        low(carry.cast_unsigned()).cast_signed()
     }
 
-    /// Bit `index`, 0 to 255.
-    fn bit(&self, index: u32) -> bool {
-        let word = self.0.get((index / 32) as usize);
-        word.is_some_and(|word| word & (1 << (index % 32)) != 0)
+    /// Doubles a number and adds `bit`; returns the bit that is lost.
+    #[inline(never)]
+    fn shift(&mut self, mut bit: u32) -> u32 {
+        for word in &mut self.0 {
+            (*word, bit) = (*word << 1 | bit, *word >> 31);
+        }
+        bit
     }
 
     /// Subtracts `modulus` if that does not go below zero; says whether it did.
     #[inline(never)]
     fn reduce(&mut self, modulus: &Self) -> bool {
-        let mut difference = ZERO;
-        let mut keep = 1_u64;
-        for ((to, left), right) in difference.0.iter_mut().zip(&self.0).zip(&modulus.0) {
-            keep = keep
-                .wrapping_add(u64::from(*left))
-                .wrapping_add(u64::from(!*right));
-            *to = low(keep);
-            keep >>= 32;
+        let below = self.add(modulus, -1, 0) != 0;
+        if below {
+            self.add(modulus, 1, 0);
         }
-        if keep != 0 {
-            *self = difference;
-        }
-        keep != 0
+        !below
     }
 
-    /// Makes a field element its only representative below p.
+    /// Adds `factor` times a field element to another one.
     #[inline(never)]
-    fn make_canonical(&mut self) {
-        // Below 2^256, which is 2p + 38.
-        self.reduce(&P);
-        self.reduce(&P);
-    }
-
-    /// Adds `carry` times 2^256 to a field element.
-    fn fold(&mut self, mut carry: i64) {
-        // The second turn is for the rare case that the first one overflows again, by one.
-        for _ in 0..2 {
-            carry = carry.wrapping_mul(38);
-            for word in &mut self.0 {
-                carry = carry.wrapping_add(i64::from(*word));
-                *word = low(carry.cast_unsigned());
-                carry >>= 32;
-            }
+    fn add_element(&mut self, other: &Self, mut factor: i32) {
+        let mut carry = 0_i32;
+        // The third turn is for the rare case that the second one overflows again, by one.
+        for _ in 0..3 {
+            carry = self.add(other, factor, carry.wrapping_mul(38));
+            factor = 0;
         }
     }
 
-    /// Adds `sign` times another field element.
+    /// Multiplies a field element by another one.
     #[inline(never)]
-    fn sum(&self, other: &Self, sign: i64) -> Self {
-        let mut result = ZERO;
-        let mut carry = 0_i64;
-        for ((to, left), right) in result.0.iter_mut().zip(&self.0).zip(&other.0) {
-            carry = carry
-                .wrapping_add(i64::from(*left))
-                .wrapping_add(sign.wrapping_mul(i64::from(*right)));
-            *to = low(carry.cast_unsigned());
-            carry >>= 32;
-        }
-        result.fold(carry);
-        result
-    }
-
-    /// Multiplies two field elements.
-    #[inline(never)]
-    fn times(&self, other: &Self) -> Self {
-        let mut wide = [0_u32; 16];
-        for (row, left) in self.0.iter().enumerate() {
-            let Some([row @ .., last]) = wide.get_mut(row..).and_then(<[_]>::first_chunk_mut::<9>)
-            else {
-                continue;
-            };
+    fn multiply(&mut self, other: &Self) {
+        let mut upper = ZERO;
+        for lower in &mut self.0 {
+            // Each row moves the sum down by a word. So the lower half of the product takes the places
+            // of the words that are done with.
+            let left = u64::from(*lower);
+            let mut place = lower;
             let mut carry = 0_u64;
-            for (right, to) in other.0.iter().zip(row) {
+            for (right, to) in other.0.iter().zip(&mut upper.0) {
                 carry = carry
-                    .wrapping_add(u64::from(*left).wrapping_mul(u64::from(*right)))
+                    .wrapping_add(left.wrapping_mul(u64::from(*right)))
                     .wrapping_add(u64::from(*to));
-                *to = low(carry);
+                *place = low(carry);
                 carry >>= 32;
+                place = to;
             }
-            *last = low(carry);
+            *place = low(carry);
         }
-        let mut result = ZERO;
-        let mut carry = 0_i64;
-        let (lower, upper) = wide.split_at(8);
-        for ((to, lower), upper) in result.0.iter_mut().zip(lower).zip(upper) {
-            carry = carry
-                .wrapping_add(i64::from(*lower))
-                .wrapping_add(i64::from(*upper).wrapping_mul(38));
-            *to = low(carry.cast_unsigned());
-            carry >>= 32;
-        }
-        result.fold(carry);
-        result
+        self.add_element(&upper, 38);
     }
 }
 
@@ -204,8 +168,8 @@ enum Place {
     E,
     F,
     // Constants.
-    D,
     One,
+    D,
     Root,
 }
 use Place::{A, B, C, E, F, One, OtherT, OtherX, OtherY, OtherZ, Root, T, X, Y, Z};
@@ -213,252 +177,222 @@ use Place::{A, B, C, E, F, One, OtherT, OtherX, OtherY, OtherZ, Root, T, X, Y, Z
 #[derive(Debug, Clone, Copy)]
 #[repr(u8)]
 enum Operation {
+    Times,
     Plus,
     Minus,
-    Times,
 }
 use Operation::{Minus, Plus, Times};
 
-/// Puts the result of an operation on two places into the first one.
-type Step = (Place, Place, Operation, Place);
+/// Puts the result of an operation on two places into a third one. Each of the four is four bits.
+#[derive(Debug, Clone, Copy)]
+struct Step(u16);
+
+const fn step(to: Place, left: Place, operation: Operation, right: Place) -> Step {
+    Step(u16::from_le_bytes([
+        (left as u8) << 4 | to as u8,
+        (operation as u8) << 4 | right as u8,
+    ]))
+}
 
 /// Adds any two points, equal ones included (Hisil, Wong, Carter, Dawson 2008, section 3.1; C and B
 /// become their G and H).
 const ADD: &[Step] = &[
-    (A, Y, Minus, X),
-    (B, OtherY, Minus, OtherX),
-    (A, A, Times, B),
-    (B, Y, Plus, X),
-    (C, OtherY, Plus, OtherX),
-    (B, B, Times, C),
-    (C, T, Times, OtherT),
-    (C, C, Times, Place::D),
-    (C, C, Plus, C),
-    (Z, Z, Times, OtherZ),
-    (Z, Z, Plus, Z),
-    (E, B, Minus, A),
-    (F, Z, Minus, C),
-    (C, Z, Plus, C),
-    (B, B, Plus, A),
-    (X, E, Times, F),
-    (Y, C, Times, B),
-    (Z, F, Times, C),
-    (T, E, Times, B),
+    step(A, Y, Minus, X),
+    step(B, OtherY, Minus, OtherX),
+    step(A, A, Times, B),
+    step(B, Y, Plus, X),
+    step(C, OtherY, Plus, OtherX),
+    step(B, B, Times, C),
+    step(C, T, Times, OtherT),
+    step(C, C, Times, Place::D),
+    step(C, C, Plus, C),
+    step(Z, Z, Times, OtherZ),
+    step(Z, Z, Plus, Z),
+    step(E, B, Minus, A),
+    step(F, Z, Minus, C),
+    step(C, Z, Plus, C),
+    step(B, B, Plus, A),
+    step(X, E, Times, F),
+    step(Y, C, Times, B),
+    step(Z, F, Times, C),
+    step(T, E, Times, B),
 ];
 
 /// Begins to work out x from y: x^2 = u/v, and the candidate is u v^3 (u v^7)^((p - 5)/8) (RFC 8032,
 /// section 5.1.3). A becomes u, B v, E u v^3, F u v^7.
 const BEGIN_ROOT: &[Step] = &[
-    (A, Y, Times, Y),
-    (B, A, Times, Place::D),
-    (A, A, Minus, One),
-    (B, B, Plus, One),
-    (C, B, Times, B),
-    (C, C, Times, B),
-    (E, A, Times, C),
-    (F, E, Times, C),
-    (F, F, Times, B),
+    step(A, Y, Times, Y),
+    step(B, A, Times, Place::D),
+    step(A, A, Minus, One),
+    step(B, B, Plus, One),
+    step(C, B, Times, B),
+    step(C, C, Times, B),
+    step(E, A, Times, C),
+    step(F, E, Times, C),
+    step(F, F, Times, B),
 ];
 
-/// With the power in F: X becomes the candidate, which is right if F becomes zero; B another one,
-/// which is right if C becomes zero.
+/// With the power: X becomes the candidate, which is right if F becomes zero; times the root of -1 it
+/// is right if C becomes zero.
 const END_ROOT: &[Step] = &[
-    (X, E, Times, F),
-    (F, X, Times, X),
-    (F, F, Times, B),
-    (C, F, Plus, A),
-    (F, F, Minus, A),
-    (B, X, Times, Root),
+    step(X, E, Times, POWER),
+    step(F, X, Times, X),
+    step(F, F, Times, B),
+    step(C, F, Plus, A),
+    step(F, F, Minus, A),
 ];
 
-/// X and Y become x and y if Z has become 1/Z.
-const AFFINE: &[Step] = &[(Y, Y, Times, Z), (X, X, Times, Z)];
+/// The neutral point.
+const RESET: &[Step] = &[
+    step(X, One, Minus, One),
+    step(Y, One, Times, One),
+    step(Z, One, Times, One),
+    step(T, One, Minus, One),
+];
 
-/// X, Y, Z, T.
-type Point = [Words; 4];
+/// Where a power of F is worked out: no point is being added meanwhile.
+const POWER: Place = OtherX;
 
-/// Field elements, and what is done with them. A step in a list is 4 bytes, a call with three
-/// references is 14.
-struct Calculator([Words; 16]);
+// Points by their numbers: what is worked out, what is added to it, and those that are kept.
+const SUM: usize = 0;
+const OTHER: usize = 1;
+const BASE: usize = 4;
+const KEY: usize = 5;
+const NONCE: usize = 6;
+const POINTS: usize = 7;
+
+/// Field elements, four for a point, and what is done with them. A step in a list is 2 bytes, a call
+/// with three references is 14.
+struct Calculator([Words; 4 * POINTS]);
 
 impl Calculator {
     fn new() -> Self {
-        let mut places = [ZERO; 16];
-        let [.., d, one, root] = &mut places;
-        (*d, *root) = (D, ROOT_OF_MINUS_ONE);
-        one.0[0] = 1;
+        let mut places = [ZERO; 4 * POINTS];
+        if let Some([.., one, d, root]) = places.first_chunk_mut::<16>() {
+            one.0[0] = 1;
+            [*d, *root] = CONSTANTS;
+        }
         Self(places)
     }
 
-    fn get(&self, place: Place) -> &Words {
-        self.0.get(place as usize).unwrap_or(&ZERO)
+    /// A copy of the element at the place with this number, of which four bits count.
+    fn get(&self, place: u16) -> Words {
+        let element = self.0.get(usize::from(place & 15));
+        element.copied().unwrap_or(ZERO)
+    }
+
+    /// Makes a field element its only representative below p; whether that is zero, and its lowest bit.
+    #[inline(never)]
+    fn residue(&mut self, place: Place) -> (bool, u32) {
+        let Some(element) = self.0.get_mut(place as usize) else {
+            return (false, 0);
+        };
+        // Below 2^256, which is 2p + 38.
+        element.reduce(&P);
+        element.reduce(&P);
+        (element.0.iter().all(|word| *word == 0), element.0[0] & 1)
     }
 
     #[inline(never)]
-    fn set(&mut self, place: Place, value: &Words) {
-        if let Some(to) = self.0.get_mut(place as usize) {
-            *to = *value;
+    fn take(&mut self, Step(step): Step) {
+        let mut result = self.get(step >> 4);
+        if let Some(right) = self.0.get(usize::from(step >> 8 & 15)) {
+            match step >> 12 {
+                0 => result.multiply(right),
+                1 => result.add_element(right, 1),
+                _ => result.add_element(right, -1),
+            }
         }
-    }
-
-    /// Whether the field element is zero, and whether its only representative is odd.
-    #[inline(never)]
-    fn is_zero_or_odd(&mut self, place: Place) -> (bool, bool) {
-        let mut value = *self.get(place);
-        value.make_canonical();
-        (value == ZERO, value.bit(0))
+        if let Some(to) = self.0.get_mut(usize::from(step & 15)) {
+            *to = result;
+        }
     }
 
     #[inline(never)]
     fn run(&mut self, steps: &[Step]) {
-        for &(to, left, operation, right) in steps {
-            let (left, right) = (self.get(left), self.get(right));
-            let result = match operation {
-                Plus => left.sum(right, 1),
-                Minus => left.sum(right, -1),
-                Times => left.times(right),
-            };
-            self.set(to, &result);
+        for step in steps {
+            self.take(*step);
         }
     }
 
-    /// Raises a field element to the power of 2^`bits` - 1 - `without`.
+    /// Raises F to the power of (p - 5)/8, which is 2^252 - 3: of its bits the last but one is zero.
     #[inline(never)]
-    fn raise(&mut self, place: Place, bits: u32, without: u32) {
-        let base = *self.get(place);
-        let mut result = *self.get(One);
-        for bit in (0..bits).rev() {
-            result = result.times(&result);
-            if without.checked_shr(bit).unwrap_or(0) & 1 == 0 {
-                result = result.times(&base);
+    fn raise(&mut self) {
+        self.take(const { step(POWER, One, Times, One) });
+        for bit in (0..252).rev() {
+            self.take(const { step(POWER, POWER, Times, POWER) });
+            if bit != 1 {
+                self.take(const { step(POWER, POWER, Times, F) });
             }
         }
-        self.set(place, &result);
     }
 
     #[inline(never)]
-    fn point(&self) -> Point {
-        self.0.first_chunk().copied().unwrap_or([ZERO; 4])
-    }
-
-    /// Puts the neutral point there.
-    #[inline(never)]
-    fn reset(&mut self) {
-        self.set_point(&[ZERO; 4]);
-        self.run(&[(Y, X, Plus, One), (Z, X, Plus, One)]);
-    }
-
-    fn set_point(&mut self, point: &Point) {
-        if let Some(place) = self.0.first_chunk_mut() {
-            *place = *point;
+    fn copy(&mut self, to: usize, from: usize) {
+        let (points, _) = self.0.as_chunks_mut::<4>();
+        let point = points.get(from).copied();
+        if let (Some(to), Some(point)) = (points.get_mut(to), point) {
+            *to = point;
         }
     }
 
-    /// Adds a point to the one that stands there.
+    /// Adds a point to the sum, perhaps itself.
     #[inline(never)]
-    fn add(&mut self, point: &Point) {
-        let (points, _) = self.0.as_chunks_mut();
-        if let [_, other, ..] = points {
-            *other = *point;
-        }
+    fn add(&mut self, point: usize) {
+        self.copy(OTHER, point);
         self.run(ADD);
     }
 
+    /// Keeps the point with this encoding: y, and in the highest bit whether x is odd. `false` if y is
+    /// not below p, if there is no such point, or if it is of small order. (x = 0 is taken as even and
+    /// as odd; such a point is of small order.)
     #[inline(never)]
-    fn double(&mut self) {
-        self.add(&self.point());
-    }
-
-    /// The point with this encoding: y, and in the highest bit whether x is odd. `None` if y is not
-    /// below p, or if there is no such point. (x = 0 is taken as even and as odd; such a point is of
-    /// small order, so nobody accepts it.)
-    #[inline(never)]
-    fn decode(&mut self, bytes: &[u8; 32]) -> Option<Point> {
-        let mut y = Words::from_bytes(bytes);
-        let odd = y.bit(255);
-        if let Some(highest) = y.0.last_mut() {
-            *highest &= 0x7fff_ffff;
-        }
-        self.reset();
-        self.set(Y, &y);
+    fn decode(&mut self, point: usize, bytes: &[u8; 32]) -> bool {
+        self.run(RESET);
+        let Some(y) = self.0.get_mut(Y as usize) else {
+            return false;
+        };
+        y.fill(bytes);
+        let odd = y.0[7] >> 31;
+        y.0[7] &= 0x7fff_ffff;
         if y.reduce(&P) {
-            return None;
+            return false;
         }
         self.run(BEGIN_ROOT);
-        self.raise(F, 252, 2);
+        self.raise();
         self.run(END_ROOT);
-        if !self.is_zero_or_odd(F).0 {
-            if !self.is_zero_or_odd(C).0 {
-                return None;
+        if !self.residue(F).0 {
+            if !self.residue(C).0 {
+                return false;
             }
+            self.take(const { step(X, X, Times, Root) });
+        }
+        if self.residue(X).1 != odd {
             // T is still zero.
-            self.run(&[(X, B, Plus, T)]);
+            self.take(const { step(X, T, Minus, X) });
         }
-        if self.is_zero_or_odd(X).1 != odd {
-            self.run(&[(X, T, Minus, X)]);
-        }
-        self.run(&[(T, X, Times, Y)]);
-        Some(self.point())
-    }
-
-    /// The encoding of the point that stands there. Its Z and T are lost.
-    fn encode(&mut self) -> [u8; 32] {
-        self.raise(Z, 255, 20);
-        self.run(AFFINE);
-        let odd = self.is_zero_or_odd(X).1;
-        let mut words = *self.get(Y);
-        words.make_canonical();
-        if let Some(highest) = words.0.last_mut() {
-            *highest |= u32::from(odd) << 31;
-        }
-        words.to_bytes()
-    }
-
-    #[inline(never)]
-    fn is_of_small_order(&mut self, point: &Point) -> bool {
-        self.set_point(point);
+        self.take(const { step(T, X, Times, Y) });
+        self.copy(point, SUM);
         for _ in 0..3 {
-            self.double();
+            self.add(SUM);
         }
         // Of the points whose order is a power of two, eight times each is the neutral one; no
         // other multiple of eight has x = 0.
-        self.is_zero_or_odd(X).0
-    }
-
-    /// `s` times the base point plus `k` times `point`.
-    fn combine(&mut self, s: &Words, k: &Words, point: &Point) -> Option<()> {
-        // The base point has y = 4/5 and an even x.
-        let mut encoded = [0x66; 32];
-        encoded[0] = 0x58;
-        let base = self.decode(&encoded)?;
-        self.add(point);
-        let both = self.point();
-        self.reset();
-        for bit in (0..256).rev() {
-            self.double();
-            let chosen = match (s.bit(bit), k.bit(bit)) {
-                (false, false) => continue,
-                (true, false) => &base,
-                (false, true) => point,
-                (true, true) => &both,
-            };
-            self.add(chosen);
-        }
-        Some(())
+        !self.residue(X).0
     }
 }
 
-/// A number of 512 bits modulo the order, taken in bit by bit.
-fn modulo_order(bytes: &[u8; 64]) -> Words {
+/// The SHA-512 hash of these words as a number modulo the order, taken in bit by bit. The most
+/// significant byte is the last one of the first word.
+fn modulo_order(words: &[u64; 8]) -> Words {
     let mut rest = ZERO;
-    for byte in bytes.iter().rev() {
-        for bit in (0..8).rev() {
+    for word in words {
+        let mut word = word.swap_bytes();
+        for _ in 0..64 {
             // Below 2^254, because the order is below 2^253.
-            let mut carry = u32::from(byte >> bit & 1);
-            for word in &mut rest.0 {
-                (*word, carry) = (*word << 1 | carry, *word >> 31);
-            }
+            rest.shift(u32::from(word >> 63 != 0));
             rest.reduce(&ORDER);
+            word <<= 1;
         }
     }
     rest
@@ -482,23 +416,41 @@ impl SignatureVerifier for Ed25519Small {
 
 fn verify(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Option<()> {
     let (r, rest) = signature.split_first_chunk::<32>()?;
-    let s = Words::from_bytes(rest.first_chunk()?);
-    let mut below_order = s;
-    if below_order.reduce(&ORDER) {
+    let mut s = ZERO;
+    s.fill(rest.first_chunk()?);
+    if s.reduce(&ORDER) {
         return None;
     }
-    // With the other sign of x this is the negative of the key.
-    let mut negative = *public;
-    *negative.last_mut()? ^= 0x80;
+    let mut hasher = Hasher::sha512();
+    hasher.update(r);
+    hasher.update(public);
+    hasher.update(message);
+    let mut k = modulo_order(hasher.finish());
+    // The negative of the base point has y = 4/5 and an odd x.
+    let mut base = [0x66; 32];
+    (base[0], base[31]) = (0x58, 0xe6);
     let mut calculator = Calculator::new();
-    let point = calculator.decode(&negative)?;
-    let k = modulo_order(&sha512([r, public, message]));
-    calculator.combine(&s, &k, &point)?;
-    let expected = calculator.point();
-    let good = calculator.encode() == *r
-        && !calculator.is_of_small_order(&expected)
-        && !calculator.is_of_small_order(&point);
-    good.then_some(())
+    let good = calculator.decode(BASE, &base)
+        && calculator.decode(KEY, public)
+        && calculator.decode(NONCE, r);
+    if !good {
+        return None;
+    }
+    // Becomes the negative of R, s times the negative of the base point plus k times the key.
+    calculator.run(RESET);
+    for _ in 0..256 {
+        calculator.add(SUM);
+        if s.shift(0) != 0 {
+            calculator.add(BASE);
+        }
+        if k.shift(0) != 0 {
+            calculator.add(KEY);
+        }
+    }
+    // And with R the neutral point.
+    calculator.add(NONCE);
+    calculator.take(const { step(F, Y, Minus, Z) });
+    (calculator.residue(X).0 && calculator.residue(F).0).then_some(())
 }
 
 #[cfg(test)]

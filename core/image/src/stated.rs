@@ -27,6 +27,6 @@ pub fn verify_stated<S: ReadAt>(
         return Err(VerifyError::LengthMismatch { image, announced });
     }
     let verification = Verification::with_verifier(len, expect, StandardVerifier::default());
-    let key = verification.judge(&info)?;
+    let key = verification.judge(&info).map_err(VerifyError::widen)?;
     Ok((info, key))
 }

@@ -3,6 +3,8 @@
 #[cfg_attr(not(feature = "parts"), path = "verify/without_parts.rs")]
 mod parts;
 
+use core::convert::Infallible;
+
 use subtle::ConstantTimeEq as _;
 
 use crate::board::BoardIds;
@@ -11,8 +13,9 @@ use crate::ecdsa::p256_key_hash;
 #[cfg(feature = "encryption")]
 use crate::encryption::PayloadCipher;
 use crate::encryption::{Decryption, DecryptionKey, Form};
-use crate::error::Unsupported;
-use crate::error::VerifyError;
+#[cfg(feature = "encryption")]
+use crate::error::ImageError;
+use crate::error::{Unsupported, VerifyError};
 use crate::hash::Sha256;
 #[cfg(feature = "encryption")]
 use crate::header::ImageHeader;
@@ -22,14 +25,17 @@ use crate::info::inspect;
 #[cfg(feature = "ed25519")]
 use crate::key::StandardVerifier;
 use crate::key::{Key, KeyKind, Signature, SignatureRejected, SignatureVerifier, key_hash};
-use crate::parser::{Fault, Parser};
+#[cfg(feature = "encryption")]
+use crate::parser::malformed;
+use crate::parser::{ITEM_LEN_MAX, Next, Parser, unsupported};
 use crate::source::ReadAt;
 use crate::tlv;
 use parts::{PartKeys, PartsCheck, signers};
 
 /// Shortest buffer that is used as given; a shorter one is replaced by this many bytes of stack.
 /// 256 and more, a multiple of the flash's read unit, is sensible.
-pub const BLOCK_LEN_MIN: usize = 32;
+pub const BLOCK_LEN_MIN: usize = 96;
+const _: () = assert!(BLOCK_LEN_MIN >= ITEM_LEN_MAX, "every item fits");
 
 /// What an image must be to be accepted. The default accepts nothing: it has no keys.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,7 +123,7 @@ impl Verified {
 #[derive(Debug, Clone, Copy)]
 pub struct Accepted<'v> {
     info: &'v ImageInfo,
-    digest: [u8; 32],
+    digest: &'v [u8; 32],
     key_index: usize,
     part_keys: PartKeys,
 }
@@ -129,8 +135,8 @@ impl<'v> Accepted<'v> {
     }
 
     /// SHA-256 of the complete file.
-    pub const fn digest(&self) -> &[u8; 32] {
-        &self.digest
+    pub const fn digest(&self) -> &'v [u8; 32] {
+        self.digest
     }
 
     /// Which of the expected keys signed it.
@@ -146,6 +152,31 @@ impl<'v> Accepted<'v> {
             signers(self.key_index, self.part_keys).any(is_one)
         } else {
             is_one(self.key_index)
+        }
+    }
+}
+
+/// Why a verification does not go on. `R` says why an image is refused: [`VerifyError`] or
+/// [`Reason`](crate::Reason). `E` is the error of the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped<R, E> {
+    /// The image is refused. Final: a further step returns it again.
+    Refused(R),
+    /// The source could not be read. The step may be tried again.
+    Read(E),
+}
+
+impl<R, E> From<R> for Stopped<R, E> {
+    fn from(refusal: R) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E> From<Stopped<VerifyError<Infallible>, E>> for VerifyError<E> {
+    fn from(stopped: Stopped<VerifyError<Infallible>, E>) -> Self {
+        match stopped {
+            Stopped::Refused(error) => error.widen(),
+            Stopped::Read(cause) => Self::Read(cause),
         }
     }
 }
@@ -192,21 +223,25 @@ pub fn verify_with<S: ReadAt, V: SignatureVerifier>(
 /// key known and not revoked; signature; and only then what the signed fields say: board, slot,
 /// security counter, dependencies. Parts are judged as they come, and their first failure is reported
 /// behind the signature of image 0.
+///
+/// `R` is how a refusal is told, see [`Stopped`].
 #[derive(Debug, Clone)]
-pub struct Verification<'k, V> {
+pub struct Verification<'k, V, R = VerifyError<Infallible>> {
     slot_len: u32,
     expect: Expectation<'k>,
     verifier: V,
     parser: Parser,
     hasher: Sha256,
-    /// Set when the hasher has passed the hashed part.
-    image_hash: Option<[u8; 32]>,
+    /// The hash of the hashed part, once that was read; before, no image is complete.
+    image_hash: [u8; 32],
+    /// The hash of everything, once that was read.
+    digest: [u8; 32],
     /// Bytes read and hashed so far.
     done: u32,
     /// What an encrypted image needs besides.
     decryption: Option<Decryption>,
-    refusal: Option<Fault>,
-    parts: PartsCheck,
+    refusal: Option<R>,
+    parts: PartsCheck<R>,
 }
 
 #[cfg(feature = "ed25519")]
@@ -219,20 +254,8 @@ impl<'k> Verification<'k, StandardVerifier> {
 
 impl<'k, V: SignatureVerifier> Verification<'k, V> {
     /// The same with another implementation of the signature algorithms.
-    #[inline(never)]
     pub fn with_verifier(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
-        Self {
-            slot_len,
-            expect: *expect,
-            verifier,
-            parser: Parser::new(slot_len),
-            hasher: Sha256::new(),
-            image_hash: None,
-            done: 0,
-            decryption: None,
-            refusal: Parser::check_slot(slot_len),
-            parts: PartsCheck::new(),
-        }
+        Self::begin(slot_len, expect, verifier)
     }
 
     /// Reads and hashes the next block, at most `buf.len()` bytes, or, when all are read, checks
@@ -250,18 +273,43 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         if let Some(accepted) = self.advance(source, buf)? {
             return Ok(Progress::Done(Verified {
                 info: *accepted.info,
-                digest: accepted.digest,
+                digest: *accepted.digest,
                 key_index: accepted.key_index,
                 part_keys: accepted.part_keys,
             }));
         }
         Ok(Progress::More {
             done: self.done,
-            total: self.len_to_read()?,
+            total: self.len_to_read().map_err(VerifyError::widen)?,
         })
     }
+}
 
-    /// The same; nothing while there is more to do.
+impl<'k, V, R> Verification<'k, V, R>
+where
+    V: SignatureVerifier,
+    R: From<VerifyError<Infallible>> + Copy,
+{
+    /// Begins with the image at offset 0 of a slot or file of `slot_len` bytes. How refusals are told
+    /// follows from the use.
+    #[inline(never)]
+    pub fn begin(slot_len: u32, expect: &Expectation<'k>, verifier: V) -> Self {
+        Self {
+            slot_len,
+            expect: *expect,
+            verifier,
+            parser: Parser::new(slot_len),
+            hasher: Sha256::new(),
+            image_hash: [0; 32],
+            digest: [0; 32],
+            done: 0,
+            decryption: None,
+            refusal: Parser::check_slot(slot_len),
+            parts: PartsCheck::new(),
+        }
+    }
+
+    /// As [`Verification::step`]; nothing while there is more to do.
     ///
     /// # Errors
     /// As [`Verification::step`].
@@ -269,13 +317,13 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         &mut self,
         source: &mut S,
         buf: &mut [u8],
-    ) -> Result<Option<Accepted<'_>>, VerifyError<S::Error>> {
+    ) -> Result<Option<Accepted<'_>>, Stopped<R, S::Error>> {
         let total = self.len_to_read()?;
         if self.judge_part() {
             return Ok(None);
         }
         if self.done >= total {
-            return self.conclude().map(Some);
+            return Ok(Some(self.conclude()?));
         }
         let mut own = [0; BLOCK_LEN_MIN];
         let buf = if buf.len() < BLOCK_LEN_MIN {
@@ -283,51 +331,61 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         } else {
             buf
         };
-        let block = self.block_len(self.boundary(total), buf.len());
-        let block = buf.get_mut(..block).unwrap_or_default();
-        source
-            .read_at(self.done, block)
-            .map_err(VerifyError::Read)?;
+        let next = self.next();
+        let len = self.block_len(next, self.boundary(total), buf.len());
+        let block = buf.get_mut(..len).unwrap_or_default();
+        source.read_at(self.done, block).map_err(Stopped::Read)?;
         #[cfg(feature = "encryption")]
         if self.done == 0 {
             self.begin_decryption(source, block)
-                .map_err(VerifyError::Read)?;
+                .map_err(Stopped::Read)?;
         }
-        let at = self.done;
-        self.absorb(block);
-        self.absorb_part(at, block);
+        self.absorb(next, block);
+        self.absorb_part(block);
         Ok(None)
     }
 
     /// Where reading ends, as far as it is known; or why it makes no sense to read on.
-    fn len_to_read<E>(&self) -> Result<u32, VerifyError<E>> {
+    fn len_to_read(&self) -> Result<u32, R> {
         let refused = self.refusal.is_some() || self.parts.is_refused();
         if let Some(announced) = self.expect.len {
             if announced > self.slot_len {
                 let needed = u64::from(announced);
-                return Err(VerifyError::TooLarge {
-                    needed,
-                    slot_len: self.slot_len,
-                });
+                let slot_len = self.slot_len;
+                return Err(VerifyError::TooLarge { needed, slot_len }.into());
             }
             if !refused || self.expect.digest.is_some() {
                 return Ok(announced);
             }
         }
         if let Some(refusal) = self.refusal {
-            return Err(self.parser.error(refusal));
+            return Err(refusal);
         }
         self.parts.verdict()?;
         let first = self.parts.first().map(|first| first.len);
         Ok(first.unwrap_or_else(|| self.parser.known_len()))
     }
 
-    /// Up to the next multiple of the buffer's length, so that blocks stay aligned in flash.
-    fn block_len(&self, total: u32, buf_len: usize) -> usize {
-        let left = usize::try_from(total.saturating_sub(self.done)).unwrap_or(usize::MAX);
-        let done = usize::try_from(self.done).unwrap_or(usize::MAX);
-        let past_boundary = done.checked_rem(buf_len).unwrap_or(0);
-        left.min(buf_len.saturating_sub(past_boundary))
+    /// What the parser wants, of which it wants nothing more once it has refused something.
+    const fn next(&self) -> Next {
+        if self.refusal.is_some() {
+            Next::Nothing
+        } else {
+            self.parser.next()
+        }
+    }
+
+    /// Bytes to read now. What is no item is read up to the next multiple of the buffer's length, so that
+    /// blocks stay aligned in flash.
+    fn block_len(&self, next: Next, total: u32, buf_len: usize) -> usize {
+        let left = total.saturating_sub(self.done);
+        let left = match next {
+            Next::Item(len) => return u32::from(len).min(left) as usize,
+            Next::Skip(len) => len.min(left),
+            Next::Nothing => left,
+        };
+        let past_boundary = (self.done as usize).checked_rem(buf_len).unwrap_or(0);
+        (left as usize).min(buf_len.saturating_sub(past_boundary))
     }
 
     /// If the first block is that of an encrypted image, gets its key from the TLVs at its end.
@@ -347,11 +405,16 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             return Ok(());
         }
         let Some(key) = self.expect.decryption_key else {
-            self.refusal = Some(Fault::Unsupported(Unsupported::Encryption));
+            self.refusal = Some(unsupported(Unsupported::Encryption));
             return Ok(());
         };
         self.refusal = match inspect(source, self.slot_len) {
-            Err(error) => Some(self.parser.adopt(error)?),
+            Err(ImageError::Read(cause)) => return Err(cause),
+            Err(ImageError::Malformed(which)) => Some(malformed(which)),
+            Err(ImageError::Unsupported(what)) => Some(unsupported(what)),
+            Err(ImageError::TooLarge { needed, slot_len }) => {
+                Some(VerifyError::TooLarge { needed, slot_len }.into())
+            }
             Ok(info) => {
                 let cipher = PayloadCipher::new(&info, Some(key));
                 let form = self.expect.form;
@@ -360,56 +423,56 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             }
         };
         if self.refusal.is_none() && self.decryption.is_none() {
-            self.refusal = Some(Fault::NotDecryptable);
+            self.refusal = Some(VerifyError::NotDecryptable.into());
         }
         Ok(())
     }
 
-    fn absorb(&mut self, block: &mut [u8]) {
-        if self.refusal.is_none() {
-            self.refusal = self.parser.feed(block).err();
-        }
+    fn absorb(&mut self, next: Next, block: &mut [u8]) {
         let len = u32::try_from(block.len()).unwrap_or(u32::MAX);
-        let boundary = self
-            .parser
-            .hashed_len()
-            .and_then(|end| end.checked_sub(self.done));
         #[cfg(feature = "encryption")]
         if let Some(decryption) = &mut self.decryption {
-            let ends = boundary.and_then(|at| usize::try_from(at).ok());
-            let ends = ends.filter(|&at| at <= block.len() && self.image_hash.is_none());
-            let hashed = if self.image_hash.is_none() {
-                ends.unwrap_or(block.len())
-            } else {
-                0
-            };
-            decryption.absorb(self.done, block, hashed, &mut self.hasher);
-            self.image_hash = self.image_hash.or(ends.map(|_end| decryption.image_hash()));
-            self.done = self.done.saturating_add(len);
+            decryption.absorb(self.done, block, &mut self.hasher);
+        } else {
+            self.hasher.update(block);
+        }
+        #[cfg(not(feature = "encryption"))]
+        self.hasher.update(block);
+        self.done = self.done.saturating_add(len);
+        if self.refusal.is_some() {
             return;
         }
-        match boundary.map(|at| block.split_at_checked(usize::try_from(at).unwrap_or(usize::MAX))) {
-            Some(Some((hashed, behind))) if self.image_hash.is_none() => {
-                self.hasher.update(hashed);
-                self.image_hash = Some(self.hasher.hash());
-                self.hasher.update(behind);
+        match next {
+            // Else it is cut off by the announced length.
+            Next::Item(item_len) if u32::from(item_len) == len => {
+                self.refusal = self.parser.take(block).err();
             }
-            Some(_) | None => self.hasher.update(block),
+            Next::Skip(_) => self.parser.pass(len),
+            Next::Item(_) | Next::Nothing => {}
         }
-        self.done = self.done.saturating_add(len);
+        if self.done == self.parser.hashed_len() && self.parts.first().is_none() {
+            self.image_hash = self.plain_hash();
+        }
     }
 
-    fn conclude<E>(&self) -> Result<Accepted<'_>, VerifyError<E>> {
-        let digest: [u8; 32] = self.hasher.hash();
-        if self
-            .expect
-            .digest
-            .is_some_and(|announced| !same(&announced, &digest))
+    /// The hash of the image in plain text, as far as it was read.
+    fn plain_hash(&self) -> [u8; 32] {
+        #[cfg(feature = "encryption")]
+        if let Some(decryption) = &self.decryption {
+            return decryption.image_hash();
+        }
+        self.hasher.hash()
+    }
+
+    fn conclude(&mut self) -> Result<Accepted<'_>, R> {
+        self.digest = self.hasher.hash();
+        if let Some(announced) = &self.expect.digest
+            && !same(announced, &self.digest)
         {
-            return Err(VerifyError::DigestMismatch);
+            return Err(VerifyError::DigestMismatch.into());
         }
         if let Some(refusal) = self.refusal {
-            return Err(self.parser.error(refusal));
+            return Err(refusal);
         }
         let announced = self.expect.len.unwrap_or(self.done);
         let first = self.parts.first();
@@ -417,24 +480,21 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             Some(info) if info.len == announced => info,
             Some(_) | None => {
                 let image = first.map_or(self.parser.known_len(), |first| first.len);
-                return Err(VerifyError::LengthMismatch { image, announced });
+                return Err(VerifyError::LengthMismatch { image, announced }.into());
             }
         };
-        if self
-            .image_hash
-            .is_none_or(|hash| !same(&hash, &info.image_hash))
-        {
-            return Err(VerifyError::HashMismatch);
+        if !same(&self.image_hash, &info.image_hash) {
+            return Err(VerifyError::HashMismatch.into());
         }
         if info.header.flags.is_encrypted() && self.decryption.is_none() {
-            return Err(VerifyError::Unsupported(Unsupported::Encryption));
+            return Err(unsupported(Unsupported::Encryption));
         }
         let key_index = self.authenticate(info)?;
         self.conclude_parts(info)?;
         self.check_fit(info)?;
         Ok(Accepted {
             info,
-            digest,
+            digest: &self.digest,
             key_index,
             part_keys: self.parts.keys,
         })
@@ -442,17 +502,17 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
 
     /// Judges what an image states about itself, its hash included.
     #[cfg(all(feature = "ed25519", feature = "encryption"))]
-    pub(crate) fn judge<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+    pub(crate) fn judge(&self, info: &ImageInfo) -> Result<usize, R> {
         let key_index = self.authenticate(info)?;
         self.check_fit(info)?;
         Ok(key_index)
     }
 
     /// Which key signed this image.
-    fn authenticate<E>(&self, info: &ImageInfo) -> Result<usize, VerifyError<E>> {
+    fn authenticate(&self, info: &ImageInfo) -> Result<usize, R> {
         if matches!(info.signature, Signature::P256(_)) && !self.verifier.knows_p256() {
             let algorithm = Unsupported::Signature(tlv::SIGNATURE_ECDSA);
-            return Err(VerifyError::Unsupported(algorithm));
+            return Err(unsupported(algorithm));
         }
         let mut signer = None;
         let mut next = 0_usize;
@@ -461,7 +521,7 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
             next = next.wrapping_add(1);
             if self.names(info, key) {
                 if key.revoked {
-                    return Err(VerifyError::KeyRevoked);
+                    return Err(VerifyError::KeyRevoked.into());
                 }
                 signer = signer.or(Some((index, key)));
             }
@@ -504,20 +564,20 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     }
 
     /// Whether a genuine image belongs into this slot of this board.
-    fn check_fit<E>(&self, info: &ImageInfo) -> Result<(), VerifyError<E>> {
+    fn check_fit(&self, info: &ImageInfo) -> Result<(), R> {
         if let Some(board) = &self.expect.board
-            && (info.vid.as_ref() != Some(&board.vid) || info.cid.as_ref() != Some(&board.cid))
+            && !info.is_for(board)
         {
-            return Err(VerifyError::WrongBoard);
+            return Err(VerifyError::WrongBoard.into());
         }
         if let (Some(slot), Some(image)) = (self.expect.slot_address, info.rom_address())
             && slot != image
         {
-            return Err(VerifyError::WrongSlot { image, slot });
+            return Err(VerifyError::WrongSlot { image, slot }.into());
         }
         if info.security_counter < self.expect.security_floor {
             let (image, floor) = (info.security_counter, self.expect.security_floor);
-            return Err(VerifyError::SecurityCounter { image, floor });
+            return Err(VerifyError::SecurityCounter { image, floor }.into());
         }
         info.dependencies
             .iter()
@@ -525,29 +585,25 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
     }
 
     /// Whether another image is there as this one needs it. It may also depend on itself.
-    fn check_dependency<E>(
-        &self,
-        info: &ImageInfo,
-        needed: &Dependency,
-    ) -> Result<(), VerifyError<E>> {
+    fn check_dependency(&self, info: &ImageInfo, needed: &Dependency) -> Result<(), R> {
         if needed.image != self.expect.index {
             return self.check_other(needed);
         }
         if info.header.version.number() >= needed.version.number() {
             Ok(())
         } else {
-            Err(VerifyError::DependencyUnmet(*needed))
+            Err(VerifyError::DependencyUnmet(*needed).into())
         }
     }
 
     /// Whether another image is there: as a part of the same file, or on the device. Who has parts
     /// knows the others.
-    fn check_other<E>(&self, needed: &Dependency) -> Result<(), VerifyError<E>> {
+    fn check_other(&self, needed: &Dependency) -> Result<(), R> {
         let nobody_knows = self.expect.present.is_empty() && self.parts.first().is_none();
         let met = if let Some(version) = self.parts.version(needed.image) {
             version.number() >= needed.version.number()
         } else if nobody_knows {
-            return Err(VerifyError::Unsupported(Unsupported::Dependency));
+            return Err(unsupported(Unsupported::Dependency));
         } else {
             let mut others = self.expect.present.iter();
             others.any(|other| {
@@ -557,12 +613,14 @@ impl<'k, V: SignatureVerifier> Verification<'k, V> {
         if met {
             Ok(())
         } else {
-            Err(VerifyError::DependencyUnmet(*needed))
+            Err(VerifyError::DependencyUnmet(*needed).into())
         }
     }
 }
 
 /// Compares without telling through time where the first difference is.
 fn same(left: &[u8; 32], right: &[u8; 32]) -> bool {
-    left.ct_eq(right).into()
+    let difference = left.iter().zip(right);
+    let difference = difference.fold(0, |sum, (left, right)| sum | (left ^ right));
+    difference.ct_eq(&0).into()
 }

@@ -381,10 +381,10 @@ fn fields_of(info: &ImageInfo) -> Vec<(&'static str, String)> {
         fields.push(("linked for", format!("{address:#010x}")));
     }
     fields.push(("security counter", info.security_counter.to_string()));
-    if let Some(vid) = &info.vid {
+    if let Some(vid) = &info.vid() {
         fields.push(("vendor", vid.to_string()));
     }
-    if let Some(cid) = &info.cid {
+    if let Some(cid) = &info.cid() {
         fields.push(("class", cid.to_string()));
     }
     for needed in info.dependencies.iter() {

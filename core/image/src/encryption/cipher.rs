@@ -225,27 +225,21 @@ impl Decryption {
         }
     }
 
-    /// Takes the next block of the image, at this offset, and changes it. `hashed` is how much of it
-    /// belongs to what the image hash covers, `digest` the hash of the image as it was sent.
-    pub(crate) fn absorb(
-        &mut self,
-        offset: u32,
-        block: &mut [u8],
-        hashed: usize,
-        digest: &mut Sha256,
-    ) {
+    /// Takes the next block of the image, at this offset, and changes it. `digest` is the hash of the
+    /// image as it was sent.
+    pub(crate) fn absorb(&mut self, offset: u32, block: &mut [u8], digest: &mut Sha256) {
         if self.form == Form::AsSent {
             digest.update(&*block);
             self.cipher.apply(offset, block);
         }
-        self.plain.update(block.get(..hashed).unwrap_or(block));
+        self.plain.update(&*block);
         if self.form == Form::Installed {
             self.cipher.apply(offset, block);
             digest.update(&*block);
         }
     }
 
-    /// The hash of what was covered so far.
+    /// The hash of the plain text so far.
     pub(crate) fn image_hash(&self) -> [u8; 32] {
         self.plain.hash()
     }

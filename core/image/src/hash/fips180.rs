@@ -30,11 +30,11 @@ const ROUNDS: [u64; 80] = [
     0x4cc5_d4be_cb3e_42b6, 0x597f_299c_fc65_7e2a, 0x5fcb_6fab_3ad6_faec, 0x6c44_198c_4a47_5817,
 ];
 
-/// The same of the square roots of the first eight primes.
+/// The same of the square roots of the first eight primes, the last one first.
 #[rustfmt::skip]
 const START: [u64; 8] = [
-    0x6a09_e667_f3bc_c908, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1,
-    0x510e_527f_ade6_82d1, 0x9b05_688c_2b3e_6c1f, 0x1f83_d9ab_fb41_bd6b, 0x5be0_cd19_137e_2179,
+    0x5be0_cd19_137e_2179, 0x1f83_d9ab_fb41_bd6b, 0x9b05_688c_2b3e_6c1f, 0x510e_527f_ade6_82d1,
+    0xa54f_f53a_5f1d_36f1, 0x3c6e_f372_fe94_f82b, 0xbb67_ae85_84ca_a73b, 0x6a09_e667_f3bc_c908,
 ];
 
 /// Words of a block.
@@ -42,16 +42,16 @@ const WORDS: usize = 16;
 
 /// What the two functions calculate with: 32 bits or 64.
 pub(crate) trait Word:
-    Copy + Default + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self>
+    Copy + Into<u64> + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self>
 {
-    /// Bytes of a word.
-    const LEN: usize;
     const ROUNDS: usize;
 
-    /// The constant of a round or of the start, of which this word takes the upper bits.
-    fn constant(bits: u64) -> Self;
-    /// The word with its first byte lost and this one behind the others.
-    fn followed_by(self, byte: u8) -> Self;
+    /// The word in the lower bits of these.
+    fn lower(bits: u64) -> Self;
+    /// The word in the upper bits: constants of SHA-256 are parts of those of SHA-512.
+    fn upper(bits: u64) -> Self;
+    /// The same backwards.
+    fn to_upper(self) -> u64;
     /// Addition without carry.
     fn plus(self, other: Self) -> Self;
     /// The function that the standard calls Σ0.
@@ -65,16 +65,20 @@ pub(crate) trait Word:
 }
 
 impl Word for u32 {
-    const LEN: usize = 4;
     const ROUNDS: usize = 64;
 
-    fn constant(bits: u64) -> Self {
+    fn lower(bits: u64) -> Self {
+        let [a, b, c, d, ..] = bits.to_le_bytes();
+        Self::from_le_bytes([a, b, c, d])
+    }
+
+    fn upper(bits: u64) -> Self {
         let [.., a, b, c, d] = bits.to_le_bytes();
         Self::from_le_bytes([a, b, c, d])
     }
 
-    fn followed_by(self, byte: u8) -> Self {
-        self << 8 | Self::from(byte)
+    fn to_upper(self) -> u64 {
+        u64::from(self) << 32
     }
 
     fn plus(self, other: Self) -> Self {
@@ -99,15 +103,18 @@ impl Word for u32 {
 }
 
 impl Word for u64 {
-    const LEN: usize = 8;
     const ROUNDS: usize = 80;
 
-    fn constant(bits: u64) -> Self {
+    fn lower(bits: u64) -> Self {
         bits
     }
 
-    fn followed_by(self, byte: u8) -> Self {
-        self << 8 | Self::from(byte)
+    fn upper(bits: u64) -> Self {
+        bits
+    }
+
+    fn to_upper(self) -> u64 {
+        self
     }
 
     fn plus(self, other: Self) -> Self {
@@ -145,127 +152,138 @@ fn rotated(word: u64, by: [u8; 4]) -> u64 {
     sum
 }
 
-/// A hash that is being calculated.
-#[derive(Debug, Clone)]
-pub(crate) struct Hasher<W> {
-    /// From h to a, so that each round moves them forward.
-    state: [W; 8],
+/// A hash that is being calculated. The words of both functions are kept in 64 bits, so that all but the
+/// rounds is the same code.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hasher {
+    /// From h to a, so that each round moves them forward. Those of SHA-256 are the upper halves.
+    state: [u64; 8],
     /// The block that is being collected; each byte pushes its word on, so none has to be cleared.
-    block: [W; WORDS],
-    /// Bytes taken so far.
-    len: u64,
+    /// Words of SHA-256 are the lower halves.
+    block: [u64; WORDS],
+    /// Bytes taken so far; fewer than 4 GiB, because images are.
+    len: u32,
+    /// Bits of `len` that count blocks.
+    block_bits: u32,
 }
 
-impl<W: Word> Hasher<W> {
+/// Blocks of 64 bytes and of 128.
+const SHA256: u32 = 26;
+const SHA512: u32 = 25;
+
+impl Hasher {
+    // A host's SHA-256 is the library's.
+    #[cfg(any(test, not(feature = "std")))]
+    pub(crate) const fn sha256() -> Self {
+        Self::new(SHA256)
+    }
+
+    pub(crate) const fn sha512() -> Self {
+        Self::new(SHA512)
+    }
+
     #[inline(never)]
-    pub(crate) fn new() -> Self {
-        let mut state = [W::default(); 8];
-        for (word, bits) in state.iter_mut().rev().zip(&START) {
-            *word = W::constant(*bits);
-        }
+    const fn new(block_bits: u32) -> Self {
         Self {
-            state,
-            block: [W::default(); WORDS],
+            state: START,
+            block: [0; WORDS],
             len: 0,
+            block_bits,
         }
     }
 
-    /// Bytes in the block that is being collected.
-    fn filled(&self) -> usize {
-        let [low, ..] = self.len.to_le_bytes();
-        usize::from(low) & W::LEN.wrapping_mul(WORDS).wrapping_sub(1)
+    /// Where in its block the next byte belongs: the upper four bits are its word.
+    const fn place(&self) -> u32 {
+        self.len.wrapping_shl(self.block_bits)
     }
 
     #[inline(never)]
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            let word = self.filled().checked_div(W::LEN).unwrap_or_default();
-            if let Some(word) = self.block.get_mut(word) {
-                *word = word.followed_by(*byte);
+            let word = self.place() >> 28;
+            if let Some(word) = self.block.get_mut(word as usize) {
+                *word = *word << 8 | u64::from(*byte);
             }
             self.len = self.len.wrapping_add(1);
-            if self.filled() == 0 {
+            if self.place() == 0 {
                 self.compress();
             }
         }
     }
 
-    /// The words of the hash, the last one first.
+    /// The words of the hash, the last one first. Those of SHA-256 are the upper halves.
     #[inline(never)]
-    pub(crate) fn finish(&mut self) -> [W; 8] {
-        let bits = self.len.wrapping_mul(8).to_be_bytes();
+    pub(crate) fn finish(&mut self) -> &[u64; 8] {
+        let bits = u64::from(self.len) << 3;
         // A one and zeros; the length in bits, in two words, ends the last block.
-        let mut pad = 0x80;
-        let behind = W::LEN.wrapping_mul(WORDS.wrapping_sub(2));
-        loop {
-            self.update(&[pad]);
-            pad = 0;
-            if self.filled() == behind {
-                break;
-            }
-        }
-        for _ in bits.len()..W::LEN.wrapping_mul(2) {
+        self.update(&[0x80]);
+        while self.place() != 14 << 28 {
             self.update(&[0]);
         }
-        self.update(&bits);
-        self.state
+        let [.., upper, lower] = &mut self.block;
+        *lower = bits;
+        *upper = if self.block_bits == SHA256 {
+            bits >> 32
+        } else {
+            0
+        };
+        self.compress();
+        &self.state
     }
 
-    /// A word of the block, counted round and round.
-    fn word(&self, round: usize) -> W {
-        let word = self.block.get(round % WORDS);
-        word.copied().unwrap_or_default()
-    }
-
-    #[expect(clippy::many_single_char_names, reason = "the names of FIPS 180-4")]
+    #[inline(never)]
     fn compress(&mut self) {
-        let mut work = self.state;
-        let mut round = 0_usize;
-        for bits in ROUNDS.iter().take(W::ROUNDS) {
-            let [h, g, f, e, _, c, b, a] = work;
-            let word = self.word(round);
-            let first = h
-                .plus(e.spread_e())
-                .plus(g ^ (e & (f ^ g)))
-                .plus(W::constant(*bits))
-                .plus(word);
-            let second = a.spread_a().plus((a & b) | (c & (a | b)));
-            work.copy_within(1.., 0);
-            work[3] = work[3].plus(first);
-            work[7] = first.plus(second);
-            // Where this word stood comes the one that is needed 16 rounds later.
-            let later = word
-                .plus(self.word(round.wrapping_add(1)).spread_early())
-                .plus(self.word(round.wrapping_add(9)))
-                .plus(self.word(round.wrapping_add(14)).spread_late());
-            if let Some(place) = self.block.get_mut(round % WORDS) {
-                *place = later;
-            }
-            round = round.wrapping_add(1);
-        }
-        for (sum, word) in self.state.iter_mut().zip(&work) {
-            *sum = sum.plus(*word);
+        if self.block_bits == SHA256 {
+            rounds::<u32>(&mut self.state, &mut self.block);
+        } else {
+            rounds::<u64>(&mut self.state, &mut self.block);
         }
     }
 }
 
-/// The SHA-512 of `parts`, one behind the other.
-pub(crate) fn sha512(parts: [&[u8]; 3]) -> [u8; 64] {
-    let mut hasher = Hasher::<u64>::new();
-    for part in parts {
-        hasher.update(part);
+/// A word of the block, counted round and round.
+fn word<W: Word>(block: &[u64; WORDS], round: usize) -> W {
+    W::lower(block.get(round % WORDS).copied().unwrap_or_default())
+}
+
+#[expect(clippy::many_single_char_names, reason = "the names of FIPS 180-4")]
+fn rounds<W: Word>(state: &mut [u64; 8], block: &mut [u64; WORDS]) {
+    // The ninth is the one that is new in a round.
+    let mut work = [W::upper(0); 9];
+    for (word, bits) in work.iter_mut().zip(&*state) {
+        *word = W::upper(*bits);
     }
-    let mut hash = [0; 64];
-    let (chunks, _) = hash.as_chunks_mut::<8>();
-    for (chunk, word) in chunks.iter_mut().rev().zip(&hasher.finish()) {
-        *chunk = word.to_be_bytes();
+    let mut round = 0_usize;
+    for bits in ROUNDS.iter().take(W::ROUNDS) {
+        let [h, g, f, e, d, c, b, a, next] = &mut work;
+        let now: W = word(block, round);
+        let first = h
+            .plus(e.spread_e())
+            .plus(*g ^ (*e & (*f ^ *g)))
+            .plus(W::upper(*bits))
+            .plus(now);
+        let second = a.spread_a().plus((*a & *b) | (*c & (*a | *b)));
+        *d = d.plus(first);
+        *next = first.plus(second);
+        work.copy_within(1.., 0);
+        // Where this word stood comes the one that is needed 16 rounds later.
+        let later = now
+            .plus(word::<W>(block, round.wrapping_add(1)).spread_early())
+            .plus(word(block, round.wrapping_add(9)))
+            .plus(word::<W>(block, round.wrapping_add(14)).spread_late());
+        if let Some(place) = block.get_mut(round % WORDS) {
+            *place = later.into();
+        }
+        round = round.wrapping_add(1);
     }
-    hash
+    for (sum, word) in state.iter_mut().zip(&work) {
+        *sum = W::upper(*sum).plus(*word).to_upper();
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Hasher, sha512};
+    use super::{Hasher, Word as _};
     use sha2::Digest as _;
 
     #[test]
@@ -273,16 +291,17 @@ mod tests {
         let text: [u8; 300] = core::array::from_fn(|index| index.to_le_bytes()[0].wrapping_mul(7));
         for len in 0..text.len() {
             let (head, tail) = text[..len].split_at(len / 3);
-            let expected: [u8; 64] = sha2::Sha512::digest(&text[..len]).into();
-            assert_eq!(
-                sha512([head, tail, &[]]),
-                expected,
-                "SHA-512 of {len} bytes"
-            );
-            let mut hasher = Hasher::<u32>::new();
+            let mut hasher = Hasher::sha512();
             hasher.update(head);
             hasher.update(tail);
-            let mut words = hasher.finish().map(u32::to_be_bytes);
+            let mut words = hasher.finish().map(u64::to_be_bytes);
+            words.reverse();
+            let expected: [u8; 64] = sha2::Sha512::digest(&text[..len]).into();
+            assert_eq!(words.as_flattened(), expected, "SHA-512 of {len} bytes");
+            let mut hasher = Hasher::sha256();
+            hasher.update(head);
+            hasher.update(tail);
+            let mut words = hasher.finish().map(|word| u32::upper(word).to_be_bytes());
             words.reverse();
             let expected: [u8; 32] = sha2::Sha256::digest(&text[..len]).into();
             assert_eq!(words.as_flattened(), expected, "SHA-256 of {len} bytes");

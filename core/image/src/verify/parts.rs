@@ -21,7 +21,7 @@ use crate::hash::Sha256;
 use crate::header::Version;
 use crate::info::ImageInfo;
 use crate::key::SignatureVerifier;
-use crate::parser::Parser;
+use crate::parser::{Parser, Refuse, malformed, unsupported};
 use crate::parts::{PART_GAP, PARTS_MAX, Part};
 
 /// Images a file may have.
@@ -47,30 +47,30 @@ enum Place {
 
 /// How far the parts are verified.
 #[derive(Debug, Clone)]
-pub(super) struct PartsCheck {
+pub(super) struct PartsCheck<R> {
     /// Image 0, when it was read and has parts.
     first: Option<ImageInfo>,
     place: Place,
     /// Takes the bytes of the part at the place of reading.
     hasher: Sha256,
     /// The hash that its signature is about, when that many bytes were read.
-    image_hash: Option<[u8; 32]>,
+    image_hash: [u8; 32],
     /// Versions of the parts that passed.
     versions: [Option<Version>; IMAGES_MAX],
     /// The latest version of each image that any part needs.
     needed: [Option<Version>; IMAGES_MAX],
     pub(super) keys: PartKeys,
     /// What is wrong with a part, or with the gap in front of it.
-    refusal: Option<VerifyError<Infallible>>,
+    refusal: Option<R>,
 }
 
-impl PartsCheck {
+impl<R: Refuse> PartsCheck<R> {
     pub(super) fn new() -> Self {
         Self {
             first: None,
             place: Place::First,
             hasher: Sha256::new(),
-            image_hash: None,
+            image_hash: [0; 32],
             versions: [None; IMAGES_MAX],
             needed: [None; IMAGES_MAX],
             keys: [None; PARTS_MAX as usize],
@@ -84,8 +84,8 @@ impl PartsCheck {
     }
 
     /// Why it was.
-    pub(super) fn verdict<E>(&self) -> Result<(), VerifyError<E>> {
-        self.refusal.map_or(Ok(()), |error| Err(error.widen()))
+    pub(super) fn verdict(&self) -> Result<(), R> {
+        self.refusal.map_or(Ok(()), Err)
     }
 
     /// What image 0 says, if the parser has gone on to its parts.
@@ -101,19 +101,6 @@ impl PartsCheck {
     fn next_part(&self, after: u8) -> Option<Part> {
         let mut parts = self.first.iter().flat_map(|info| info.parts.iter());
         parts.find(|part| part.index > after).copied()
-    }
-
-    /// Hashes a piece of a part.
-    fn hash(&mut self, block: &[u8], until_hash: Option<u32>) {
-        let at = until_hash.and_then(|at| usize::try_from(at).ok());
-        match at.and_then(|at| block.split_at_checked(at)) {
-            Some((hashed, behind)) if self.image_hash.is_none() => {
-                self.hasher.update(hashed);
-                self.image_hash = Some(self.hasher.hash());
-                self.hasher.update(behind);
-            }
-            Some(_) | None => self.hasher.update(block),
-        }
     }
 
     /// Keeps what a part that passed means for the others. Only the table of image 0 and its parts
@@ -133,7 +120,11 @@ impl PartsCheck {
     }
 }
 
-impl<V: SignatureVerifier> Verification<'_, V> {
+impl<V, R> Verification<'_, V, R>
+where
+    V: SignatureVerifier,
+    R: From<VerifyError<Infallible>> + Copy,
+{
     /// Where the block that is read next ends at the latest. Once something is wrong, nothing but the
     /// digest of the file matters.
     pub(super) fn boundary(&self, total: u32) -> u32 {
@@ -141,7 +132,6 @@ impl<V: SignatureVerifier> Verification<'_, V> {
             return total;
         }
         let end = match self.parts.place {
-            Place::First if self.parser.info().is_none() => self.parser.own_len(),
             Place::Gap(part) => part.offset,
             Place::Inside(part) => part.end(),
             Place::First | Place::Behind(_) | Place::End => total,
@@ -155,7 +145,7 @@ impl<V: SignatureVerifier> Verification<'_, V> {
     }
 
     /// Takes the block that was read at `at`, after image 0 or the parser has taken it.
-    pub(super) fn absorb_part(&mut self, at: u32, block: &[u8]) {
+    pub(super) fn absorb_part(&mut self, block: &[u8]) {
         if self.refusal.is_some() || self.parts.refusal.is_some() {
             return;
         }
@@ -174,16 +164,16 @@ impl<V: SignatureVerifier> Verification<'_, V> {
             }
             Place::Gap(_) => {
                 if block.iter().any(|&byte| byte != PART_GAP) {
-                    self.refuse(VerifyError::Malformed(Malformed::PartGap));
+                    self.refuse(malformed(Malformed::PartGap));
                     return;
                 }
             }
             Place::Inside(part) => {
+                self.parts.hasher.update(block);
                 let hashed_len = self.parser.hashed_len();
-                let until = hashed_len
-                    .and_then(|len| part.offset.checked_add(len))
-                    .and_then(|end| end.checked_sub(at));
-                self.parts.hash(block, until);
+                if part.offset.checked_add(hashed_len) == Some(self.done) {
+                    self.parts.image_hash = self.parts.hasher.hash();
+                }
             }
             Place::Behind(_) | Place::End => {}
         }
@@ -196,7 +186,7 @@ impl<V: SignatureVerifier> Verification<'_, V> {
             Place::Gap(part) if part.offset == self.done => {
                 self.parser = Parser::new(part.len);
                 self.parts.hasher = Sha256::new();
-                self.parts.image_hash = None;
+                self.parts.image_hash = [0; 32];
                 self.parts.place = Place::Inside(part);
             }
             Place::Inside(part) if part.end() == self.done => {
@@ -225,41 +215,37 @@ impl<V: SignatureVerifier> Verification<'_, V> {
         true
     }
 
-    fn refuse(&mut self, error: VerifyError<Infallible>) {
+    fn refuse(&mut self, error: R) {
         self.parts.refusal = Some(error);
     }
 
-    #[expect(clippy::type_complexity, reason = "used once, right above")]
     fn part_verdict(
         &self,
         part: Part,
-    ) -> Result<(Version, [Option<Version>; IMAGES_MAX], usize), VerifyError<Infallible>> {
+    ) -> Result<(Version, [Option<Version>; IMAGES_MAX], usize), R> {
         let digest = self.parts.hasher.hash();
         if !same(&digest, &part.digest) {
-            return Err(VerifyError::HashMismatch);
+            return Err(VerifyError::HashMismatch.into());
         }
         let info = match self.parser.info() {
             Some(info) if info.len == part.len => info,
             Some(_) | None => {
-                return Err(VerifyError::LengthMismatch {
-                    image: self.parser.known_len(),
-                    announced: part.len,
-                });
+                let (image, announced) = (self.parser.known_len(), part.len);
+                return Err(VerifyError::LengthMismatch { image, announced }.into());
             }
         };
         if !info.parts.is_empty() {
-            return Err(VerifyError::Malformed(Malformed::PartNested));
+            return Err(malformed(Malformed::PartNested));
         }
         if info.header.flags.is_encrypted() {
-            return Err(VerifyError::Unsupported(Unsupported::Encryption));
+            return Err(unsupported(Unsupported::Encryption));
         }
-        let hash = self.parts.image_hash;
-        if hash.is_none_or(|hash| !same(&hash, &info.image_hash)) {
-            return Err(VerifyError::HashMismatch);
+        if !same(&self.parts.image_hash, &info.image_hash) {
+            return Err(VerifyError::HashMismatch.into());
         }
         if info.index() != Some(part.index) {
             let index = info.index().unwrap_or(0);
-            return Err(VerifyError::Malformed(Malformed::ImageIndex(index)));
+            return Err(malformed(Malformed::ImageIndex(index)));
         }
         let key = self.authenticate(info)?;
         self.check_part_fit(part, info)?;
@@ -274,31 +260,31 @@ impl<V: SignatureVerifier> Verification<'_, V> {
     }
 
     /// Whether a genuine part belongs into this place of this board.
-    fn check_part_fit<E>(&self, part: Part, info: &ImageInfo) -> Result<(), VerifyError<E>> {
+    fn check_part_fit(&self, part: Part, info: &ImageInfo) -> Result<(), R> {
         if self.expect.board.is_some() && self.expect.board != info.board() {
-            return Err(VerifyError::WrongBoard);
+            return Err(VerifyError::WrongBoard.into());
         }
         let slot = self.expect.slot_address;
         let slot = slot.map(|address| address.wrapping_add(part.offset));
         if let (Some(slot), Some(image)) = (slot, info.rom_address())
             && slot != image
         {
-            return Err(VerifyError::WrongSlot { image, slot });
+            return Err(VerifyError::WrongSlot { image, slot }.into());
         }
         let first = self.parts.first.as_ref();
         let least = first.map_or(0, |first| first.security_counter);
         let floor = self.expect.security_floor.max(least);
         if info.security_counter < floor {
             let image = info.security_counter;
-            return Err(VerifyError::SecurityCounter { image, floor });
+            return Err(VerifyError::SecurityCounter { image, floor }.into());
         }
         Ok(())
     }
 
     /// The last word about the parts of an image that itself is good.
-    pub(super) fn conclude_parts<E>(&self, first: &ImageInfo) -> Result<(), VerifyError<E>> {
+    pub(super) fn conclude_parts(&self, first: &ImageInfo) -> Result<(), R> {
         if let Some(index) = first.index().filter(|&index| index != self.expect.index) {
-            return Err(VerifyError::Malformed(Malformed::ImageIndex(index)));
+            return Err(malformed(Malformed::ImageIndex(index)));
         }
         if first.parts.is_empty() {
             return Ok(());
@@ -306,7 +292,7 @@ impl<V: SignatureVerifier> Verification<'_, V> {
         self.parts.verdict()?;
         if self.parts.place != Place::End {
             let (image, announced) = (first.len, self.done);
-            return Err(VerifyError::LengthMismatch { image, announced });
+            return Err(VerifyError::LengthMismatch { image, announced }.into());
         }
         for (image, needed) in (0..).zip(self.parts.needed) {
             if let Some(version) = needed {

@@ -6,31 +6,35 @@
     reason = "the interface is that of the module with parts"
 )]
 
+use core::marker::PhantomData;
+
 use super::Verification;
-use crate::error::VerifyError;
 use crate::header::Version;
 use crate::info::ImageInfo;
-use crate::key::SignatureVerifier;
 
 /// Nobody signed a part.
 pub(super) type PartKeys = ();
 
 /// There is nothing to verify.
 #[derive(Debug, Clone)]
-pub(super) struct PartsCheck {
+pub(super) struct PartsCheck<R> {
     pub(super) keys: PartKeys,
+    refusal: PhantomData<R>,
 }
 
-impl PartsCheck {
+impl<R> PartsCheck<R> {
     pub(super) const fn new() -> Self {
-        Self { keys: () }
+        Self {
+            keys: (),
+            refusal: PhantomData,
+        }
     }
 
     pub(super) const fn is_refused(&self) -> bool {
         false
     }
 
-    pub(super) const fn verdict<E>(&self) -> Result<(), VerifyError<E>> {
+    pub(super) const fn verdict(&self) -> Result<(), R> {
         Ok(())
     }
 
@@ -43,18 +47,18 @@ impl PartsCheck {
     }
 }
 
-impl<V: SignatureVerifier> Verification<'_, V> {
+impl<V, R> Verification<'_, V, R> {
     pub(super) const fn boundary(&self, total: u32) -> u32 {
         total
     }
 
-    pub(super) const fn absorb_part(&mut self, _at: u32, _block: &[u8]) {}
+    pub(super) const fn absorb_part(&mut self, _block: &[u8]) {}
 
     pub(super) const fn judge_part(&mut self) -> bool {
         false
     }
 
-    pub(super) const fn conclude_parts<E>(&self, _first: &ImageInfo) -> Result<(), VerifyError<E>> {
+    pub(super) const fn conclude_parts(&self, _first: &ImageInfo) -> Result<(), R> {
         Ok(())
     }
 }

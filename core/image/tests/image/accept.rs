@@ -99,14 +99,19 @@ impl ReadAt for Blocks<'_> {
 }
 
 #[test]
-fn blocks_stay_aligned_to_the_buffer() {
+fn blocks_of_payload_stay_aligned_to_the_buffer() {
     let image = small_image();
     let keys = [trusted(&signing_key())];
     for buf_len in [256, 512] {
         let mut source = Blocks(&image, Vec::new());
         let mut buf = vec![0; usize::try_from(buf_len).unwrap()];
         verify(&mut source, len_u32(&image), &device(&keys), &mut buf).unwrap();
-        for (offset, len) in source.1 {
+        // Header, heads and values of TLVs are read one by one.
+        let payload = source
+            .1
+            .into_iter()
+            .filter(|(offset, _)| (32..0x200 + 1000).contains(offset));
+        for (offset, len) in payload {
             assert_eq!(
                 offset / buf_len,
                 (offset + len - 1) / buf_len,

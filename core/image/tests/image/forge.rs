@@ -2,8 +2,8 @@
 
 use otaru_image::{
     BoardIds, Ed25519Dalek, Expectation, ImageBuilder, ImageError, ImageFlags, ImageInfo, Key,
-    Label, OutOfBounds, ReadAt, SignatureVerifier as _, SigningKey, Verified, VerifyError, Version,
-    board_uuids, inspect, tlv, verify,
+    Label, OutOfBounds, ReadAt, Reason, SignatureVerifier as _, SigningKey, StandardVerifier,
+    Stopped, Verification, Verified, VerifyError, Version, board_uuids, inspect, tlv, verify,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -82,7 +82,28 @@ pub(crate) fn check(
     expect: &Expectation<'_>,
 ) -> Result<Verified, VerifyError<OutOfBounds>> {
     let len = len_u32(image);
-    verify(&mut image, len, expect, &mut [0; 256])
+    let verdict = verify(&mut image, len, expect, &mut [0; 256]);
+    let brief = reason(image, expect);
+    assert_eq!(
+        brief,
+        verdict.as_ref().err().map(Reason::from),
+        "a bootloader is told the same: {verdict:?}"
+    );
+    verdict
+}
+
+/// Why a bootloader refuses an image.
+fn reason(mut image: &[u8], expect: &Expectation<'_>) -> Option<Reason> {
+    let verifier = StandardVerifier::default();
+    let mut verification = Verification::begin(len_u32(image), expect, verifier);
+    loop {
+        match verification.advance(&mut image, &mut [0; 256]) {
+            Ok(None) => {}
+            Ok(Some(_)) => return None,
+            Err(Stopped::Refused(reason)) => return Some(reason),
+            Err(Stopped::Read(OutOfBounds)) => return Some(Reason::Read),
+        }
+    }
 }
 
 pub(crate) fn look(mut image: &[u8]) -> Result<ImageInfo, ImageError<OutOfBounds>> {
