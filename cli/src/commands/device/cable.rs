@@ -21,7 +21,7 @@ use std::path::Path;
 
 /// `otaru flash`
 pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(), Failure> {
-    let project = session.project()?;
+    let project = session.project_for(arguments.release)?;
     let name = arguments
         .device
         .clone()
@@ -80,7 +80,7 @@ fn device_key(
         (None, Some(settings)) => project.root.join(&settings.key),
         (None, None) => return Ok(None),
     };
-    let key = DeviceKey::load(&path)?;
+    let key = DeviceKey::load_for(project, &path)?;
     Ok(Some(key.secret()?.clone()))
 }
 
