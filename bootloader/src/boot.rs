@@ -11,7 +11,7 @@ use crate::port::{Event, Port, ResetCause};
 use crate::revert::revert;
 use crate::stop::{Recovery, Stopped};
 use crate::verify::{Acceptance, verify_execution};
-use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash, Slot};
+use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, Slot};
 use otaru_image::ImageInfo;
 #[cfg(feature = "skip-hash")]
 use otaru_image::inspect;
@@ -229,6 +229,10 @@ fn try_boot<F: Flash, P: Port>(
     findings: &mut Findings,
 ) -> Result<(), Recovery> {
     read_block(flash, boot.device_block_at, &mut findings.block)?;
+    if !P::DEVELOPMENT_KEYS && findings.block.trusts_development_key() {
+        // As if there were no block: recovery must not trust it either.
+        return Err(Recovery::DeviceBlock(DeviceBlockError::DevelopmentKey));
+    }
     findings.block_found = true;
     let block = &findings.block;
     let ctx = &mut Context::new(flash, port, block, buf);

@@ -93,6 +93,11 @@ pub trait Port {
     /// Whether [`Event::Entry`] is wanted; without a console the record need not be read again for it.
     const SHOWS_ENTRIES: bool = true;
 
+    /// Whether a device block with development keys is accepted. This is the only place that decides
+    /// it: a build for development does, any other one only with the feature `development-keys`.
+    /// Boards leave it as it is; simulated devices, whose keys protect nothing, say `true`.
+    const DEVELOPMENT_KEYS: bool = cfg!(any(debug_assertions, feature = "development-keys"));
+
     /// Called at least once per chunk copied and per block verified.
     fn feed_watchdog(&mut self);
 

@@ -142,6 +142,9 @@ pub(crate) struct Build {
     /// The version as people read it, instead of the automatic one
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// For devices in the field: refuse development keys
+    #[arg(long)]
+    pub(crate) release: bool,
 }
 
 /// `link`
@@ -176,6 +179,9 @@ pub(crate) struct Flash {
     /// The version as people read it, instead of the automatic one
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// For a device in the field: refuse development keys
+    #[arg(long)]
+    pub(crate) release: bool,
     /// Private half of the encryption key, if Otaru.toml names only the public one
     #[arg(long, value_name = "FILE")]
     pub(crate) decryption_key: Option<PathBuf>,
@@ -230,6 +236,9 @@ pub(crate) struct Fota {
     /// The version as people read it, instead of the automatic one
     #[arg(long)]
     pub(crate) label: Option<String>,
+    /// For devices in the field: refuse development keys
+    #[arg(long)]
+    pub(crate) release: bool,
     /// Seconds the new firmware has to reach the manager
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub(crate) deadline: Option<u32>,

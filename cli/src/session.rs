@@ -33,6 +33,13 @@ impl Session<'_> {
         open_project(self.output, &self.folder())
     }
 
+    /// The project, for devices in the field if its manifest or the command says so.
+    pub(crate) fn project_for(&self, release: bool) -> Result<OpenProject, Failure> {
+        let mut project = self.project()?;
+        project.settings.release |= release;
+        Ok(project)
+    }
+
     /// The manager's address: from the command line, the environment or the manifest.
     pub(crate) fn manager_url(&self, project: Option<&OpenProject>) -> Result<ManagerUrl, Failure> {
         if let Some(text) = &self.arguments.manager {

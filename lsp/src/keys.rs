@@ -1,7 +1,7 @@
 //! What is known of the key files of a project: whether the one that signs is there and private, and
 //! which others there are. Reads the disk, so it belongs on a blocking thread.
 
-use otaru_lsp_build::keys::DeviceKey;
+use otaru_lsp_build::keys::{DeviceKey, is_for_development};
 use otaru_lsp_ide::KeyFile;
 use otaru_lsp_project::{Manifest, Spanned};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ pub(crate) struct Found {
     pub(crate) signing: KeyFile,
     /// The devices' key, for which images are encrypted.
     pub(crate) encryption: KeyFile,
+    /// Those of the manifest that were made for development, as it writes them.
+    pub(crate) development: Vec<String>,
     /// All key files beside the manifest and in `keys`, relative to the folder.
     pub(crate) paths: Vec<String>,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Named {
     pub(crate) signing: Option<String>,
     /// `[encryption] key`
     pub(crate) encryption: Option<String>,
+    /// All of them, with the key table.
+    pub(crate) all: Vec<String>,
 }
 
 impl Named {
@@ -40,6 +44,7 @@ impl Named {
         Self {
             signing: name(&manifest.signing.key),
             encryption: name(&manifest.encryption.key),
+            all: manifest.key_files().map(|key| key.value.clone()).collect(),
         }
     }
 }
@@ -69,9 +74,12 @@ pub(crate) fn look(folder: &Path, named: &Named) -> Found {
         }
     }
     paths.sort();
+    let mut development = named.all.clone();
+    development.retain(|name| is_for_development(&folder.join(name)));
     Found {
         signing,
         encryption,
+        development,
         paths,
     }
 }
@@ -180,7 +188,7 @@ mod tests {
         let state = |name: &str| {
             let named = Named {
                 signing: Some(name.to_owned()),
-                encryption: None,
+                ..Named::default()
             };
             look(&project, &named).signing
         };
@@ -190,5 +198,64 @@ mod tests {
         assert_eq!(state("keys"), KeyFile::Missing);
         let listed = look(&project, &Named::default()).paths;
         assert_eq!(listed, ["keys/dev.pem", "v.pem"]);
+    }
+
+    #[test]
+    fn keys_of_the_manifest_that_were_made_for_development_are_found() {
+        use otaru_lsp_build::keys::{Algorithm, ProjectKey};
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let make = |name: &str, development| {
+            let path = folder.path().join(name);
+            ProjectKey::create(&path, Algorithm::Ed25519, development).expect("a key")
+        };
+        make("field.pem", false);
+        make("dev.pem", true);
+        DeviceKey::create(&folder.path().join("device.pem"), true).expect("a key");
+        let names = ["field.pem", "dev.pem", "device.pem", "lost.pem", "."];
+        let named = Named {
+            all: names.map(str::to_owned).into(),
+            ..Named::default()
+        };
+        let found = look(folder.path(), &named);
+        assert_eq!(found.development, ["dev.pem", "device.pem"]);
+    }
+
+    // Everybody may have what encrypts, and nobody what decrypts.
+    #[test]
+    fn public_half_of_the_encryption_key_may_be_seen_and_the_private_one_not() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let private = folder.path().join("device.pem");
+        let made = DeviceKey::create(&private, true).expect("a key");
+        let public = folder.path().join("device.pub");
+        std::fs::write(&public, made.public.to_pem()).expect("written");
+        let state = |name: &str| {
+            let named = Named {
+                encryption: Some(name.to_owned()),
+                ..Named::default()
+            };
+            look(folder.path(), &named).encryption
+        };
+        assert_eq!(state("device.pem"), KeyFile::Present);
+        assert_eq!(state("lost.pem"), KeyFile::Missing);
+        #[cfg(unix)]
+        for (name, mode, expected) in [
+            ("device.pub", 0o644, KeyFile::Present),
+            ("device.pem", 0o644, KeyFile::WorldReadable),
+        ] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let readable = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(name), readable).expect("changed");
+            assert_eq!(state(name), expected, "{name}");
+        }
+        // Under version control the same.
+        for name in ["device.pem", "device.pub"] {
+            let index = [b"DIRC\0\0\0\x02\0\x0a".as_slice(), name.as_bytes(), b"\0"].concat();
+            write(&folder.path().join(".git/index"), &index);
+            let expected = match name {
+                "device.pub" => KeyFile::Present,
+                _private => KeyFile::Tracked,
+            };
+            assert_eq!(state(name), expected, "{name}");
+        }
     }
 }

@@ -59,6 +59,7 @@ impl Port for Board<'_> {
     type Verifier = Remembering;
 
     const SHOWS_ENTRIES: bool = false;
+    const DEVELOPMENT_KEYS: bool = true;
 
     fn verifier(&mut self) -> Remembering {
         Remembering

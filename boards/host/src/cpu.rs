@@ -51,6 +51,9 @@ struct Services<'b> {
 impl Port for Services<'_> {
     type Verifier = StandardVerifier;
 
+    // A process on the developer's own machine, however this program was built.
+    const DEVELOPMENT_KEYS: bool = true;
+
     fn verifier(&mut self) -> StandardVerifier {
         StandardVerifier::default()
     }

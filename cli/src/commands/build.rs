@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// `otaru build`
 pub(crate) async fn build(session: Session<'_>, arguments: &Build) -> Result<(), Failure> {
-    let project = session.project()?;
+    let project = session.project_for(arguments.release)?;
     let image = built(session, &project, arguments.label.as_deref()).await?;
     show_image(session, &image);
     Ok(())
@@ -72,7 +72,7 @@ pub(crate) async fn size(session: Session<'_>) -> Result<(), Failure> {
 
 /// `otaru upload`
 pub(crate) async fn upload(session: Session<'_>, arguments: &Build) -> Result<(), Failure> {
-    let project = session.project()?;
+    let project = session.project_for(arguments.release)?;
     let client = session.client(Some(&project))?;
     let image = image_for(session, &client, &project, arguments.label.as_deref()).await?;
     known_key(session, &client, &project, &image).await?;

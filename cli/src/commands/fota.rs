@@ -7,6 +7,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::progress::{bytes, describe, follow};
 use crate::session::{Session, default_device};
+use otaru_lsp_build::keys::{DEV_KEY_IN_RELEASE, RELEASE_HINT};
 use otaru_lsp_build::manager::{
     self, Action, ActionStatus, ManagerClient, NewVersion, Plan, StoredVersion, Target,
     UpdateRequest,
@@ -26,7 +27,7 @@ pub(crate) async fn run(session: Session<'_>, arguments: &Fota) -> Result<(), Fa
 }
 
 async fn update(session: Session<'_>, arguments: &Fota) -> Result<(), Failure> {
-    let project = session.project()?;
+    let project = session.project_for(arguments.release)?;
     let client = session.client(Some(&project))?;
     let image = match &arguments.existing {
         Some(_) => None,
@@ -44,6 +45,15 @@ async fn update(session: Session<'_>, arguments: &Fota) -> Result<(), Failure> {
         trials: arguments.trials,
     };
     let plan = Plan::make(&client, request).await?;
+    // What is built here was refused before it was compiled.
+    if project.settings.release && plan.development_key {
+        let message = format!(
+            "{} is signed with a development key, and this is for devices in the field",
+            plan.version
+        );
+        let failure = Failure::new(Exit::Project, DEV_KEY_IN_RELEASE, message);
+        return Err(failure.hint(RELEASE_HINT));
+    }
     show_plan(session, &plan);
     confirm(session.output, session.arguments.yes, "Start this update?")?;
     if let Some(image) = &image {

@@ -118,6 +118,15 @@ fn a_project_goes_from_new_to_an_update_over_the_air() {
         (&row["version"], &row["manager"], &row["here"]),
         (&"1.0.0+2".into(), &"online".into(), &"running".into())
     );
+
+    // A5: what the manager has, signed with a development key, is not for devices in the field.
+    let existing = ["fota", "--existing", "1.0.0+2"];
+    let refused = world.run(&[&existing[..], &["--release", "--yes"]].concat());
+    assert_eq!(refused.code, 5, "{}", refused.out);
+    assert_eq!(refused.object("error")["code"], "dev-key-in-release");
+    let plan = world.run(&existing).object("plan");
+    let warnings = plan["warnings"].to_string();
+    assert!(warnings.contains("development key"), "{warnings}");
 }
 
 #[test]

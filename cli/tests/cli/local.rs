@@ -291,3 +291,56 @@ fn devices_that_are_not_there_are_named() {
         "error: there are no devices\n  next: make one: `otaru flash` in a project\n"
     );
 }
+
+#[test]
+fn development_keys_build_nothing_for_devices_in_the_field() {
+    // A5: refused before anything is compiled, with the way out.
+    let home = Home::new();
+    home.project("http://127.0.0.1:1");
+    let refused = |arguments: &[&str]| {
+        let ended = home.run(&[&["-C", "lamp"], arguments].concat());
+        assert_eq!(ended.code, 5, "{arguments:?}: {}", ended.err);
+        let said = "keys/dev.pem is a development key, and this is for devices in the field";
+        assert!(ended.err.contains(said), "{}", ended.err);
+        assert!(
+            ended.err.contains("otaru keys new --release FILE"),
+            "{}",
+            ended.err
+        );
+        assert!(!home.path("lamp/target").exists(), "nothing is compiled");
+    };
+    refused(&["build", "--release"]);
+    refused(&["flash", "--release"]);
+    let manifest = home.path("lamp/Otaru.toml");
+    let text = std::fs::read_to_string(&manifest).unwrap();
+    let release = text.replace("[signing]", "[signing]\nrelease = true");
+    std::fs::write(&manifest, &release).unwrap();
+    refused(&["build"]);
+    refused(&["flash"]);
+
+    let made = home.run(&["-C", "lamp", "keys", "new", "--release", "keys/field.pem"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let moved = release.replace("keys/dev.pem", "keys/field.pem");
+    std::fs::write(&manifest, &moved).unwrap();
+    let built = home.run(&["-C", "lamp", "--json", "build", "--release"]);
+    assert_eq!(built.code, 0, "{}", built.err);
+    assert_eq!(built.object("image")["development_key"], false);
+    // The devices' key is one, too.
+    let made = home.run(&[
+        "-C",
+        "lamp",
+        "keys",
+        "new",
+        "--encryption",
+        "keys/device.pem",
+    ]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    std::fs::write(
+        &manifest,
+        moved + "[encryption]\nkey = \"keys/device.pem\"\n",
+    )
+    .unwrap();
+    let ended = home.run(&["-C", "lamp", "--json", "build"]);
+    let error = ended.object("error");
+    assert_eq!(error["code"], "dev-key-in-release", "{error}");
+}

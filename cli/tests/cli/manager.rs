@@ -319,3 +319,17 @@ fn the_doctor_names_what_needs_repair_and_how() {
     assert_eq!(ill.code, 1);
     assert!(ill.out.contains("✗ key        the signing key ~/lamp/keys/dev.pem does not exist\n             next: make one with `otaru keys new"), "{}", ill.out);
 }
+
+#[test]
+fn version_signed_with_a_development_key_is_not_for_devices_in_the_field() {
+    // A5. What the manager has already: `device.rs`.
+    let home = Home::new();
+    let manager = Manager::start(&home);
+    home.project(&manager.url);
+    let run =
+        |arguments: &[&str]| home.run(&[&["-C", "lamp", "--json", "--yes"], arguments].concat());
+    assert_eq!(run(&["upload"]).code, 0);
+    assert_eq!(run(&["upload", "--release"]).code, 5);
+    let error = |arguments: &[&str]| run(arguments).object("error")["code"].clone();
+    assert_eq!(error(&["fota", "--release"]), "dev-key-in-release");
+}

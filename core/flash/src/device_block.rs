@@ -71,7 +71,8 @@ pub struct Key {
     pub public: [u8; 32],
     /// Which algorithm it is for.
     pub kind: KeyKind,
-    /// Made for development; a release build of the tools refuses to provision it.
+    /// Made for development: its private half lies in somebody's project folder. Bootloaders for
+    /// devices in the field do not start with it in their key table.
     pub development: bool,
 }
 
@@ -140,6 +141,8 @@ pub enum DeviceBlockError {
     /// The board name is longer than 32 bytes, or there are more than eight keys, or trials are
     /// not in 1…16.
     OutOfRange,
+    /// A key in it was made for development, and this bootloader was not.
+    DevelopmentKey,
 }
 
 impl fmt::Display for DeviceBlockError {
@@ -149,6 +152,10 @@ impl fmt::Display for DeviceBlockError {
             Self::Unsupported => f.write_str("device block of an unsupported version or engine"),
             Self::Layout(cause) => write!(f, "layout in the device block: {cause}"),
             Self::OutOfRange => f.write_str("board name, keys or trials out of range"),
+            Self::DevelopmentKey => f.write_str(
+                "the device block trusts a development key, which this bootloader does not: flash the \
+                 board with keys made by `otaru keys new --release`",
+            ),
         }
     }
 }
@@ -217,6 +224,11 @@ impl DeviceBlock {
     /// The key table, in order; the position is the number by which a key is revoked.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter().flatten()
+    }
+
+    /// Whether a key of the table was made for development.
+    pub fn trusts_development_key(&self) -> bool {
+        self.keys().any(|key| key.development)
     }
 
     /// Whether this device can decrypt images.

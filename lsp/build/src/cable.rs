@@ -155,7 +155,7 @@ pub fn decryption_key(
         (None, Some(settings)) => project.root.join(&settings.key),
         (None, None) => return Ok(None),
     };
-    let key = DeviceKey::load(&path)?;
+    let key = DeviceKey::load_for(project, &path)?;
     Ok(Some(key.secret()?.clone()))
 }
 

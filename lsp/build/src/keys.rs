@@ -1,15 +1,18 @@
 //! Keys of a project: making, finding and listing them.
 //!
 //! A key that was made for development says so in its own file, in a line above the PEM block,
-//! which every PEM reader skips. Devices and manager carry the mark along.
+//! which every PEM reader skips. Devices and manager carry the mark along. What is built for devices in
+//! the field refuses such keys: that is decided in [`refuse_in_release`] alone.
 
 mod device;
+mod published;
 mod table;
 
 pub use device::DeviceKey;
 pub use table::{KeyTable, KeyTableError};
 
 use crate::explain::{ErrorClass, Explain};
+use crate::project::OpenProject;
 use otaru_image::{
     DecryptionKey, EncryptionKey, KEY_FILE_LEN_MAX, KeyFileError, KeyKind, PublicKey, SigningKey,
 };
@@ -18,8 +21,32 @@ use std::path::{Path, PathBuf};
 
 /// What stands above the PEM block of a development key.
 const DEVELOPMENT_MARK: &str = "Otaru-Key: development";
+/// Most key files of a folder among which the private half of a public one is looked for.
+const BESIDE_MAX: usize = 50;
 /// What stands there for people.
 const NOTE: &str = "anyone who has this file can sign firmware for the devices that trust it";
+
+/// The code of every refusal of a development key.
+pub const DEV_KEY_IN_RELEASE: &str = "dev-key-in-release";
+/// The way out of it.
+pub const RELEASE_HINT: &str = "make one with `otaru keys new --release FILE` (`--encryption` for the \
+     devices' key), name it in Otaru.toml, and flash the devices with it; for a device on your desk \
+     leave out `--release` and `[signing] release`";
+
+/// Refuses a key that was made for development where a project is built for devices in the field.
+///
+/// # Errors
+/// [`KeyError::DevelopmentInRelease`]
+pub fn refuse_in_release(
+    project: &OpenProject,
+    path: &Path,
+    development: bool,
+) -> Result<(), KeyError> {
+    if project.settings.release && development {
+        return Err(KeyError::DevelopmentInRelease(path.to_owned()));
+    }
+    Ok(())
+}
 
 /// What a key signs with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,6 +117,9 @@ pub enum KeyError {
     /// A device needs the private half, and this file is the public one.
     #[error("{} is the public half of the encryption key, a device needs the private one", .0.display())]
     PublicOnly(PathBuf),
+    /// What is built is for devices in the field, and the key is for development.
+    #[error("{} is a development key, and this is for devices in the field", .0.display())]
+    DevelopmentInRelease(PathBuf),
     /// The file exists and is never overwritten.
     #[error("{} exists already", .0.display())]
     Exists(PathBuf),
@@ -116,6 +146,7 @@ impl Explain for KeyError {
         match self {
             Self::Missing(_) | Self::MissingInTable(_) | Self::MissingDevice(_) => "key-missing",
             Self::PublicOnly(_) => "key-public-only",
+            Self::DevelopmentInRelease(_) => DEV_KEY_IN_RELEASE,
             Self::Exists(_) => "key-exists",
             Self::File { .. } => "key-unusable",
             Self::Storage { .. } => "key-storage",
@@ -143,6 +174,7 @@ impl Explain for KeyError {
                  public one is enough"
                     .to_owned(),
             ),
+            Self::DevelopmentInRelease(_) => Some(RELEASE_HINT.to_owned()),
             Self::Exists(_) => Some(
                 "a key is never overwritten: devices that have it would refuse every update"
                     .to_owned(),
@@ -170,7 +202,7 @@ impl ProjectKey {
             source,
         };
         let signing = SigningKey::load(path).map_err(unusable)?;
-        let development = is_development(path)?;
+        let development = is_development(path, &signing.public().to_hex())?;
         Ok(Self {
             path: path.to_owned(),
             signing,
@@ -263,12 +295,18 @@ pub fn list(folder: &Path) -> Result<Vec<ListedKey>, KeyError> {
     paths.sort();
     Ok(paths
         .into_iter()
-        .map(|path| ListedKey {
-            public: SigningKey::load(&path).ok().map(|key| key.public()),
-            encrypts: DecryptionKey::load(&path).ok().map(|key| key.public()),
-            development: is_development(&path).unwrap_or(false),
-            world_readable: world_readable(&path),
-            path,
+        .map(|path| {
+            let public = SigningKey::load(&path).ok().map(|key| key.public());
+            let encrypts = DecryptionKey::load(&path).ok().map(|key| key.public());
+            let hex = public.map(PublicKey::to_hex);
+            let hex = hex.or(encrypts.map(EncryptionKey::to_hex));
+            ListedKey {
+                public,
+                encrypts,
+                development: is_development(&path, &hex.unwrap_or_default()).unwrap_or(false),
+                world_readable: world_readable(&path),
+                path,
+            }
         })
         .collect())
 }
@@ -287,7 +325,37 @@ pub fn world_readable(path: &Path) -> bool {
     }
 }
 
-fn is_development(path: &Path) -> Result<bool, KeyError> {
+/// Whether this file holds a key of any kind that was made for development; not if it cannot be read.
+pub fn is_for_development(path: &Path) -> bool {
+    if !path.is_file() {
+        return false;
+    }
+    let device = || DeviceKey::load(path).is_ok_and(|key| key.development);
+    table::read(path).is_ok_and(|(_, development)| development) || device()
+}
+
+/// Whether a key file holds a key that was made for development: its own text says so, or its public
+/// half is that of a private key which everybody has. A file with a public half alone says nothing; then
+/// the private one may lie beside it.
+fn is_development(path: &Path, public: &str) -> Result<bool, KeyError> {
+    if published::is_published(public) || is_marked(path)? {
+        return Ok(true);
+    }
+    let beside = path.parent().map(Path::read_dir);
+    let Some(Ok(beside)) = beside else {
+        return Ok(false);
+    };
+    let halves = beside.flatten().map(|entry| entry.path());
+    let pem = halves.filter(|other| other != path && other.extension().is_some_and(|e| e == "pem"));
+    Ok(pem.take(BESIDE_MAX).any(|other| {
+        let signs = || SigningKey::load(&other).is_ok_and(|key| key.public().to_hex() == public);
+        let decrypts =
+            || DecryptionKey::load(&other).is_ok_and(|key| key.public().to_hex() == public);
+        is_marked(&other).unwrap_or(false) && (signs() || decrypts())
+    }))
+}
+
+fn is_marked(path: &Path) -> Result<bool, KeyError> {
     let storage = |source| KeyError::Storage {
         path: path.to_owned(),
         source,

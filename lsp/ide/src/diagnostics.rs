@@ -7,7 +7,7 @@ use crate::position::Span;
 use crate::sizes;
 use crate::source::Source;
 use crate::{Analysis, versions};
-use otaru_lsp_project::{Code, KeyKind, Problem, Version, VersionSource};
+use otaru_lsp_project::{Code, KeyKind, Problem, Spanned, Version, VersionSource};
 
 /// From how much of its slot on an image is called large, in percent.
 const NEARLY_FULL_PERCENT: u64 = 90;
@@ -76,6 +76,7 @@ pub(crate) fn diagnostics(analysis: &Analysis, facts: &Facts) -> Vec<Diagnostic>
     if analysis.manifest.is_some() {
         all.extend(of_key_file(source, "signing", facts.key_file));
         all.extend(of_key_file(source, "encryption", facts.encryption_key));
+        all.extend(of_development_keys(analysis, facts));
         all.extend(of_image(analysis, facts));
         all.extend(of_version(analysis, facts));
         all.extend(of_manager(source, facts));
@@ -230,6 +231,50 @@ fn of_key_file(source: &Source, table: &str, key_file: KeyFile) -> Option<Diagno
         ),
     };
     Some(of_fact(source, entry, what, message))
+}
+
+/// Keys for development in a project for devices in the field, which nothing is built with.
+fn of_development_keys(analysis: &Analysis, facts: &Facts) -> Vec<Diagnostic> {
+    let source = &analysis.source;
+    let Some(manifest) = &analysis.manifest else {
+        return Vec::new();
+    };
+    let release = manifest.signing.release.as_ref();
+    let (Some(release), Some(entry)) = (
+        release.filter(|release| release.value),
+        source.outline.entry("signing", "release"),
+    ) else {
+        return Vec::new();
+    };
+    let for_development = manifest
+        .key_files()
+        .filter(|key| facts.development_keys.contains(&key.value));
+    let command = |key: &Spanned<String>| {
+        let encrypts = manifest.encryption.key.as_ref() == Some(key);
+        if encrypts {
+            "otaru keys new --encryption --release"
+        } else {
+            "otaru keys new --release"
+        }
+    };
+    for_development
+        .map(|key| Diagnostic {
+            span: source.span(key.span.clone()),
+            severity: Severity::Error,
+            code: "dev-key-in-release",
+            message: format!(
+                "`{}` is a development key, and this project is for devices in the field; `{}` makes \
+                 another one",
+                key.value,
+                command(key)
+            ),
+            fixes: vec![replace(source, entry, "false")],
+            related: Some((
+                source.span(release.span.clone()),
+                "for devices in the field".to_owned(),
+            )),
+        })
+        .collect()
 }
 
 /// Whether the image that was built last fits, and how well.

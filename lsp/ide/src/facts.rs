@@ -42,6 +42,8 @@ pub struct Facts {
     pub key_file: KeyFile,
     /// The file that `[encryption] key` names; of a public half everybody may read it.
     pub encryption_key: KeyFile,
+    /// Key files that the manifest names and that were made for development, as it writes them.
+    pub development_keys: Vec<String>,
     /// Key files beside the manifest, as paths relative to it.
     pub key_paths: Vec<String>,
     /// The last build.

@@ -23,6 +23,7 @@ fn some_facts() -> Facts {
     Facts {
         key_file: KeyFile::Tracked,
         encryption_key: KeyFile::Missing,
+        development_keys: vec!["keys/dev.pem".to_owned(), "keys/device.pem".to_owned()],
         key_paths: vec!["keys/dev.pem".to_owned(), "keys/next.pub".to_owned()],
         built: Some(BuiltImage {
             label: "1.1.0+7".to_owned(),

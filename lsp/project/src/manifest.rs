@@ -84,6 +84,8 @@ pub struct Signing {
     pub key_table: Vec<Spanned<String>>,
     /// Those of them that the image revokes.
     pub revoke: Vec<Spanned<String>>,
+    /// Whether development keys are refused.
+    pub release: Option<Spanned<bool>>,
 }
 
 /// `[encryption]`
@@ -178,6 +180,8 @@ pub struct Settings {
     pub key_table: Vec<String>,
     /// Those of them that the image revokes.
     pub revoke: Vec<String>,
+    /// Whether what is built is for devices in the field, so that development keys are refused.
+    pub release: bool,
     /// How images are encrypted, if they are.
     pub encryption: Option<EncryptionSettings>,
     /// The manager's address, if the manifest names one.
@@ -189,6 +193,14 @@ pub struct Settings {
 }
 
 impl Manifest {
+    /// The places of all key files that are named: the one that signs, the key table, and the one for
+    /// which images are encrypted.
+    pub fn key_files(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let signing = &self.signing;
+        let signer = signing.key.iter();
+        signer.chain(&signing.key_table).chain(&self.encryption.key)
+    }
+
     /// Reads an `Otaru.toml`. Whatever could be read is in the model, whatever is wrong in the
     /// problems.
     pub fn parse(text: &str) -> Parsed<Self> {
@@ -255,6 +267,7 @@ impl Manifest {
                 .map_or(0, |at| at.value),
             key_table: texts(&self.signing.key_table),
             revoke: texts(&self.signing.revoke),
+            release: self.signing.release.as_ref().is_some_and(|at| at.value),
             encryption: text(&self.encryption.key).map(|key| EncryptionSettings {
                 key,
                 aes_256: self
@@ -353,6 +366,7 @@ fn read_signing(table: &mut Reader<'_>) -> Signing {
         security_counter: table.number("security_counter"),
         key_table,
         revoke,
+        release: table.flag("release"),
     }
 }
 

@@ -215,6 +215,12 @@ impl ProjectState {
             let what = "the encryption key is missing: `otaru keys new --encryption` makes one";
             return Some(what.to_owned());
         }
+        let release = self.manifest().signing.release.as_ref();
+        if release.is_some_and(|at| at.value) && !self.seen.development_keys.is_empty() {
+            let what = "a key was made for development, and the project is for devices in the field: \
+                        see the Problems view";
+            return Some(what.to_owned());
+        }
         None
     }
 
@@ -329,6 +335,7 @@ impl Workspace {
         if is_other_key {
             project.seen.key_file = KeyFile::Unknown;
             project.seen.encryption_key = KeyFile::Unknown;
+            project.seen.development_keys = Vec::new();
         }
         self.stale_diagnostics.insert(folder.to_path_buf());
         self.stale_status.insert(folder.to_path_buf());
@@ -357,9 +364,10 @@ impl Workspace {
                 let is_current = keys::Named::of(project.manifest()) == named;
                 project.seen.key_paths = found.paths;
                 let seen = &mut project.seen;
-                let is_news =
-                    (seen.key_file, seen.encryption_key) != (found.signing, found.encryption);
+                let is_news = (seen.key_file, seen.encryption_key, &seen.development_keys)
+                    != (found.signing, found.encryption, &found.development);
                 if is_current && is_news {
+                    seen.development_keys = found.development;
                     seen.key_file = found.signing;
                     seen.encryption_key = found.encryption;
                     workspace.stale_diagnostics.insert(folder.clone());

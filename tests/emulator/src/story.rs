@@ -110,7 +110,7 @@ impl Story {
             keys: vec![Key {
                 public: key().public().to_bytes(),
                 kind: KeyKind::Ed25519,
-                development: true,
+                development: false,
             }],
             image: &old,
             security_counter: 1,

@@ -1,6 +1,7 @@
 //! Recovery over the simulated flash: the shipped bootloader, the shipped session, a client.
 
 mod cuts;
+mod development;
 mod hostile;
 mod parts;
 mod refuse;

@@ -13,6 +13,10 @@ use sha2::{Digest, Sha256};
 
 pub(crate) const VENDOR: [u8; 16] = [0x11; 16];
 pub(crate) const CLASS: [u8; 16] = [0x22; 16];
+pub(crate) const BOOT: Boot = Boot {
+    device_block_at: 0,
+    cause: ResetCause::PowerOn,
+};
 const CRC: Crc<u16> = Crc::<u16>::new(&CRC_16_XMODEM);
 
 pub(crate) fn layout(mode: Mode) -> Layout {
@@ -72,6 +76,8 @@ pub(crate) struct Board {
 
 impl Port for Board {
     type Verifier = Ed25519Dalek;
+
+    const DEVELOPMENT_KEYS: bool = true;
 
     fn verifier(&mut self) -> Ed25519Dalek {
         Ed25519Dalek
@@ -186,11 +192,7 @@ impl World {
     }
 
     pub(crate) fn boot(&mut self) -> Started {
-        let boot = Boot {
-            device_block_at: 0,
-            cause: ResetCause::PowerOn,
-        };
-        start(&mut self.flash, &mut self.board, boot, &mut [0; 1024])
+        start(&mut self.flash, &mut self.board, BOOT, &mut [0; 1024])
     }
 
     /// Boots and expects that nothing starts.

@@ -18,7 +18,7 @@ use serde_json::json;
 
 /// `otaru flash`
 pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(), Failure> {
-    let project = session.project()?;
+    let project = session.project_for(arguments.release)?;
     let name = arguments
         .device
         .clone()

@@ -28,7 +28,7 @@ impl Encrypted {
         let Some(settings) = &project.settings.encryption else {
             return Ok(None);
         };
-        let key = DeviceKey::load(&project.root.join(&settings.key))?;
+        let key = DeviceKey::load_for(project, &project.root.join(&settings.key))?;
         Ok(Some(Self {
             for_key: key.public.to_hex(),
             development_key: key.development,

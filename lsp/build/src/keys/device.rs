@@ -3,7 +3,8 @@
 //! The public half encrypts, so a build needs no more. The private half goes into a device when it is
 //! flashed by cable, and nowhere else.
 
-use super::{KeyError, is_development, mark_development};
+use super::{KeyError, is_development, mark_development, refuse_in_release};
+use crate::project::OpenProject;
 use otaru_image::{DecryptionKey, EncryptionKey, KeyFileError};
 use std::path::{Path, PathBuf};
 
@@ -45,8 +46,18 @@ impl DeviceKey {
             path: path.to_owned(),
             public,
             private,
-            development: is_development(path)?,
+            development: is_development(path, &public.to_hex())?,
         })
+    }
+
+    /// The same for this project.
+    ///
+    /// # Errors
+    /// [`KeyError`], also if the project is for devices in the field and the key for development.
+    pub fn load_for(project: &OpenProject, path: &Path) -> Result<Self, KeyError> {
+        let key = Self::load(path)?;
+        refuse_in_release(project, path, key.development)?;
+        Ok(key)
     }
 
     /// Makes a new key in a new file, readable by its owner only. Folders are made as needed.

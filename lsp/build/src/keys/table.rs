@@ -1,7 +1,7 @@
 //! The key table of a project's devices: which keys they trust, in which order, and which of them an
 //! image revokes when it is confirmed.
 
-use super::{KeyError, is_development};
+use super::{KeyError, is_development, refuse_in_release};
 use crate::explain::{ErrorClass, Explain};
 use crate::project::OpenProject;
 use otaru_flash::{Key, KeyKind};
@@ -68,14 +68,15 @@ impl KeyTable {
     /// `[signing] key_table` it is the signer alone.
     ///
     /// # Errors
-    /// [`KeyTableError`]: a key cannot be read or stands there twice, or devices would refuse the
-    /// image because of this table.
+    /// [`KeyTableError`]: a key cannot be read, stands there twice or is for development where the
+    /// project is for devices in the field, or devices would refuse the image because of this table.
     pub fn of(
         project: &OpenProject,
         signer: PublicKey,
         development: bool,
     ) -> Result<Self, KeyTableError> {
         let settings = &project.settings;
+        refuse_in_release(project, &project.key_path(), development)?;
         if settings.key_table.is_empty() {
             let keys = vec![(signer, development)];
             return Ok(Self { keys, revoke: 0 });
@@ -85,7 +86,9 @@ impl KeyTable {
             revoke: 0,
         };
         for name in &settings.key_table {
-            let key = read(&project.root.join(name))?;
+            let path = project.root.join(name);
+            let key = read(&path)?;
+            refuse_in_release(project, &path, key.1)?;
             if table.keys.iter().any(|(known, _)| *known == key.0) {
                 return Err(KeyTableError::Twice(name.clone()));
             }
@@ -123,7 +126,7 @@ impl KeyTable {
 }
 
 /// The public half in a key file, whichever half that is, and whether it was made for development.
-fn read(path: &Path) -> Result<(PublicKey, bool), KeyError> {
+pub(super) fn read(path: &Path) -> Result<(PublicKey, bool), KeyError> {
     if !path.exists() {
         return Err(KeyError::MissingInTable(path.to_owned()));
     }
@@ -134,7 +137,7 @@ fn read(path: &Path) -> Result<(PublicKey, bool), KeyError> {
             source,
         })?,
     };
-    Ok((public, is_development(path)?))
+    Ok((public, is_development(path, &public.to_hex())?))
 }
 
 #[cfg(test)]
@@ -223,5 +226,33 @@ mod tests {
             "key-table",
         );
         check(&shop.old, "key_table = [\"lost.pem\"]", "key-missing");
+    }
+
+    // A5: what a key in somebody's project folder has signed is not for devices in the field.
+    #[test]
+    fn development_keys_are_refused_where_devices_are_in_the_field() {
+        let shop = workshop();
+        let old = shop.old.signing.public();
+        std::fs::write(shop.folder.path().join("old.pub"), old.to_hex()).unwrap();
+        let refused = |signer: &ProjectKey, signing: &str, file: &str| {
+            let error = shop.table(signer, signing).unwrap_err();
+            assert_eq!(error.code(), "dev-key-in-release", "{error}");
+            assert!(error.to_string().contains(file), "{error}");
+            assert!(error.hint().unwrap().contains("otaru keys new --release"));
+        };
+        refused(&shop.old, "release = true", "old.pem");
+        // Whichever half names it, and whoever signs.
+        for file in ["old.pem", "old.pub"] {
+            let list = format!("key_table = [\"next.pem\", \"{file}\"]");
+            refused(&shop.next, &format!("{list}\nrelease = true"), file);
+            assert!(shop.table(&shop.next, &list).is_ok());
+        }
+        for signing in [
+            "release = true",
+            "key_table = [\"next.pub\"]\nrelease = true",
+        ] {
+            let table = shop.table(&shop.next, signing).unwrap();
+            assert!(!table.keys()[0].development);
+        }
     }
 }

@@ -162,6 +162,9 @@ pub struct VersionInfo {
     /// The board it runs on, by name if the manager knows it.
     #[serde(default)]
     pub board: Option<String>,
+    /// Public half of the key that signed it, hex digits, if the manager knows it.
+    #[serde(default)]
+    pub key: Option<String>,
     /// How it is encrypted, `aes-128` or `aes-256`, if it is.
     #[serde(default)]
     pub encryption: Option<String>,

@@ -105,6 +105,8 @@ pub struct Plan {
     pub size: u64,
     /// How the image is encrypted, `aes-128` or `aes-256`, if it is.
     pub encryption: Option<String>,
+    /// Whether it is signed with a development key.
+    pub development_key: bool,
     /// What the user should know first.
     pub warnings: Vec<String>,
     /// The target with ids.
@@ -292,6 +294,7 @@ impl Plan {
             digest: image.digest,
             size: image.size,
             encryption: image.encryption,
+            development_key: image.development_key,
             warnings,
             target,
         };
@@ -371,11 +374,25 @@ async fn describe(client: &ManagerClient, request: &UpdateRequest) -> Result<Des
                 digest: found.digest,
                 size: found.size,
                 board: found.board.and_then(|class| board_of_class(&class)),
-                development_key: false,
+                development_key: is_development_key(client, found.key.as_deref()).await?,
                 encryption: found.encryption,
             })
         }
     }
+}
+
+/// Whether the workspace's ring calls this key one for development.
+async fn is_development_key(
+    client: &ManagerClient,
+    key: Option<&str>,
+) -> Result<bool, ManagerError> {
+    let Some(key) = key else {
+        return Ok(false);
+    };
+    let ring = client.keys().await?;
+    Ok(ring
+        .iter()
+        .any(|known| known.development && known.public_key.eq_ignore_ascii_case(key)))
 }
 
 /// The name of the board with this class UUID, if it is one of ours.

@@ -206,6 +206,14 @@ const SIGNING: &[KeyDoc] = &[
         "Keys of `key_table` that devices give up for good when they confirm this image. Sign with \
          the key that you move to.",
     ),
+    KeyDoc::optional(
+        "release",
+        KeyKind::Flag,
+        "`false`",
+        "true",
+        "`true`: what is built is for devices in the field. A key that was made for development is \
+         then refused, as `--release` does for one command.",
+    ),
 ];
 
 const ENCRYPTION: &[KeyDoc] = &[
