@@ -29,22 +29,26 @@ const BUFFER_LEN: u64 = 512;
 /// A figure may grow by this part of itself before somebody has to accept it.
 const GROWTH_PERCENT: u64 = 2;
 
-/// The command `size [--all] [--accept]`: sets up what is missing, then measures.
+/// The command `size [--all] [--accept] [BOARD]`: sets up what is missing, then measures.
 ///
 /// # Errors
 /// If a bootloader does not build, has grown, is too large, or can panic.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
-    let (mut all, mut accept) = (false, false);
+    let (mut all, mut accept, mut only) = (false, false, None);
     for arg in args {
         match *arg {
             "--all" => all = true,
             "--accept" => accept = true,
-            _ => bail!("usage: cargo xtask size [--all] [--accept]"),
+            board if !board.starts_with('-') && only.is_none() => only = Some(board),
+            _ => bail!("usage: cargo xtask size [--all] [--accept] [BOARD]"),
         }
     }
     setup::firmware_only()?;
-    without_panic()?;
-    let measured = measure(all)?;
+    without_panic(only)?;
+    let measured = measure(all, only)?;
+    if measured.is_empty() {
+        bail!("nothing is measured of the board {}", only.unwrap_or("?"));
+    }
     let rows = rows(&measured);
     report::line(&table::markdown(&rows));
     if accept {
@@ -62,8 +66,8 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
 /// # Errors
 /// As for [`run`].
 pub(crate) fn check_installed() -> Result<Outcome> {
-    without_panic()?;
-    let measured = measure(false)?;
+    without_panic(None)?;
+    let measured = measure(false, None)?;
     let rows = rows(&measured);
     report::line(&table::markdown(&rows));
     compare(&rows)?;
@@ -81,10 +85,12 @@ fn rows(measured: &[Measured]) -> Vec<Row> {
     measured.iter().map(|(_, row)| row.clone()).collect()
 }
 
-fn measure(all: bool) -> Result<Vec<Measured>> {
+/// Measures the main configurations or all, of one board or all.
+fn measure(all: bool, only: Option<&str>) -> Result<Vec<Measured>> {
     configurations::ALL
         .iter()
         .filter(|configuration| all || configuration.always)
+        .filter(|configuration| only.is_none_or(|board| board == configuration.board))
         .map(|configuration| Ok((configuration, measure_one(configuration)?)))
         .collect()
 }
@@ -133,8 +139,11 @@ fn measure_one(configuration: &Configuration) -> Result<Row> {
 }
 
 /// Links with a panic handler that calls a function that does not exist.
-fn without_panic() -> Result<()> {
+fn without_panic(only: Option<&str>) -> Result<()> {
     for (board, name, features) in configurations::WITHOUT_PANIC {
+        if only.is_some_and(|only| only != *board) {
+            continue;
+        }
         Bootloader::of(board)?
             .features(features)
             .build()
@@ -211,7 +220,7 @@ fn within_limits(measured: &[Measured]) -> Result<()> {
             }
         }
         let ram = (row.data + row.bss).saturating_sub(BUFFER_LEN);
-        if configuration.stack && ram > RAM_MAX {
+        if configuration.ram_is_limited && ram > RAM_MAX {
             beyond.push(format!(
                 "`{}` of {} takes {ram} of {RAM_MAX} bytes of RAM",
                 row.name, row.target

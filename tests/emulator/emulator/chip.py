@@ -31,7 +31,7 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M4,
 )
 
-from .flash import WRITES_MAX, Flash, Operation
+from .flash import Flash, Operation
 
 RAM = 0x2000_0000
 POWER, WATCHDOG, UART, NVMC, SYSTEM = (
@@ -271,9 +271,8 @@ class _Running:
         if operation.value is not None:
             flash_len = self.chip.kind.flash_len
             self.uc.mem_protect(0, flash_len, UC_PROT_READ | UC_PROT_EXEC)
-        flash = self.chip.flash
-        if flash.most_writes > WRITES_MAX:
-            raise Misuse(f"a word is written {flash.most_writes} times, at {operation.at:#x}")
+        if self.chip.flash.is_worn(operation):
+            raise Misuse(f"a word is written too often, at {operation.at:#x}")
 
     def _nvmc_read(self, offset: int) -> int:
         if offset != READY:

@@ -34,8 +34,9 @@ class Report:
     cuts: int = 0
     ends: dict[str, int] = field(default_factory=dict)
     stack: int = 0
+    # How often one word was written between two erases: without a cut, and at most.
+    writes_without_cut: int = 0
     most_writes: int = 0
-    most_writes_after_cut: int = 0
     failures: list[str] = field(default_factory=list)
 
     def count(self, life: Life, flash: Flash) -> None:
@@ -44,7 +45,6 @@ class Report:
         self._end(life.started[-1], 1)
         self.stack = max([self.stack, *life.stacks])
         self.most_writes = max(self.most_writes, flash.most_writes)
-        self.most_writes_after_cut = max(self.most_writes_after_cut, flash.most_writes_after_cut)
 
     def _end(self, image: str, times: int) -> None:
         self.ends[image] = self.ends.get(image, 0) + times
@@ -57,7 +57,6 @@ class Report:
             self._end(image, times)
         self.stack = max(self.stack, other.stack)
         self.most_writes = max(self.most_writes, other.most_writes)
-        self.most_writes_after_cut = max(self.most_writes_after_cut, other.most_writes_after_cut)
         self.failures += other.failures
 
 
@@ -141,6 +140,7 @@ def run(story: Story, number: int | None, seed: int, jobs: int) -> Report:
         return report
     report.operations = len(recorded.operations)
     report.count(recorded, flash)
+    report.writes_without_cut = flash.most_writes
     chosen = places(story, recorded, number, seed)
     shares = [
         _Share(story, recorded, list(itertools.islice(chosen, first, None, jobs)), seed)

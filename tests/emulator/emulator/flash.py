@@ -50,10 +50,8 @@ class Flash:
     torn: dict[int, Torn] = field(default_factory=dict)
     # Writes of each word since its page was erased; what was there at the beginning counts as one.
     writes: dict[int, int] = field(default_factory=dict)
-    # The most of them in words that no cut has touched, and in those that one has.
+    # The most of them in any word.
     most_writes: int = 0
-    most_writes_after_cut: int = 0
-    cut_words: set[int] = field(default_factory=set)
 
     def copy(self) -> Flash:
         """The same flash, changed independently."""
@@ -63,8 +61,6 @@ class Flash:
             {at: Torn(word.old, word.new, word.tear, word.seen) for at, word in self.torn.items()},
             dict(self.writes),
             self.most_writes,
-            self.most_writes_after_cut,
-            set(self.cut_words),
         )
 
     def word(self, at: int) -> int:
@@ -87,7 +83,6 @@ class Flash:
             for at in self.words_of(operation):
                 self.torn.pop(at, None)
                 self.writes.pop(at, None)
-                self.cut_words.discard(at)
             return
         at, value = operation.at, operation.value
         self._count(at)
@@ -101,10 +96,7 @@ class Flash:
     def _count(self, at: int) -> None:
         count = self.writes.get(at, 0 if self.word(at) == ERASED else 1) + 1
         self.writes[at] = count
-        if at in self.cut_words:
-            self.most_writes_after_cut = max(self.most_writes_after_cut, count)
-        else:
-            self.most_writes = max(self.most_writes, count)
+        self.most_writes = max(self.most_writes, count)
 
     def tear(self, operation: Operation, tear: str, chance: random.Random) -> None:
         """Does an operation as a cut leaves it."""
@@ -121,7 +113,6 @@ class Flash:
             else:
                 new = old & operation.value
                 self._count(at)
-            self.cut_words.add(at)
             if tear == "bits":
                 mask = chance.getrandbits(32)
                 value = (old & ~mask) | (new & mask)
@@ -140,6 +131,13 @@ class Flash:
                 self._set(at, (word.old & ~mask) | (word.new & mask))
             else:
                 self._set(at, word.new if word.seen else word.old)
+
+    def is_worn(self, operation: Operation) -> bool:
+        """Whether the word was written more often than the chip allows, and not to spoil it: zeros
+        over a cell of the record that a cut has torn, once more by each boot that is cut there.
+        """
+        count = self.writes.get(operation.at, 0)
+        return operation.value not in (None, 0) and count > WRITES_MAX
 
     def is_solid(self, start: int, length: int) -> bool:
         """Whether every bit of a range reads the same at every boot."""

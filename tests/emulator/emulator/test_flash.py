@@ -76,3 +76,15 @@ def test_a_copy_is_independent() -> None:
     other = it.copy()
     other.apply(Operation(0, None))
     assert not it.is_solid(0, 4) and other.is_solid(0, 4)
+
+
+def test_a_third_write_is_allowed_for_zeros_only() -> None:
+    it = flash()
+    for value in (0xFFFF_FF00, 0, 0):
+        it.apply(Operation(0, value))
+    assert not it.is_worn(Operation(0, 0))
+    it.apply(Operation(0, 1))
+    assert it.is_worn(Operation(0, 1))
+    it.apply(Operation(0, None))
+    it.apply(Operation(0, 1))
+    assert not it.is_worn(Operation(0, 1))

@@ -57,10 +57,10 @@ pub struct Report {
     pub ends: BTreeMap<String, u64>,
     /// Deepest stack of any boot that started a firmware, in bytes.
     pub stack: u64,
-    /// How often one word was written between two erases, where no cut had touched it.
+    /// How often one word was written between two erases, at most, in the life without a cut.
+    pub writes_without_cut: u64,
+    /// The same in all lives.
     pub most_writes: u64,
-    /// The same of words that a cut has touched.
-    pub most_writes_after_cut: u64,
     /// What went wrong.
     pub failures: Vec<String>,
 }
