@@ -1,7 +1,214 @@
 // Generated from lsp/src/protocol.rs: change it there, then run
 //   OTARU_WRITE_GENERATED=1 cargo test -p otaru-lsp --lib generated_types_are_current
 
-import type { ConsoleSource } from "./protocol.gen";
+/**
+ * Turns the console of a device on or off for this client.
+ */
+export type ConsoleParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * On or off.
+ */
+on: boolean, };
+
+/**
+ * Presses a button of a device on this machine.
+ */
+export type BoardParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * Which button.
+ */
+button: BoardButton, };
+
+/**
+ * The buttons of a device on this machine.
+ */
+export type BoardButton = "reset" | "power-cut" | "offline" | "online";
+
+/**
+ * Asks for something of a device on this machine.
+ */
+export type DeviceParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, };
+
+/**
+ * Asks for the image in a slot of a device on this machine.
+ */
+export type SlotParams = { 
+/**
+ * As in [`ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * From [`FlashArea::slot`].
+ */
+slot: number, };
+
+/**
+ * What stands where in the flash of a device.
+ */
+export type FlashMap = { 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * Size of the flash in bytes.
+ */
+len: number, 
+/**
+ * From offset 0 to the end, in order, without gaps.
+ */
+areas: Array<FlashArea>, 
+/**
+ * The phase in the record, or why it cannot be read.
+ */
+record: string, };
+
+/**
+ * A part of the flash.
+ */
+export type FlashArea = { 
+/**
+ * What it is: `bootloader`, `record`, `execution`, `unused` …
+ */
+name: string, 
+/**
+ * First byte.
+ */
+offset: number, 
+/**
+ * Length in bytes.
+ */
+len: number, 
+/**
+ * Bytes in use.
+ */
+used: number, 
+/**
+ * If it is a slot, its number, for [`SlotParams`].
+ */
+slot: number | null, 
+/**
+ * In a slot, what it is for at the moment: `running`, `backup`, `being written` …
+ */
+role: string | null, 
+/**
+ * In a slot, the version of the image that stands there.
+ */
+version: string | null, };
+
+/**
+ * The image in a slot.
+ */
+export type SlotDetails = { 
+/**
+ * The slot's name.
+ */
+name: string, 
+/**
+ * Header and TLVs, in words.
+ */
+fields: Array<SlotField>, 
+/**
+ * SHA-256 of the complete file, 64 hex digits, if the image is good.
+ */
+digest: string | null, 
+/**
+ * Which key of the device's key table signed it, counted from 0, if the image is good.
+ */
+key: number | null, 
+/**
+ * Why the device would not run it, or why that cannot be told here.
+ */
+problem: string | null, };
+
+/**
+ * Something that an image says about itself.
+ */
+export type SlotField = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What it says.
+ */
+value: string, };
+
+/**
+ * The answer to `otaru/console`.
+ */
+export type ConsoleState = { 
+/**
+ * The device whose console it is.
+ */
+device: string, };
+
+/**
+ * Lines of a device's console.
+ */
+export type ConsoleOutput = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * What it printed, in order.
+ */
+lines: Array<ConsoleLine>, 
+/**
+ * Lines that were left out before these, because more came than can be shown.
+ */
+dropped: number, };
+
+/**
+ * One line of a console.
+ */
+export type ConsoleLine = { 
+/**
+ * Who said it.
+ */
+source: ConsoleSource, 
+/**
+ * Without line end.
+ */
+text: string, };
+
+/**
+ * Who printed a line.
+ */
+export type ConsoleSource = "application" | "agent" | "bootloader" | "server";
 
 /**
  * Asks for the lines after one that is known.

@@ -81,11 +81,26 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-runtime",
         ],
     ),
+    // Drivers that several boards of one vendor have in common.
     (
-        "otaru-board-nrf52840",
+        "otaru-board-nrf",
         &[
             "otaru-flash",
             "otaru-image",
+            "otaru-record",
+            "otaru-bootloader",
+        ],
+    ),
+    (
+        "otaru-board-nrf52840",
+        &["otaru-board-nrf", "otaru-bootloader"],
+    ),
+    // The firmware of its tests writes the record.
+    (
+        "otaru-board-microbit",
+        &[
+            "otaru-board-nrf",
+            "otaru-flash",
             "otaru-record",
             "otaru-bootloader",
         ],
@@ -119,6 +134,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             // Bytecode is judged here by the code that devices judge it with.
             "otaru-abi",
             "otaru-runtime-vm",
+            // The cable of a device that runs on this machine: command line and editor write it with
+            // the same code.
+            "otaru-board-host",
         ],
     ),
     // Presses the buttons of devices on this machine, and judges by their record and their slots.
@@ -150,8 +168,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-manager",
         &["otaru-manager-rollout", "otaru-ddi", "otaru-image"],
     ),
-    // A process of its own that speaks JSON lines; it knows probes and nothing of ours.
-    ("otaru-probe", &[]),
+    // A process of its own that speaks JSON lines; it knows probes, and of ours the control socket of a
+    // device on this machine, which is a backend like a real probe.
+    ("otaru-probe", &["otaru-board-host", "otaru-flash"]),
     // One binary for everything on the host, so that the demo needs a single build.
     (
         "otaru",
@@ -228,6 +247,18 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-lsp-lab",
             "otaru-lsp-project",
             "otaru-manager",
+        ],
+    ),
+    // Bootloaders of real chips under an emulator; nobody depends on it. They are programs that it
+    // builds and starts, so it depends on no board.
+    (
+        "otaru-tests-emulator",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-lsp-build",
+            "otaru-lsp-project",
         ],
     ),
 ];
