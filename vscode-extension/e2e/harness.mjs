@@ -15,7 +15,7 @@ export const EXTENSION = path.resolve(path.dirname(fileURLToPath(import.meta.url
 export const REPOSITORY = path.resolve(EXTENSION, "..");
 
 /** How long anything may take before a test fails. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = Number(process.env.OTARU_E2E_PATIENCE_MS) || 60_000;
 
 /** The built `otaru` program. */
 export function otaru() {

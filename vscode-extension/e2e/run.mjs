@@ -1,6 +1,6 @@
 // Packages the extension with the built `otaru` and runs the end-to-end tests one file after the
 // other: `node e2e/run.mjs [FILE…]`. Environment: OTARU (the program), OTARU_E2E_SHOTS (folder for
-// screenshots), CHROMIUM.
+// screenshots), CHROMIUM, OTARU_E2E_PATIENCE_MS (more than 60000 on a machine that is busy).
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";

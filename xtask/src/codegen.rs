@@ -28,6 +28,13 @@ const GENERATORS: &[Generator] = &[
         variable: "OTARU_WRITE_GENERATED",
         file: "vscode-extension/src/protocol.gen.ts",
     },
+    Generator {
+        package: "otaru-lsp",
+        target: &["--lib"],
+        test: "generated_types_are_current",
+        variable: "OTARU_WRITE_GENERATED",
+        file: "vscode-extension/src/tools.gen.ts",
+    },
     // The commands that every editor can use.
     Generator {
         package: "otaru-lsp",

@@ -84,6 +84,24 @@ impl Drop for World {
     }
 }
 
+// C16
+fn a_power_cut_is_judged_by_device_and_manager(world: &World) {
+    let listed = world.good(&["lab"]).objects();
+    let faults: Vec<&Value> = listed.iter().filter(|o| o["type"] == "fault").collect();
+    assert_eq!(faults.len(), 11);
+    assert_eq!(world.run(&["lab", "run", "power-cut"]).code, 3);
+    let judged = world
+        .good(&["lab", "run", "power-cut", "--yes"])
+        .object("lab");
+    assert_eq!(judged["as_expected"], true, "{judged:#}");
+    let checks = judged["checks"].as_array().unwrap();
+    let agrees = "the manager shows what the device says";
+    assert!(
+        checks.iter().any(|check| check["what"] == agrees),
+        "{judged:#}"
+    );
+}
+
 #[test]
 fn a_project_goes_from_new_to_an_update_over_the_air() {
     let world = World::new();
@@ -127,6 +145,7 @@ fn a_project_goes_from_new_to_an_update_over_the_air() {
     let plan = world.run(&existing).object("plan");
     let warnings = plan["warnings"].to_string();
     assert!(warnings.contains("development key"), "{warnings}");
+    a_power_cut_is_judged_by_device_and_manager(&world);
 }
 
 #[test]

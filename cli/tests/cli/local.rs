@@ -284,6 +284,16 @@ fn devices_that_are_not_there_are_named() {
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("otaru device run"), "{}", ended.err);
     assert_eq!(home.run(&["device", "reset", "../lamp"]).code, 2);
+    let ended = home.run(&["lab", "-d", "lamp"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("otaru device run"), "{}", ended.err);
+    let ended = home.run(&["lab", "run", "flood", "-d", "lamp"]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.err.contains("there is no fault flood"),
+        "{}",
+        ended.err
+    );
     let ended = home.run(&["device", "list"]);
     assert_eq!(ended.code, 1);
     assert_eq!(

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 /// How often the manager is asked.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
-/// What was told about an action so far: steps, and whether its end was.
+/// What was told about each action so far: steps, and whether its end was.
 type Told = BTreeMap<String, (usize, bool)>;
 
 /// What the source has to say.
@@ -27,7 +27,7 @@ pub(crate) enum RemoteNews {
 
 /// Follows the updates of a device until nobody listens.
 pub(crate) async fn follow(project: &Path, device: &str, news: mpsc::Sender<RemoteNews>) {
-    let mut told = Told::new();
+    let mut told = None;
     while !news.is_closed() {
         let state = match look(project, device, &mut told).await {
             Ok(lines) => {
@@ -50,7 +50,11 @@ pub(crate) async fn follow(project: &Path, device: &str, news: mpsc::Sender<Remo
     }
 }
 
-async fn look(project: &Path, device: &str, told: &mut Told) -> Result<Vec<ConsoleLine>, String> {
+async fn look(
+    project: &Path,
+    device: &str,
+    told: &mut Option<Told>,
+) -> Result<Vec<ConsoleLine>, String> {
     let project = OpenProject::open(project).map_err(|error| error.to_string())?;
     let url = project.settings.manager_url.clone();
     let url = url.ok_or("Otaru.toml names no manager: add url to [manager]")?;
@@ -61,12 +65,16 @@ async fn look(project: &Path, device: &str, told: &mut Told) -> Result<Vec<Conso
         .into_iter()
         .find(|known| known.name == device || known.id == device);
     let found = found.ok_or_else(|| format!("the manager does not know {device}: provision it"))?;
-    let active = client
-        .active_actions(&found.id)
+    let last = client
+        .last_actions(&found.id)
         .await
         .map_err(|error| error.to_string())?;
-    for action in active {
-        told.entry(action.id).or_default();
+    let first = told.is_none();
+    let told = told.get_or_insert_default();
+    for action in last {
+        // What had ended before anybody looked is history; what ends between two looks is not.
+        let over = first && action.status.is_final();
+        told.entry(action.id).or_insert((0, over));
     }
     let mut lines = Vec::new();
     for (id, progress) in told.iter_mut().filter(|(_, (_, over))| !over) {

@@ -15,7 +15,7 @@ use super::{
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
 
-const FILE: &str = "../vscode-extension/src/protocol.gen.ts";
+const FOLDER: &str = "../vscode-extension/src";
 const HEAD: &str = "\
 // Generated from lsp/src/protocol.rs: change it there, then run
 //   OTARU_WRITE_GENERATED=1 cargo test -p otaru-lsp --lib generated_types_are_current
@@ -28,9 +28,9 @@ fn declaration<T: TS>(config: &Config) -> String {
 }
 
 macro_rules! declarations {
-    ($($name:ty),* $(,)?) => {{
+    ($head:expr, $($name:ty),* $(,)?) => {{
         let config = Config::default();
-        let mut text = String::from(HEAD);
+        let mut text = format!("{HEAD}{}", $head);
         $(text.push_str(&declaration::<$name>(&config));)*
         text
     }};
@@ -38,7 +38,8 @@ macro_rules! declarations {
 
 #[test]
 fn generated_types_are_current() {
-    let wanted = declarations![
+    let core = declarations![
+        "\nexport * from \"./tools.gen\";\n",
         ProjectParams,
         VerbInfo,
         VerbParams,
@@ -47,15 +48,6 @@ fn generated_types_are_current() {
         NewProjectParams,
         NewProjectMade,
         CancelParams,
-        ConsoleParams,
-        BoardParams,
-        BoardButton,
-        DeviceParams,
-        SlotParams,
-        FlashMap,
-        FlashArea,
-        SlotDetails,
-        SlotField,
         JobStarted,
         ProjectInfo,
         Status,
@@ -78,6 +70,19 @@ fn generated_types_are_current() {
         PhaseName,
         PhaseProgress,
         Verdict,
+    ];
+    check("protocol.gen.ts", &core);
+    let tools = declarations![
+        "",
+        ConsoleParams,
+        BoardParams,
+        BoardButton,
+        DeviceParams,
+        SlotParams,
+        FlashMap,
+        FlashArea,
+        SlotDetails,
+        SlotField,
         ConsoleState,
         ConsoleOutput,
         ConsoleLine,
@@ -97,9 +102,15 @@ fn generated_types_are_current() {
         LabResult,
         LabCheck,
     ];
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    check("tools.gen.ts", &tools);
+}
+
+/// Writes a file if that was asked for, and fails if it is not as wanted.
+fn check(name: &str, wanted: &str) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
+    let path = folder.join(name);
     if std::env::var_os("OTARU_WRITE_GENERATED").is_some() {
-        std::fs::write(&path, &wanted).expect("the extension's folder can be written");
+        std::fs::write(&path, wanted).expect("the extension's folder can be written");
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(

@@ -102,6 +102,8 @@ class ConsoleView {
   #firstMs = 0;
   #atEnd = true;
   #match = -1;
+  #searching = false;
+  #endBefore = true;
   #drawing = false;
 
   constructor(root: HTMLElement) {
@@ -188,9 +190,13 @@ class ConsoleView {
     this.#search.placeholder = "Search";
     this.#search.setAttribute("aria-label", "Search");
     this.#search.addEventListener("input", () => {
+      // A search that is over gives the end of the list back, if that is where it began.
+      if (!this.#searching) this.#endBefore = this.#atEnd;
+      this.#searching = this.#search.value !== "";
       this.#model.setSearch(this.#search.value);
       this.#match = -1;
       this.#jump(1, false);
+      if (!this.#searching && this.#endBefore) this.#atEnd = true;
     });
     this.#search.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#jump(event.shiftKey ? -1 : 1, true);

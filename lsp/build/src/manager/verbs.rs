@@ -217,6 +217,15 @@ impl ManagerClient {
             .await
     }
 
+    /// The last actions of a device, finished ones included, newest first.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn last_actions(&self, device: &str) -> Result<Vec<Action>, ManagerError> {
+        self.list(&format!("/actions?device={}&limit=10", segment(device)))
+            .await
+    }
+
     /// Asks for an end of an action.
     ///
     /// # Errors

@@ -97,23 +97,26 @@ impl Bench<'_> {
             };
             self.client.power_cut(moment)?;
             let on = Duration::from_millis(1 + self.random(ON_MS_MAX));
-            let torn = match self.watch_event(Some(on), is_cut) {
-                Ok(torn) => torn,
+            match self.cut_by_chance(on) {
+                Ok(()) => {}
                 Err(LabError::Stopped) => break,
                 Err(error) => return Err(error),
-            };
-            if torn {
-                self.note_cut(true)?;
-            } else {
-                self.cut()?;
-                // Its event is on its way, and must not be taken for the next cut's.
-                self.watch_event(Some(BOOT_MAX), is_cut)?;
             }
         }
         if self.strikes.is_empty() {
             return Err(LabError::Stopped);
         }
         Ok(())
+    }
+
+    /// Waits for the cut that was ordered, and makes one when it does not come in this time.
+    fn cut_by_chance(&mut self, on: Duration) -> Result<(), LabError> {
+        if self.watch_event(Some(on), is_cut)? {
+            return self.note_cut(true);
+        }
+        self.cut()?;
+        // Its event is on its way, and must not be taken for the next cut's.
+        self.watch_event(Some(BOOT_MAX), is_cut).map(drop)
     }
 
     fn corrupt_running(&mut self) -> Result<(), LabError> {
