@@ -68,9 +68,12 @@ pub(crate) fn all(steps: &mut Steps) {
         "cargo xtask size",
         size::check_installed,
     );
-    steps.run_after(&["setup"], "interop peers", "cargo xtask test", || {
-        interop(&environment)
-    });
+    steps.run_after(
+        &["setup", "build"],
+        "interop peers",
+        "cargo xtask test",
+        || interop(&environment),
+    );
     let root = workspace::root();
     if root.join("manager/e2e/package.json").exists() {
         let repeat = "npm --prefix manager/e2e test";
@@ -188,7 +191,8 @@ fn doc_examples() -> Result<Outcome> {
     Ok(Outcome::done())
 }
 
-/// The third-party programs against each other: what our own tests assume about them is true.
+/// The third-party programs against each other, so that what our own tests assume about them is true,
+/// and editors that we did not write with our language server.
 fn interop(environment: &Environment) -> Result<Outcome> {
     let find =
         |(name, path): &(&str, PathBuf)| (*name == "OTARU_VENV_PYTHON").then(|| path.clone());
@@ -196,7 +200,12 @@ fn interop(environment: &Environment) -> Result<Outcome> {
         .iter()
         .find_map(find)
         .context("setup has installed no Python")?;
-    let mut pytest = Program::new(python).args(["-m", "pytest", "--quiet", "tests/interop"]);
+    let otaru = workspace::target_folder(&workspace::root())
+        .join("debug")
+        .join(format!("otaru{}", std::env::consts::EXE_SUFFIX));
+    let mut pytest = Program::new(python)
+        .args(["-m", "pytest", "--quiet", "tests/interop"])
+        .env("OTARU", otaru);
     for (name, path) in environment {
         pytest = pytest.env(name, path);
     }
