@@ -10,6 +10,8 @@ pub(crate) mod table;
 mod teller;
 
 pub(crate) use devices::{DevicesFound, devices};
+#[cfg(unix)]
+pub(crate) use local::cut_line;
 pub(crate) use local::{LocalDevice, console, map, press, slot};
 pub(crate) use project::new_project;
 

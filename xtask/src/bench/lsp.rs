@@ -54,10 +54,13 @@ pub(super) fn run(programs: Option<(&str, &str)>) -> Result<()> {
         Some((server, otaru)) => (PathBuf::from(server), PathBuf::from(otaru)),
         None => built()?,
     };
-    let python = setup::python_only()?
-        .into_iter()
-        .find_map(|(name, path)| (name == "OTARU_VENV_PYTHON").then_some(path))
-        .context("setup has installed no Python")?;
+    let python = match std::env::var_os("OTARU_VENV_PYTHON") {
+        Some(python) => PathBuf::from(python),
+        None => setup::python_only()?
+            .into_iter()
+            .find_map(|(name, path)| (name == "OTARU_VENV_PYTHON").then_some(path))
+            .context("setup has installed no Python")?,
+    };
     measure((&server, &otaru), &python)
 }
 
