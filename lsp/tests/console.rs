@@ -93,7 +93,7 @@ fn a_serial_line_is_read_numbered_and_kept() {
     });
     // The loss of a connection is a line as well.
     assert_eq!(gone["lines"][0]["source"], "server", "{gone}");
-    let mut server = server.ignoring(&["otaru/consoleChanged"]);
+    let server = server.ignoring(&["otaru/consoleChanged"]);
     assert!(server.shut_down().success());
 }
 

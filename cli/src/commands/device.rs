@@ -11,8 +11,8 @@ pub(crate) use local::{host_chip, host_cpu};
 use crate::arguments::Device;
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
-use otaru_board_host::control::{Client, ControlError};
-use otaru_lsp_build::local::{Local, LocalError, Shape, explain_control};
+use otaru_board_host::control::Client;
+use otaru_lsp_build::local::{Local, LocalError, Shape};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -141,21 +141,11 @@ fn pieces(mut reader: impl std::io::Read + Send + 'static) -> mpsc::Receiver<Vec
 
 /// The device of this name, whether it exists or not. A name that none can have is a wrong command
 /// line.
-pub(crate) fn named(name: &str) -> Result<Local, Failure> {
+fn named(name: &str) -> Result<Local, Failure> {
     Local::named(name).map_err(|error| {
         if let LocalError::Name(why) = &error {
             return Failure::new(Exit::Usage, "device-name", why.to_string());
         }
         error.into()
     })
-}
-
-/// A refused or failed request to a device.
-pub(crate) fn control_failure(error: &ControlError) -> Failure {
-    let (code, hint) = explain_control(error);
-    let failure = Failure::new(Exit::Failed, code, error.to_string());
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }

@@ -105,8 +105,10 @@ impl Explain for LocalError {
             Self::Layout(error) => error.code(),
             Self::Start { .. } => "device-start",
             Self::Stop(_) => "device-stop",
-            Self::Control(error) => explain_control(error).0,
-            Self::Lost(_) => "device-lost",
+            Self::Control(ControlError::NotRunning { .. }) => "device-not-running",
+            Self::Control(ControlError::Refused(_)) => "device-refused",
+            Self::Control(ControlError::Protocol { .. }) => "device-language",
+            Self::Control(ControlError::Io { .. }) | Self::Lost(_) => "device-lost",
         }
     }
 
@@ -114,7 +116,12 @@ impl Explain for LocalError {
         let hint = match self {
             Self::NoHome => "set HOME or XDG_DATA_HOME",
             Self::Unknown(_) => "`otaru device list` shows what is; `otaru flash` makes one",
-            Self::Control(error) => explain_control(error).1?,
+            Self::Control(error) => match (error.refusal(), error) {
+                (Some(RefusalCode::Off), _) => "switch it on: `otaru device run`",
+                (Some(RefusalCode::Busy), _) => "another program is flashing it; wait for its end",
+                (None, ControlError::Io { .. }) => "start it again: `otaru device run`",
+                (Some(_) | None, _) => return None,
+            },
             Self::Layout(error) => return error.hint(),
             Self::Name(_)
             | Self::Files { .. }
@@ -126,23 +133,6 @@ impl Explain for LocalError {
         };
         Some(hint.to_owned())
     }
-}
-
-/// The code for what a device said, and what to do next.
-pub fn explain_control(error: &ControlError) -> (&'static str, Option<&'static str>) {
-    let hint = match (error.refusal(), error) {
-        (Some(RefusalCode::Off), _) => Some("switch it on: `otaru device run`"),
-        (Some(RefusalCode::Busy), _) => Some("another program is flashing it; wait for its end"),
-        (None, ControlError::Io { .. }) => Some("start it again: `otaru device run`"),
-        (Some(_) | None, _) => None,
-    };
-    let code = match error {
-        ControlError::NotRunning { .. } => "device-not-running",
-        ControlError::Refused(_) => "device-refused",
-        ControlError::Io { .. } => "device-lost",
-        ControlError::Protocol { .. } => "device-language",
-    };
-    (code, hint)
 }
 
 impl Shape {
