@@ -215,7 +215,7 @@ fn is_installed(part: Part) -> Result<bool> {
     let root = workspace::root();
     let own = match part {
         Part::Python => python::is_installed(&root)?,
-        Part::Swupdate | Part::Qemu | Part::Neovim => true,
+        Part::Swupdate | Part::Qemu | Part::Neovim | Part::Emacs => true,
         Part::Firmware => firmware::toolchain_is_built()?,
         Part::Extension => npm::is_installed(&root.join(EXTENSION))?,
         Part::Web => npm::is_installed(&root.join(WEB))?,

@@ -17,6 +17,9 @@ const NEXTEST_CONFIG: &str = "xtask/nextest.toml";
 const DEVICE_FEATURES: &str =
     "cargo test -p otaru-image --no-default-features --features small --test features";
 
+/// What repeats a step that has no command of its own.
+const TEST: &str = "cargo xtask test";
+
 /// The command `test [--quick] [FILTER]`.
 ///
 /// # Errors
@@ -72,12 +75,9 @@ pub(crate) fn all(steps: &mut Steps) {
         "cargo xtask size",
         size::check_installed,
     );
-    steps.run_after(
-        &["setup", "build"],
-        "interop peers",
-        "cargo xtask test",
-        || interop(&environment),
-    );
+    steps.run_after(&["setup", "build"], "interop peers", TEST, || {
+        interop(&environment)
+    });
     let root = workspace::root();
     if root.join("manager/e2e/package.json").exists() {
         let repeat = "npm --prefix manager/e2e test";

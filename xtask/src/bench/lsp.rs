@@ -22,6 +22,8 @@ const STARTS: usize = 15;
 const REQUESTS: usize = 300;
 /// How often a key is pressed.
 const KEYSTROKES: usize = 60;
+/// Keystrokes without an answer, after which none is expected any more.
+const SILENT_MAX: usize = 3;
 /// How often hover is asked while everything else runs.
 const BUSY_REQUESTS: usize = 600;
 
@@ -200,12 +202,18 @@ fn quiet(subject: &Subject) -> Result<Vec<Value>> {
         }
     }
     let mut keys = Timed::default();
+    let mut silent = 0;
     let right = subject.text.lines().nth(subject.line).unwrap_or_default();
     for stroke in 0..KEYSTROKES {
         let is_wrong = stroke % 2 == 0;
         let new = if is_wrong { subject.wrong } else { right };
-        if let Some(took) = client.keystroke(&uri, subject.line, new, is_wrong)? {
-            keys.add(took);
+        match client.keystroke(&uri, subject.line, new, is_wrong)? {
+            Some(took) => keys.add(took),
+            None => silent += 1,
+        }
+        if silent == SILENT_MAX {
+            // It tells diagnostics in another way, or not at all.
+            break;
         }
     }
     for percent in [50, 99] {
