@@ -60,7 +60,7 @@ class World:
 
     def is_online(self):
         rows = [json.loads(line) for line in self.run("--json", "device", "list").splitlines()]
-        return any(row.get("name") == "lamp" and row.get("version") not in (None, "–") for row in rows)
+        return any(row.get("type") == "device" and row["manager"] == "online" for row in rows)
 
     def replace(self, file, old, new):
         path = self.project / file

@@ -167,7 +167,7 @@ async def test_a_device_goes_from_flash_to_a_confirmed_update(world):
         await editor.project_found()
         assert "lamp runs 1.0.0" in await editor.planned_and_run("flash")
         assert "lamp is dev-" in await editor.planned_and_run("provision")
-        world.flashed()
+        await asyncio.to_thread(world.flashed)
         world.replace("Cargo.toml", VERSION, 'version = "1.1.0"')
         plan = await editor.planned("fota")
         assert plan.device == "lamp" and plan.toVersion.startswith("1.1.0+")
