@@ -8,6 +8,7 @@ import {
   type ServerOptions,
   State,
 } from "vscode-languageclient/node";
+import { withoutDoubles } from "./findings";
 import { locate } from "./locate";
 import type {
   BoardParams,
@@ -33,6 +34,9 @@ import type {
   Status,
   VerbParams,
 } from "./protocol.gen";
+
+/** How the client library shows diagnostics. */
+type Show = (uri: vscode.Uri, found: vscode.Diagnostic[]) => void;
 
 /** The requests of the server with their parameters and answers. */
 interface Requests {
@@ -78,6 +82,9 @@ export class Server implements vscode.Disposable {
   readonly onConsoleChanged = this.#console.event;
   readonly onLab = this.#lab.event;
 
+  readonly #findings = new Map<string, { found: vscode.Diagnostic[]; next: Show; count: number }>();
+  readonly #others = vscode.languages.onDidChangeDiagnostics((event) => this.#showAgain(event));
+
   constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
     this.#context = context;
     this.#log = log;
@@ -121,6 +128,9 @@ export class Server implements vscode.Disposable {
       ],
       outputChannel: this.#log,
       initializationOptions: { commands: true },
+      middleware: {
+        handleDiagnostics: (uri, found, next) => this.#show(uri, found, next),
+      },
     };
     const client = new LanguageClient("otaru", "Otaru", server, options);
     client.onNotification("otaru/statusChanged", (status: Status) => this.#status.fire(status));
@@ -134,6 +144,25 @@ export class Server implements vscode.Disposable {
       if (change.newState === State.Stopped) this.#state.fire("stopped");
     });
     return client;
+  }
+
+  /** Shows what the server found in a file, without what another extension shows there already. */
+  #show(uri: vscode.Uri, found: vscode.Diagnostic[], next: Show): void {
+    const shown = withoutDoubles(found, vscode.languages.getDiagnostics(uri));
+    if (found.length > 0) this.#findings.set(uri.toString(), { found, next, count: shown.length });
+    else this.#findings.delete(uri.toString());
+    next(uri, shown);
+  }
+
+  /** Others have said something, or taken it back: what is shown of ours may be another part now. */
+  #showAgain({ uris }: vscode.DiagnosticChangeEvent): void {
+    for (const uri of uris) {
+      const known = this.#findings.get(uri.toString());
+      if (known === undefined) continue;
+      const shown = withoutDoubles(known.found, vscode.languages.getDiagnostics(uri));
+      // Our own change comes here as well, and ends here.
+      if (shown.length !== known.count) this.#show(uri, known.found, known.next);
+    }
   }
 
   async #complain(text: string): Promise<void> {
@@ -162,6 +191,7 @@ export class Server implements vscode.Disposable {
 
   dispose(): void {
     void this.stop();
+    this.#others.dispose();
     for (const emitter of [this.#state, this.#status, this.#job, this.#console, this.#lab])
       emitter.dispose();
   }

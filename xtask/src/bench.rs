@@ -1,7 +1,8 @@
 //! `cargo xtask bench path`: how fast and how large the programs are, each value beside its limit.
 //! It prints and never fails on a slow machine: limits are goals, and a benchmark is no test.
 //! `cargo xtask bench layout`: how much of an image changes with its source, see
-//! `docs/stable-layout.md`.
+//! `docs/stable-layout.md`. `cargo xtask bench lsp`: the language server beside others, see
+//! `docs/bench-lsp.md`.
 //!
 //! Linux only, because it reads `/proc`. Everything is measured on the real programs, built for
 //! release, in temporary folders.
@@ -9,6 +10,9 @@
 mod goosebit;
 mod http;
 mod layout;
+mod lsp;
+mod lsp_client;
+mod lsp_world;
 mod manager;
 mod running;
 mod server;
@@ -63,7 +67,7 @@ impl Value {
     }
 }
 
-/// The commands `bench path` and `bench layout`.
+/// The commands `bench path`, `bench layout` and `bench lsp`.
 ///
 /// # Errors
 /// If a program does not build, does not start or does not answer.
@@ -71,7 +75,9 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     match args {
         ["path"] => path(),
         ["layout"] => layout::run(),
-        _ => bail!("usage: cargo xtask bench path|layout"),
+        ["lsp"] => lsp::run(None),
+        ["lsp", server, otaru] => lsp::run(Some((server, otaru))),
+        _ => bail!("usage: cargo xtask bench path|layout|lsp [SERVER OTARU]"),
     }
 }
 
@@ -100,6 +106,15 @@ fn path() -> Result<()> {
             }
         }
     }
+    print(&values);
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("could not be measured: {}", failed.join(", "))
+}
+
+/// Shows each value beside its limit.
+fn print(values: &[Value]) {
     report::line(&format!(
         "\n{:<62} {:>12} {:>10}",
         "value", "measured", "limit"
@@ -116,10 +131,6 @@ fn path() -> Result<()> {
         );
         report::line(row.trim_end());
     }
-    if failed.is_empty() {
-        return Ok(());
-    }
-    bail!("could not be measured: {}", failed.join(", "))
 }
 
 /// The programs that are measured.

@@ -34,10 +34,11 @@ Usage: cargo xtask <command>
                                 --quick: without compiling what generates files
   codegen [--check]             write the files that are generated from the code
   setup [--check] [WHAT…]       install what the tests need, once; WHAT is any of:
-                                python swupdate firmware extension web editor neovim
+                                python swupdate firmware extension web editor neovim emacs
                                 --check: only say what is missing
   bench path                    how fast and how large the programs are, beside their limits
   bench layout                  how much of an image changes with its source; builds for minutes
+  bench lsp                     how quickly the language server answers, beside tombi and ruff
   fuzz [TARGET] [--seconds N]   run the fuzz targets, each for a minute unless told otherwise
                                 --input FILE: run one input, for example a finding
                                 --keep: add what fuzzing collected to the committed inputs

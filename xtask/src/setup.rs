@@ -36,10 +36,12 @@ pub(crate) enum Part {
     Editor,
     /// A second editor that speaks to the language server.
     Neovim,
+    /// A third one.
+    Emacs,
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Python,
         Self::Swupdate,
         Self::Firmware,
@@ -48,6 +50,7 @@ impl Part {
         Self::Web,
         Self::Editor,
         Self::Neovim,
+        Self::Emacs,
     ];
 
     fn name(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Part {
             Self::Web => "web",
             Self::Editor => "editor",
             Self::Neovim => "neovim",
+            Self::Emacs => "emacs",
         }
     }
 
@@ -73,6 +77,7 @@ impl Part {
             Self::Web => packages::WEB,
             Self::Editor => packages::EDITOR,
             Self::Neovim => packages::NEOVIM,
+            Self::Emacs => packages::EMACS,
         }
     }
 
@@ -86,9 +91,6 @@ impl Part {
             Self::Editor if editor::installer(&root).is_none() => {
                 Some("the extension has no editor installer yet")
             }
-            Self::Neovim if !root.join("tests/interop/neovim").exists() => {
-                Some("no test uses it yet")
-            }
             Self::Python
             | Self::Swupdate
             | Self::Firmware
@@ -96,7 +98,8 @@ impl Part {
             | Self::Extension
             | Self::Web
             | Self::Editor
-            | Self::Neovim => None,
+            | Self::Neovim
+            | Self::Emacs => None,
         })
     }
 }
@@ -212,7 +215,7 @@ fn is_installed(part: Part) -> Result<bool> {
     let root = workspace::root();
     let own = match part {
         Part::Python => python::is_installed(&root)?,
-        Part::Swupdate | Part::Qemu | Part::Neovim => true,
+        Part::Swupdate | Part::Qemu | Part::Neovim | Part::Emacs => true,
         Part::Firmware => firmware::toolchain_is_built()?,
         Part::Extension => npm::is_installed(&root.join(EXTENSION))?,
         Part::Web => npm::is_installed(&root.join(WEB))?,
@@ -254,6 +257,7 @@ fn install_part(part: Part) -> Result<Environment> {
         }
         Part::Editor => editor::install(&root),
         Part::Neovim => Ok(vec![("OTARU_NVIM", packages::program_path(&["nvim"])?)]),
+        Part::Emacs => Ok(vec![("OTARU_EMACS", packages::program_path(&["emacs"])?)]),
     }
 }
 

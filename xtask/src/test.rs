@@ -17,6 +17,9 @@ const NEXTEST_CONFIG: &str = "xtask/nextest.toml";
 const DEVICE_FEATURES: &str =
     "cargo test -p otaru-image --no-default-features --features small --test features";
 
+/// What repeats a step that has no command of its own.
+const TEST: &str = "cargo xtask test";
+
 /// The command `test [--quick] [FILTER]`.
 ///
 /// # Errors
@@ -72,7 +75,7 @@ pub(crate) fn all(steps: &mut Steps) {
         "cargo xtask size",
         size::check_installed,
     );
-    steps.run_after(&["setup"], "interop peers", "cargo xtask test", || {
+    steps.run_after(&["setup", "build"], "interop peers", TEST, || {
         interop(&environment)
     });
     let root = workspace::root();
@@ -203,7 +206,8 @@ fn doc_examples() -> Result<Outcome> {
     Ok(Outcome::done())
 }
 
-/// The third-party programs against each other: what our own tests assume about them is true.
+/// The third-party programs against each other, so that what our own tests assume about them is true,
+/// and editors that we did not write with our language server.
 fn interop(environment: &Environment) -> Result<Outcome> {
     let find =
         |(name, path): &(&str, PathBuf)| (*name == "OTARU_VENV_PYTHON").then(|| path.clone());
@@ -211,7 +215,12 @@ fn interop(environment: &Environment) -> Result<Outcome> {
         .iter()
         .find_map(find)
         .context("setup has installed no Python")?;
-    let mut pytest = Program::new(python).args(["-m", "pytest", "--quiet", "tests/interop"]);
+    let otaru = workspace::target_folder(&workspace::root())
+        .join("debug")
+        .join(format!("otaru{}", std::env::consts::EXE_SUFFIX));
+    let mut pytest = Program::new(python)
+        .args(["-m", "pytest", "--quiet", "tests/interop"])
+        .env("OTARU", otaru);
     for (name, path) in environment {
         pytest = pytest.env(name, path);
     }

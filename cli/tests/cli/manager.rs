@@ -333,3 +333,80 @@ fn version_signed_with_a_development_key_is_not_for_devices_in_the_field() {
     let error = |arguments: &[&str]| run(arguments).object("error")["code"].clone();
     assert_eq!(error(&["fota", "--release"]), "dev-key-in-release");
 }
+
+#[cfg(unix)]
+#[test]
+fn an_identity_is_taken_away_and_a_device_erased_only_on_a_yes() {
+    let home = Home::new();
+    let manager = Manager::start(&home);
+    home.project(&manager.url);
+    let run = |arguments: &[&str]| {
+        let all: Vec<&str> = ["-C", "lamp", "--json"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        home.run(&all)
+    };
+    let missing = run(&["erase", "--yes"]);
+    assert_eq!(missing.code, 1, "{}", missing.out);
+    assert_eq!(run(&["flash"]).code, 0);
+    let unknown = run(&["undo-provision", "--yes"]);
+    assert_eq!(unknown.code, 1, "{}", unknown.out);
+    assert!(unknown.out.contains("not-provisioned"), "{}", unknown.out);
+    assert_eq!(run(&["provision"]).code, 0);
+    for verb in ["erase", "undo-provision"] {
+        let asked = run(&[verb]);
+        assert_eq!(asked.code, 3, "{verb}: {}", asked.out);
+        assert!(asked.out.contains("not-confirmed"), "{}", asked.out);
+    }
+    let done = run(&["undo-provision", "--yes"]);
+    assert_eq!(done.code, 0, "{}", done.out);
+    let id = done.object("unprovisioned")["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(id.starts_with("dev-"), "{id}");
+    let listed = run(&["device", "list"]);
+    assert!(!listed.out.contains(&id), "{}", listed.out);
+    assert_eq!(
+        run(&["undo-provision", "--yes"]).code,
+        1,
+        "it has none any more"
+    );
+    assert_eq!(run(&["erase", "--yes"]).code, 0);
+    // Without a device block there is nowhere to keep an identity.
+    let refused = run(&["provision"]);
+    assert_eq!(refused.code, 1, "{}", refused.out);
+    assert!(refused.out.contains("otaru flash"), "{}", refused.out);
+    assert_eq!(run(&["device", "stop"]).code, 0);
+}
+
+#[test]
+fn a_build_is_measured_and_cleaned_up() {
+    let home = Home::new();
+    home.project("http://127.0.0.1:9");
+    let sized = home.run(&["-C", "lamp", "--json", "size"]);
+    assert_eq!(sized.code, 0, "{}", sized.err);
+    let size = sized.object("size");
+    let pieces: u64 = size["pieces"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|piece| piece[1].as_u64().unwrap())
+        .sum();
+    assert_eq!(size["image_len"], pieces);
+    let sections = size["sections"].as_array().unwrap();
+    assert!(sections.iter().any(|section| section["name"] == ".text"));
+    let cleaned = home
+        .run(&["-C", "lamp", "--json", "clean"])
+        .object("cleaned");
+    assert!(cleaned["files"].as_u64().unwrap() > 0);
+    assert!(!home.path("lamp/target/otaru").exists());
+    assert!(home.path("lamp/.otaru/builds.json").is_file());
+    let again = home.run(&["-C", "lamp", "--json", "size"]).object("size");
+    assert_eq!(
+        again["version"], size["version"],
+        "the same content, the same number"
+    );
+}

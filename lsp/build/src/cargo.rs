@@ -26,7 +26,7 @@ use tokio::process::{Child, Command};
 const LAST_LINES_MAX: usize = 20;
 /// How far a build in the background steps back, as `nice` counts.
 #[cfg(unix)]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 5;
 
 /// What is compiled, and how.
 #[derive(Debug, Clone)]

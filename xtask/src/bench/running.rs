@@ -122,6 +122,11 @@ impl Drop for Running {
 pub(super) struct Process(u32);
 
 impl Process {
+    /// The process of a child.
+    pub(super) fn of(child: &Child) -> Self {
+        Self(child.id())
+    }
+
     /// Memory that it occupies now, in KiB; 0 when it has ended.
     pub(super) fn memory_kib(&self) -> u64 {
         let text = self.file("status");

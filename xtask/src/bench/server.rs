@@ -52,7 +52,7 @@ fn initialize(programs: &Programs) -> Result<Duration> {
 }
 
 /// Reads one message of the language server protocol.
-fn read_message(input: &mut impl Read) -> Result<Vec<u8>> {
+pub(super) fn read_message(input: &mut impl Read) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];

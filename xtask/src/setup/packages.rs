@@ -84,6 +84,13 @@ pub(crate) const EDITOR: &[Package] = &[
 
 pub(crate) const NEOVIM: &[Package] = &[program("neovim", &["nvim"])];
 
+/// From version 29 on Emacs has its client of language servers built in; Debian's package of it is empty
+/// there.
+pub(crate) const EMACS: &[Package] = &[
+    program("emacs-nox", &["emacs"]),
+    file("elpa-eglot", "/usr/share/doc/elpa-eglot"),
+];
+
 /// Where a program of an installed package stands.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ fn too_long(text: &Text) -> Option<Finding> {
         "rs", "ts", "mts", "js", "mjs", "py", "html", "css", "sql", "toml",
     ];
     let (name, ending) = text.path.rsplit_once('.')?;
-    let generated = ["min", "generated"].contains(&name.rsplit('.').next().unwrap_or(name));
+    let generated = ["min", "gen", "generated"].contains(&name.rsplit('.').next().unwrap_or(name));
     let lines = text.content.lines().count();
     (source.contains(&ending) && !generated && lines > LINES_MAX).then(|| {
         let what = format!("the file has {lines} lines, more than {LINES_MAX}");
