@@ -77,7 +77,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-bootloader",
         ],
     ),
-    // `otaru-ddi` has the names of the reasons that its console prints.
+    // `otaru-ddi` has the names of the reasons that its console prints; only a firmware has the agent.
     (
         "otaru-board-qemu-virt",
         &[
@@ -87,6 +87,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
             "otaru-bootloader",
             "otaru-bootloader-recovery",
+            "otaru-runtime-agent",
         ],
     ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
