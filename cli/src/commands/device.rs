@@ -6,7 +6,7 @@ mod list;
 mod local;
 
 pub(crate) use cable::{flash, flash_image, provision, provision_device};
-pub(crate) use local::{Local, host_chip, host_cpu};
+pub(crate) use local::{Local, host_chip, host_cpu, qemu_cpu};
 
 use crate::arguments::Device;
 use crate::failure::{Exit, Failure};
@@ -47,7 +47,7 @@ async fn start(session: Session<'_>, name: Option<&str>, detach: bool) -> Result
         Some(shape) => shape,
         None => local::Shape::of_project(&session.project()?),
     };
-    device.start(&shape, true).await?;
+    device.start(session.output, &shape, true).await?;
     session
         .output
         .object("device", json!({ "name": device.name, "state": "running" }));

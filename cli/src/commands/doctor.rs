@@ -4,9 +4,11 @@ use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::session::Session;
 use otaru_lsp_build::Explain as _;
+use otaru_lsp_build::emulator;
 use otaru_lsp_build::keys::{self, DeviceKey, KeyTable, ProjectKey};
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_build::tools;
+use otaru_lsp_project::{BoardTarget, Kind};
 use serde_json::json;
 
 /// How something is.
@@ -56,6 +58,7 @@ pub(crate) async fn run(session: Session<'_>) -> Result<(), Failure> {
             let settings = &project.settings;
             let what = format!("{}, board {}", settings.name, settings.board.name);
             findings.push(("project", Health::Good(what)));
+            findings.extend(board_health(&project).await);
             findings.push(("key", key_health(&project)));
             findings.push(("encryption", encryption_health(&project)));
             findings.push(("manager", manager_health(session, &project).await));
@@ -73,6 +76,39 @@ fn bad(error: &impl otaru_lsp_build::Explain) -> Health {
         what: error.to_string(),
         next: error.hint().unwrap_or_default(),
     }
+}
+
+/// What the project's board needs of this machine.
+async fn board_health(project: &OpenProject) -> Vec<(&'static str, Health)> {
+    let settings = &project.settings;
+    let mut findings = Vec::new();
+    if let (Kind::Firmware, BoardTarget::Triple(triple)) = (settings.kind, &settings.board.target) {
+        let health = if tools::builds_for(triple).await {
+            Health::Good(format!("builds for {triple}"))
+        } else {
+            Health::Bad {
+                what: format!("cannot build for {triple}"),
+                next: format!(
+                    "rustup target add {triple}, or name a compiler: OTARU_BARE_METAL_RUSTC"
+                ),
+            }
+        };
+        findings.push(("compiler", health));
+    }
+    if emulator::is_emulated(settings.board) {
+        let health = match emulator::qemu() {
+            Ok(program) => match tools::first_line(&program, "--version").await {
+                Some(line) => Health::Good(line),
+                None => Health::Bad {
+                    what: format!("{} cannot be started", program.display()),
+                    next: format!("correct {}", emulator::QEMU_VARIABLE),
+                },
+            },
+            Err(error) => bad(&error),
+        };
+        findings.push(("emulator", health));
+    }
+    findings
 }
 
 fn key_health(project: &OpenProject) -> Health {

@@ -1,5 +1,9 @@
 //! `new`: a project that builds, signs and updates as it stands.
 
+mod template;
+
+pub(crate) use template::files;
+
 use crate::arguments::New;
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
@@ -9,10 +13,6 @@ use otaru_lsp_project::{Kind, Mode, board, board_names, nearest};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// The example is the template, so that it is always one that is built and tested.
-const MAIN_RS: &str = include_str!("../../../examples/counter/src/main.rs");
-/// The same for bytecode.
-const BYTECODE_RS: &str = include_str!("../../../examples/bytecode-counter/src/main.rs");
 /// Where the development key goes.
 const KEY: &str = "keys/dev.pem";
 const GITIGNORE: &str =
@@ -166,16 +166,10 @@ fn make(
             Kind::Bytecode => "kind = \"bytecode\"\n",
         }
     );
-    let (cargo, main) = match kind {
-        Kind::Firmware => (cargo_toml(package), MAIN_RS),
-        Kind::Bytecode => (bytecode_toml(package), BYTECODE_RS),
-    };
-    for (name, text) in [
-        ("Cargo.toml", cargo),
-        ("Otaru.toml", manifest),
-        ("src/main.rs", main.to_owned()),
-        (".gitignore", GITIGNORE.to_owned()),
-    ] {
+    let mut files = files(&arguments.board, kind, package);
+    files.push(("Otaru.toml", manifest));
+    files.push((".gitignore", GITIGNORE.to_owned()));
+    for (name, text) in files {
         let path = folder.join(name);
         let write = || {
             std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
@@ -186,43 +180,6 @@ fn make(
         })?;
     }
     Ok(())
-}
-
-/// The manifest of a firmware package that stands alone.
-pub(crate) fn cargo_toml(package: &str) -> String {
-    format!(
-        "[package]\nname = \"{package}\"\nversion = \"1.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\n\
-         # What a firmware links: the update agent and its application interface.\n\
-         otaru-runtime = {{ {} }}\n\
-         # The board: flash, console, network, watchdog.\n\
-         otaru-board-host = {{ {}, default-features = false, features = [\"firmware\"] }}\n\n\
-         # A project of its own, also inside the folder of another one.\n[workspace]\n",
-        source("runtime"),
-        source("boards/host"),
-    )
-}
-
-/// The manifest of a package of bytecode that stands alone.
-fn bytecode_toml(package: &str) -> String {
-    format!(
-        "[package]\nname = \"{package}\"\nversion = \"1.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\n\
-         # What bytecode links: the VM's functions.\n\
-         otaru-guest = {{ {} }}\n\n\
-         # Small: it is sent over the air, and stands in flash.\n\
-         [profile.release]\nopt-level = \"z\"\nlto = true\ncodegen-units = 1\npanic = \"abort\"\n\n\
-         # A project of its own, also inside the folder of another one.\n[workspace]\n",
-        source("guest"),
-    )
-}
-
-/// Where a crate of Otaru comes from: this checkout, else a registry.
-fn source(path: &str) -> String {
-    match checkout() {
-        Some(root) => format!("path = {:?}", root.join(path).display().to_string()),
-        None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
-    }
 }
 
 /// The checkout of Otaru that this program was built in, if it is still there.

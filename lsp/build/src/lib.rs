@@ -10,6 +10,7 @@ pub mod cargo;
 pub mod credentials;
 pub mod device;
 pub mod elf;
+pub mod emulator;
 mod event;
 mod explain;
 pub mod flash_map;

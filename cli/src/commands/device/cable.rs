@@ -91,7 +91,7 @@ async fn flash_with(
     (image, decryption_key): (&BuiltImage, Option<DecryptionKey>),
 ) -> Result<Flashed, Failure> {
     let shape = Shape::of_project(project);
-    ready_for_cable(local, shape).await?;
+    ready_for_cable(session, local, shape).await?;
     let bytes = std::fs::read(&image.path)
         .map_err(|error| Failure::io(format!("{} cannot be read", image.path.display()), &error))?;
     let public = PublicKey::parse(&image.key).map_err(|error| {
@@ -133,7 +133,7 @@ fn write(client: &mut Client, request: &FlashRequest<'_>, job: &Job) -> Result<F
 }
 
 /// Starts the device's chip, with a flash of the right shape, and without power if it was off.
-async fn ready_for_cable(local: &Local, shape: Shape) -> Result<(), Failure> {
+async fn ready_for_cable(session: Session<'_>, local: &Local, shape: Shape) -> Result<(), Failure> {
     let fits = match local.file()? {
         Some(file) => file.geometry == shape.geometry()?,
         None => false,
@@ -146,7 +146,7 @@ async fn ready_for_cable(local: &Local, shape: Shape) -> Result<(), Failure> {
         local.with_client(Client::shutdown).await?;
         local.stopped().await?;
     }
-    local.start(&shape, false).await
+    local.start(session.output, &shape, false).await
 }
 
 /// `otaru provision`
@@ -163,7 +163,7 @@ pub(crate) async fn provision(session: Session<'_>, arguments: &Provision) -> Re
         let shape = local
             .stored_shape()?
             .unwrap_or_else(|| Shape::of_project(&project));
-        local.start(&shape, true).await?;
+        local.start(session.output, &shape, true).await?;
     }
     if let Some(former) = former_identity(&local, &project).await? {
         confirm(

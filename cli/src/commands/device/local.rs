@@ -1,14 +1,18 @@
 //! A device on this machine: its folder, its chip process, its control socket.
 
 use super::{control_failure, pieces};
-use crate::arguments::HostChip;
+use crate::arguments::{HostChip, QemuCpu};
+use crate::commands::new::checkout;
 use crate::failure::{Exit, Failure};
-use otaru_board_host::chip::{self, ChipConfig, CpuProgram, Geometry};
+use crate::output::Output;
+use otaru_board_host::chip::{self, ChipConfig, CpuKind, CpuProgram, Geometry};
 use otaru_board_host::control::{Client, ControlError, DeviceFile, device_dir, devices_root};
 use otaru_lsp_build::device::layout_of;
+use otaru_lsp_build::emulator;
 use otaru_lsp_build::project::OpenProject;
 use otaru_lsp_project::{Board, Mode, board};
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -19,6 +23,8 @@ use tokio::sync::mpsc;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is asked meanwhile.
 const START_POLL: Duration = Duration::from_millis(20);
+/// What the emulator of a device boots.
+const BOOTLOADER: &str = "bootloader.bin";
 /// What the chip process itself had to say.
 const CHIP_LOG: &str = "chip.log";
 
@@ -113,7 +119,12 @@ impl Local {
 
     /// Starts the chip in a process of its own, which outlives this one, and waits until it
     /// answers.
-    pub(crate) async fn start(&self, shape: &Shape, power: bool) -> Result<(), Failure> {
+    pub(crate) async fn start(
+        &self,
+        output: &Output,
+        shape: &Shape,
+        power: bool,
+    ) -> Result<(), Failure> {
         let failed = |error: &std::io::Error| Failure::io("the device cannot be started", error);
         std::fs::create_dir_all(&self.dir).map_err(|error| failed(&error))?;
         let log = std::fs::File::create(self.dir.join(CHIP_LOG)).map_err(|error| failed(&error))?;
@@ -131,6 +142,9 @@ impl Local {
             .process_group(0);
         if power {
             command.arg("--power");
+        }
+        if emulator::is_emulated(shape.board) {
+            command.args(self.emulated(output, shape.board).await?);
         }
         let mut chip = command.spawn().map_err(|error| failed(&error))?;
         let answers = async {
@@ -153,6 +167,23 @@ impl Local {
             "device-start",
             format!("{} does not start: {last}", self.name),
         ))
+    }
+
+    /// What the chip needs to know to have an emulator for its CPU.
+    async fn emulated(&self, output: &Output, board: &Board) -> Result<[OsString; 4], Failure> {
+        let qemu = emulator::qemu()?;
+        output.note(&format!("building the bootloader of {}", board.name));
+        let bytes = emulator::bootloader(board, checkout().as_deref()).await?;
+        let path = self.dir.join(BOOTLOADER);
+        std::fs::write(&path, bytes).map_err(|error| {
+            Failure::io(format!("{} cannot be written", path.display()), &error)
+        })?;
+        Ok([
+            "--qemu".into(),
+            qemu.into(),
+            "--bootloader".into(),
+            path.into(),
+        ])
     }
 
     /// Waits until its chip is gone.
@@ -228,13 +259,15 @@ pub(crate) fn host_chip(arguments: &HostChip) -> Result<(), Failure> {
     let mode = Mode::named(&arguments.mode).ok_or_else(|| unknown("mode", &arguments.mode))?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::io("this program does not find itself", &error))?;
+    let (args, kind) = cpu(arguments)?;
     let config = ChipConfig {
         dir: arguments.dir.clone(),
         board: board.name.clone(),
         geometry: Some(Shape { board, mode }.geometry()?),
         cpu: CpuProgram {
             program,
-            args: vec!["host-cpu".into()],
+            args,
+            kind,
         },
         pty: true,
         power: arguments.power,
@@ -242,6 +275,33 @@ pub(crate) fn host_chip(arguments: &HostChip) -> Result<(), Failure> {
     };
     chip::run(&config, |_ready| ())
         .map_err(|error| Failure::new(Exit::Failed, "chip", error.to_string()))
+}
+
+/// What this program is called with for a CPU, and what it is then.
+fn cpu(arguments: &HostChip) -> Result<(Vec<OsString>, CpuKind), Failure> {
+    let (Some(qemu), Some(path)) = (&arguments.qemu, &arguments.bootloader) else {
+        return Ok((vec!["host-cpu".into()], CpuKind::Process));
+    };
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path).map_err(|error| Failure::io("there is no current folder", &error))
+    };
+    let bootloader = std::fs::read(path)
+        .map_err(|error| Failure::io(format!("{} cannot be read", path.display()), &error))?;
+    let args = vec![
+        "qemu-cpu".into(),
+        "--qemu".into(),
+        qemu.into(),
+        "--dir".into(),
+        absolute(&arguments.dir)?.into(),
+    ];
+    Ok((args, CpuKind::Emulator { bootloader }))
+}
+
+/// `otaru qemu-cpu`: becomes the emulator.
+pub(crate) fn qemu_cpu(arguments: &QemuCpu) -> Failure {
+    let error = otaru_board_host::emulator::main(&arguments.qemu, &arguments.dir);
+    let what = format!("{} cannot be started", arguments.qemu.display());
+    Failure::io(what, &error)
 }
 
 /// `otaru host-cpu`: the bootloader, then the image.
