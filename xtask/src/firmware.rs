@@ -109,7 +109,11 @@ pub(crate) fn check_installed(only: &[&str]) -> Result<Outcome> {
             report::line(&format!("    bootloader of {board}: builds ({took})"));
         }
         let started = Instant::now();
-        build_with("otaru-board-qemu-virt", EMULATED, &["--features", "firmware"])?;
+        build_with(
+            "otaru-board-qemu-virt",
+            EMULATED,
+            &["--features", "firmware"],
+        )?;
         let took = report::seconds(started.elapsed());
         report::line(&format!("    firmware side of qemu-virt: builds ({took})"));
     }
