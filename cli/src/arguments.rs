@@ -58,6 +58,9 @@ pub(crate) enum Command {
     /// Run devices on this machine, press their buttons, make them fail
     #[command(subcommand)]
     Device(Device),
+    /// Make a device on this machine fail, and see whether it copes
+    #[command(args_conflicts_with_subcommands = true)]
+    Lab(Lab),
     /// Show what a device on this machine prints, through its resets
     Console(Console),
     /// The device manager
@@ -326,6 +329,36 @@ pub(crate) enum FlashArea {
     Execution,
     /// The FOTA record
     Record,
+}
+
+/// `lab`
+#[derive(Debug, Args)]
+pub(crate) struct Lab {
+    /// Do it, instead of listing what can be done
+    #[command(subcommand)]
+    pub(crate) verb: Option<LabVerb>,
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+}
+
+/// `lab run`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabVerb {
+    /// Make one fault, and judge what the device makes of it
+    Run {
+        /// Which; `otaru lab` lists them
+        fault: String,
+        /// The device on this machine, instead of the project's
+        #[arg(long, short = 'd', value_name = "NAME")]
+        device: Option<String>,
+        /// How often the power is cut, for random-cuts
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        times: u32,
+        /// Repeat the choices of an earlier run
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+    },
 }
 
 /// `console`

@@ -11,6 +11,8 @@ mod device;
 mod doctor;
 mod fota;
 mod keys;
+#[cfg(unix)]
+mod lab;
 mod link;
 mod login;
 mod manager;
@@ -59,6 +61,10 @@ async fn dispatch(session: Session<'_>) -> Result<(), Failure> {
         Command::Flash(flash) => device::flash(session, flash).await,
         Command::Provision(provision) => device::provision(session, provision).await,
         Command::Device(device) => device::run(session, device).await,
+        #[cfg(unix)]
+        Command::Lab(lab) => lab::run(session, lab).await,
+        #[cfg(not(unix))]
+        Command::Lab(_) => Err(no_host_board()),
         Command::Console(console) => device::console(session, console.name.as_deref()).await,
         Command::Manager(manager) => manager::run(session, manager).await,
         Command::Login(login) => login::run(session, login).await,

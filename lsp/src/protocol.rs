@@ -11,18 +11,34 @@
 //! | `otaru/cancel` [`CancelParams`] | whether there was something to cancel |
 //! | `otaru/devices` [`ProjectParams`] | [`Devices`] |
 //! | `otaru/console` [`ConsoleParams`] | [`ConsoleState`] |
+//! | `otaru/consoleRead` [`ConsoleReadParams`] | [`ConsolePage`] |
+//! | `otaru/consoleSerial` [`ConsoleSerialParams`] | nothing |
+//! | `otaru/serialPorts` | paths |
 //! | `otaru/board` [`BoardParams`] | nothing |
 //! | `otaru/flashMap` [`DeviceParams`] | [`FlashMap`] |
 //! | `otaru/slot` [`SlotParams`] | [`SlotDetails`] |
+//! | `otaru/lab` [`DeviceParams`] | [`LabState`] |
+//! | `otaru/labRun` [`LabRunParams`] | nothing; `otaru/labChanged` tells what comes of it |
+//! | `otaru/labStop` [`DeviceParams`] | whether there was something to stop |
 //!
 //! | server → client | |
 //! |---|---|
 //! | `otaru/statusChanged` | [`Status`], at most 20 a second for each project |
 //! | `otaru/jobEvent` | [`JobEvent`] |
+//! | `otaru/labChanged` | [`LabState`] |
+//! | `otaru/consoleChanged` | [`ConsoleChanged`], once until the lines are fetched |
 //! | `otaru/consoleOutput` | [`ConsoleOutput`], at most 20 a second and 64 KiB each |
 
 #[cfg(test)]
 mod codegen;
+mod console;
+mod lab;
+
+pub use console::{
+    ConsoleChanged, ConsoleChannel, ConsoleChannelState, ConsoleEntry, ConsoleLevel, ConsolePage,
+    ConsoleReadParams, ConsoleSerialParams,
+};
+pub use lab::{LabCheck, LabFault, LabProgress, LabResult, LabRunParams, LabState};
 
 use serde::{Deserialize, Serialize};
 

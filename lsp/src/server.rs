@@ -2,13 +2,14 @@
 //! nothing else. No IO, no lock, no request to the client is awaited here (notes on the transport:
 //! it runs all handlers in one task, and a handler that waits for the client can stop the world).
 
+use crate::console::serial;
 use crate::protocol::{
-    BoardParams, CancelParams, ConsoleParams, ConsoleState, DeviceParams, Devices, FlashMap,
-    JobStarted, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotParams, Status, Verb,
-    VerbParams,
+    BoardParams, CancelParams, ConsolePage, ConsoleParams, ConsoleReadParams, ConsoleSerialParams,
+    ConsoleState, DeviceParams, Devices, FlashMap, JobStarted, LabRunParams, LabState, ProjectInfo,
+    ProjectParams, RunParams, SlotDetails, SlotParams, Status, Verb, VerbParams,
 };
 use crate::workspace::{ClientFeatures, Origin, Queue, Workspace, refused};
-use crate::{paths, progress, verbs};
+use crate::{lab, paths, progress, verbs};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -359,6 +360,24 @@ impl Backend {
             .await?
     }
 
+    async fn console_read(&self, params: ConsoleReadParams) -> Result<ConsolePage> {
+        self.queue
+            .ask(move |workspace| workspace.read_console(&params))
+            .await?
+    }
+
+    async fn console_serial(&self, params: ConsoleSerialParams) -> Result<()> {
+        self.queue
+            .ask(move |workspace| workspace.choose_serial(&params))
+            .await?
+    }
+
+    async fn serial_ports(&self) -> Result<Vec<PathBuf>> {
+        tokio::task::spawn_blocking(serial::ports)
+            .await
+            .map_err(|_panicked| Error::internal_error())
+    }
+
     async fn board(&self, params: BoardParams) -> Result<()> {
         let device = self.local(params.project, params.device).await?;
         of_device(async move { verbs::press(&device, params.button).await }).await
@@ -372,6 +391,32 @@ impl Backend {
     async fn slot(&self, params: SlotParams) -> Result<SlotDetails> {
         let device = self.local(params.project, params.device).await?;
         of_device(async move { verbs::slot(&device, params.slot).await }).await
+    }
+
+    async fn lab(&self, params: DeviceParams) -> Result<LabState> {
+        let meant =
+            move |workspace: &mut Workspace| workspace.lab_of(params.project, params.device);
+        let (folder, device) = self.queue.ask(meant).await??;
+        let looked = device.clone();
+        let possible = tokio::spawn(async move { lab::possible(&looked).await });
+        let possible = possible
+            .await
+            .map_err(|_panicked| Error::internal_error())?;
+        self.queue
+            .ask(move |workspace| workspace.lab(folder, &device, possible))
+            .await
+    }
+
+    async fn lab_run(&self, params: LabRunParams) -> Result<()> {
+        self.queue
+            .ask(move |workspace| workspace.run_lab(params))
+            .await?
+    }
+
+    async fn lab_stop(&self, params: DeviceParams) -> Result<bool> {
+        self.queue
+            .ask(move |workspace| workspace.stop_lab(params.project, params.device))
+            .await?
     }
 
     /// The device on this machine that a request is about.
@@ -565,6 +610,12 @@ where
     .custom_method("otaru/board", Backend::board)
     .custom_method("otaru/flashMap", Backend::flash_map)
     .custom_method("otaru/slot", Backend::slot)
+    .custom_method("otaru/consoleRead", Backend::console_read)
+    .custom_method("otaru/consoleSerial", Backend::console_serial)
+    .custom_method("otaru/serialPorts", Backend::serial_ports)
+    .custom_method("otaru/lab", Backend::lab)
+    .custom_method("otaru/labRun", Backend::lab_run)
+    .custom_method("otaru/labStop", Backend::lab_stop)
     .custom_method("otaru/documentText", Backend::document_text)
     .custom_method("window/workDoneProgress/cancel", Backend::cancel_progress)
     .finish();

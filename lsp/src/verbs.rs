@@ -6,6 +6,8 @@ mod local;
 mod teller;
 
 pub(crate) use devices::{DevicesFound, devices};
+#[cfg(unix)]
+pub(crate) use local::cut_line;
 pub(crate) use local::{LocalDevice, console, map, press, slot};
 
 use crate::protocol::{Built, Outcome, Plan};

@@ -1,6 +1,6 @@
 // Wires the pieces together. Everything that takes time happens in the language server.
 import * as vscode from "vscode";
-import { Consoles } from "./console";
+import { DebugConsole } from "./console/provider";
 import { DevicesView } from "./devices";
 import { Jobs } from "./jobs";
 import type { Shown } from "./panel/messages";
@@ -15,7 +15,7 @@ class Extension implements vscode.Disposable {
   readonly #log = vscode.window.createOutputChannel("Otaru", { log: true });
   readonly #server: Server;
   readonly #jobs = new Jobs();
-  readonly #consoles: Consoles;
+  readonly #console: DebugConsole;
   readonly #verbs: Verbs;
   readonly #panel: Panel;
   readonly #devices: DevicesView;
@@ -31,24 +31,35 @@ class Extension implements vscode.Disposable {
 
   constructor(context: vscode.ExtensionContext) {
     this.#server = new Server(context, this.#log);
-    this.#consoles = new Consoles(this.#server);
-    this.#verbs = new Verbs(this.#server, this.#jobs, this.#consoles, this.#log);
-    this.#panel = new Panel(context.extensionUri, {
-      flash: () => this.#server.request("otaru/flashMap", this.#here()),
-      slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
-    });
+    this.#console = new DebugConsole(context.extensionUri, this.#server);
+    this.#verbs = new Verbs(this.#server, this.#jobs, this.#console, this.#log);
+    this.#panel = new Panel(
+      context.extensionUri,
+      {
+        flash: () => this.#server.request("otaru/flashMap", this.#here()),
+        slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
+        lab: () => this.#server.request("otaru/lab", this.#here()),
+      },
+      {
+        run: (fault, times) => this.#verbs.lab({ ...this.#here(), fault, times }),
+        stop: () => this.#verbs.stopLab(this.#here()),
+      },
+    );
     this.#devices = new DevicesView(this.#server);
     this.#item.name = "Otaru";
     this.#item.command = "otaru.panel.focus";
     this.#disposables = [
       this.#log,
       this.#server,
-      this.#consoles,
+      this.#console,
       this.#devices,
       this.#item,
       vscode.window.registerWebviewViewProvider("otaru.panel", this.#panel),
       this.#server.onState((state) => this.#setState(state)),
       this.#server.onStatus((status) => this.#take(status)),
+      this.#server.onLab((state) => {
+        if (state.project === this.#current()?.folder) this.#panel.showLab(state);
+      }),
       this.#server.onJob((event) => this.#logJob(event)),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.#server.start()),
       vscode.workspace.onDidChangeConfiguration((change) => {
@@ -119,7 +130,7 @@ class Extension implements vscode.Disposable {
   }
 
   async #showConsole({ project, device }: Target): Promise<void> {
-    if (device !== undefined) await this.#consoles.show(project, device, true);
+    if (device !== undefined) await this.#console.show(project, device, true);
   }
 
   /** The project of the file in front, or the one that was chosen, or the first. */
@@ -179,6 +190,8 @@ class Extension implements vscode.Disposable {
       bar.kind === "error" ? new vscode.ThemeColor("statusBarItem.errorBackground") : undefined;
     this.#item.show();
     this.#setContext(shown, status);
+    const own = status?.device?.name ?? status?.target;
+    if (status?.verbs.console.enabled && own) this.#console.offer(status.folder, own);
     // The tree asks the manager, so only a change of what it shows is a reason to draw it anew.
     const seen = JSON.stringify([status?.folder, status?.device, status?.manager.state]);
     if (seen !== this.#seenDevice) {

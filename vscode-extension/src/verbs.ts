@@ -1,8 +1,15 @@
 // The verbs as a person uses them: what is saved, asked and told around the server's jobs.
 import * as vscode from "vscode";
-import type { Consoles } from "./console";
+import type { DebugConsole } from "./console/provider";
 import type { Ended, Jobs } from "./jobs";
-import type { BoardButton, JobStarted, Outcome, Plan } from "./protocol.gen";
+import type {
+  BoardButton,
+  DeviceParams,
+  JobStarted,
+  LabRunParams,
+  Outcome,
+  Plan,
+} from "./protocol.gen";
 import type { Server } from "./server";
 import { failure, planQuestion, versionProblem } from "./text";
 
@@ -19,13 +26,13 @@ export interface Target {
 export class Verbs {
   readonly #server: Server;
   readonly #jobs: Jobs;
-  readonly #consoles: Consoles;
+  readonly #console: DebugConsole;
   readonly #log: vscode.LogOutputChannel;
 
-  constructor(server: Server, jobs: Jobs, consoles: Consoles, log: vscode.LogOutputChannel) {
+  constructor(server: Server, jobs: Jobs, console: DebugConsole, log: vscode.LogOutputChannel) {
     this.#server = server;
     this.#jobs = jobs;
-    this.#consoles = consoles;
+    this.#console = console;
     this.#log = log;
   }
 
@@ -52,7 +59,7 @@ export class Verbs {
     const plan = await this.#plan(project);
     if (plan === undefined) return;
     const open = vscode.workspace.getConfiguration("otaru").get("console.openOnFota", true);
-    if (open && device !== undefined) await this.#consoles.show(project, device, false);
+    if (open && device !== undefined) await this.#console.show(project, device, false);
     const { planId, toVersion } = plan;
     const run = () => this.#server.request("otaru/run", { planId, version: toVersion });
     await this.#tell(await this.#job(run));
@@ -124,6 +131,16 @@ export class Verbs {
   async press({ project, device }: Target, button: BoardButton): Promise<void> {
     const named = device === undefined ? { project, button } : { project, device, button };
     await this.#try(() => this.#server.request("otaru/board", named));
+  }
+
+  /** Makes a fault in a device on this machine. */
+  async lab(params: LabRunParams): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/labRun", params));
+  }
+
+  /** Ends the fault that is being made. */
+  async stopLab(params: DeviceParams): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/labStop", params));
   }
 
   async #try(request: () => Promise<unknown>): Promise<void> {

@@ -27,7 +27,7 @@ pub mod firmware;
 pub mod flash;
 pub mod monitor;
 pub mod registers;
-#[cfg(feature = "bootloader")]
+#[cfg(feature = "console")]
 pub mod report;
 pub mod retained;
 #[cfg(target_arch = "riscv32")]

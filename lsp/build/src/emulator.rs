@@ -114,6 +114,8 @@ pub async fn bootloader(board: &Board, source: Option<&Path>) -> Result<Vec<u8>,
         .current_dir(source)
         .args(["build", "--quiet", "--profile", "firmware"])
         .args(["--package", &package, "--bin", &package])
+        // What the agent of a firmware takes, the bootloader must install.
+        .args(["--features", "parts"])
         .args(["--target", triple, "--target-dir"])
         .arg(&target)
         .env("CARGO_TERM_COLOR", "never")

@@ -3,11 +3,14 @@
 //! `OTARU_WRITE_GENERATED=1 cargo test -p otaru-lsp --lib generated_types_are_current` writes it.
 
 use super::{
-    BoardButton, BoardParams, Built, CancelParams, ConsoleLine, ConsoleOutput, ConsoleParams,
-    ConsoleSource, ConsoleState, Device, DeviceParams, Devices, FlashArea, FlashMap, JobEvent,
-    JobEventKind, JobInfo, JobStarted, Manager, ManagerState, Outcome, PhaseName, PhaseProgress,
-    PhaseState, Plan, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotField, SlotParams,
-    Status, Update, Verb, VerbParams, VerbState, Verbs, Verdict,
+    BoardButton, BoardParams, Built, CancelParams, ConsoleChanged, ConsoleChannel,
+    ConsoleChannelState, ConsoleEntry, ConsoleLevel, ConsoleLine, ConsoleOutput, ConsolePage,
+    ConsoleParams, ConsoleReadParams, ConsoleSerialParams, ConsoleSource, ConsoleState, Device,
+    DeviceParams, Devices, FlashArea, FlashMap, JobEvent, JobEventKind, JobInfo, JobStarted,
+    LabCheck, LabFault, LabProgress, LabResult, LabRunParams, LabState, Manager, ManagerState,
+    Outcome, PhaseName, PhaseProgress, PhaseState, Plan, ProjectInfo, ProjectParams, RunParams,
+    SlotDetails, SlotField, SlotParams, Status, Update, Verb, VerbParams, VerbState, Verbs,
+    Verdict,
 };
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
@@ -74,6 +77,20 @@ fn generated_types_are_current() {
         ConsoleOutput,
         ConsoleLine,
         ConsoleSource,
+        ConsoleReadParams,
+        ConsoleSerialParams,
+        ConsolePage,
+        ConsoleChanged,
+        ConsoleEntry,
+        ConsoleChannel,
+        ConsoleChannelState,
+        ConsoleLevel,
+        LabRunParams,
+        LabState,
+        LabFault,
+        LabProgress,
+        LabResult,
+        LabCheck,
     ];
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os("OTARU_WRITE_GENERATED").is_some() {

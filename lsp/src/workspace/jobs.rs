@@ -211,6 +211,8 @@ impl Workspace {
     /// Stops everything; the tasks to wait for come back.
     pub(crate) fn close_down(&mut self) -> Vec<JoinHandle<()>> {
         self.consoles.close_all();
+        self.histories.close_all();
+        self.labs.stop_all();
         let jobs: Vec<u32> = self.jobs.running.keys().copied().collect();
         for job in jobs {
             self.cancel_job(job);

@@ -172,6 +172,7 @@ async fn buttons_reset_and_cut_the_machine_and_what_it_cannot_do_is_refused() {
         control.reset(first_operation),
         control.hold_recovery(),
         control.freeze(),
+        control.crash(),
         control.corrupt(0x20_0000, 1),
     ];
     for answer in refused {

@@ -115,6 +115,7 @@ impl Machine {
             Request::Recovery => Some("this board has no recovery button"),
             Request::BadRange(_) => Some("the flash of an emulated machine does not fail"),
             Request::Freeze => Some("the time of an emulated machine would stop with it"),
+            Request::Crash => Some("an emulated machine's program cannot be ended from outside"),
             Request::Status
             | Request::PowerOn
             | Request::Hold
