@@ -283,7 +283,11 @@ pub(super) const DEV: &[(&str, &[&str])] = &[
     // The same in a machine emulator, with the geometry that the tools know.
     (
         "otaru-board-qemu-virt",
-        &["otaru-lsp-build", "otaru-lsp-project"],
+        &[
+            "otaru-lsp-build",
+            "otaru-lsp-project",
+            "otaru-board-qemu-virt",
+        ],
     ),
     ("otaru-lsp", &["otaru-image"]),
     (
