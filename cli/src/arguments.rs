@@ -45,12 +45,20 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Compile and sign the project's image
     Build(Build),
+    /// Delete what builds of the project left behind; keys and build numbers stay
+    Clean,
+    /// Build, and show how much of the slot is used by what
+    Size,
     /// Build bytecode for a slot and a VM
     Link(Link),
     /// Write the project's image to a device by cable
     Flash(Flash),
+    /// Erase a device by cable: firmware, FOTA record, identity
+    Erase(Erase),
     /// Give a device its identity in the manager
     Provision(Provision),
+    /// Take a device's identity away, here and in the manager
+    UndoProvision(UndoProvision),
     /// Build, and bring the image to the manager
     Upload(Build),
     /// Build, upload, and update devices over the air
@@ -185,6 +193,25 @@ pub(crate) struct Provision {
     /// Its fleet in the manager
     #[arg(long)]
     pub(crate) fleet: Option<String>,
+}
+
+/// `erase`
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+}
+
+/// `undo-provision`
+#[derive(Debug, Args)]
+pub(crate) struct UndoProvision {
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Leave the manager alone, which may be gone for good
+    #[arg(long)]
+    pub(crate) device_only: bool,
 }
 
 /// `fota`

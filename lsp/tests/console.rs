@@ -68,11 +68,15 @@ fn a_serial_line_is_read_numbered_and_kept() {
     let mut server = settled(&project);
     let (mut near, far) = terminals();
     server.request("otaru/consoleSerial", &json!({ "port": far, "baud": 0 }));
-    read_until(&mut server, 0, |page| channel(page, "serial")["connected"] == true);
+    read_until(&mut server, 0, |page| {
+        channel(page, "serial")["connected"] == true
+    });
     near.write_all(b":: Otaru bootloader 0.1.0\r\nWARN battery low\n")
         .expect("written");
     let page = read_until(&mut server, 0, |page| {
-        page["lines"].as_array().is_some_and(|lines| lines.len() == 2)
+        page["lines"]
+            .as_array()
+            .is_some_and(|lines| lines.len() == 2)
     });
     let lines = &page["lines"];
     assert_eq!(lines[0]["source"], "bootloader");
@@ -84,10 +88,12 @@ fn a_serial_line_is_read_numbered_and_kept() {
     assert_eq!(again["lines"].as_array().map(Vec::len), Some(1));
     assert_eq!(again["missed"], 0);
     drop(near);
-    let gone = read_until(&mut server, 2, |page| channel(page, "serial")["connected"] == false);
+    let gone = read_until(&mut server, 2, |page| {
+        channel(page, "serial")["connected"] == false
+    });
     // The loss of a connection is a line as well.
     assert_eq!(gone["lines"][0]["source"], "server", "{gone}");
-    let mut server = server.ignoring(&["otaru/consoleChanged"]);
+    let server = server.ignoring(&["otaru/consoleChanged"]);
     assert!(server.shut_down().success());
 }
 
@@ -96,7 +102,10 @@ fn a_lab_without_a_device_says_why_and_refuses_nothing_silently() {
     let project = TestProject::new(MANIFEST);
     let mut server = settled(&project).ignoring(&["otaru/labChanged"]);
     let lab = server.request("otaru/lab", &json!({}));
-    assert!(lab["problem"].as_str().is_some_and(|why| !why.is_empty()), "{lab}");
+    assert!(
+        lab["problem"].as_str().is_some_and(|why| !why.is_empty()),
+        "{lab}"
+    );
     assert_eq!(server.request("otaru/labStop", &json!({})), false);
     assert!(server.shut_down().success());
 }

@@ -5,9 +5,9 @@ import { DevicesView } from "./devices";
 import { Jobs } from "./jobs";
 import type { Shown } from "./panel/messages";
 import { Panel } from "./panel/provider";
-import type { BoardButton, Device, JobEvent, Status } from "./protocol.gen";
+import type { BoardButton, Device, JobEvent, PlanVerb, Status } from "./protocol.gen";
 import { Server, type ServerState } from "./server";
-import { statusBar } from "./text";
+import { reportLines, statusBar } from "./text";
 import { type Target, Verbs } from "./verbs";
 
 /** The extension while it is active. */
@@ -81,10 +81,19 @@ class Extension implements vscode.Disposable {
       vscode.commands.registerCommand(`otaru.${name}`, (argument: unknown) => does(argument));
     const press = (name: string, button: BoardButton) =>
       on(name, (argument) => this.#with(argument, (target) => this.#verbs.press(target, button)));
+    const planned = (name: string, verb: PlanVerb) =>
+      on(name, (at) => this.#with(at, (target) => this.#verbs.planned(target, verb)));
     return [
       on("build", (at) => this.#with(at, (target) => this.#verbs.build(target))),
       on("upload", (at) => this.#with(at, (target) => this.#verbs.upload(target))),
       on("fota", (at) => this.#with(at, (target) => this.#verbs.fota(target))),
+      on("clean", (at) => this.#with(at, (target) => this.#verbs.clean(target))),
+      on("size", (at) => this.#with(at, (target) => this.#verbs.report("otaru/size", target))),
+      on("doctor", (at) => this.#with(at, (target) => this.#verbs.report("otaru/doctor", target))),
+      planned("flash", "flash"),
+      planned("erase", "erase"),
+      planned("provision", "provision"),
+      planned("undoProvision", "undo-provision"),
       on("cancel", (at) => this.#with(at, (target) => this.#verbs.cancel(target))),
       on("console", (at) => this.#with(at, (target) => this.#showConsole(target))),
       press("reset", "reset"),
@@ -214,6 +223,8 @@ class Extension implements vscode.Disposable {
     const { kind } = event.event;
     if (kind === "step") this.#log.info(event.event.step);
     if (kind === "output") this.#log.info(event.event.line);
+    if (kind === "report")
+      for (const line of reportLines(event.event.entries)) this.#log.info(line);
   }
 
   async #selectProject(): Promise<void> {
@@ -244,9 +255,7 @@ class Extension implements vscode.Disposable {
         /^[a-z][a-z0-9_-]*$/.test(text) ? undefined : "Lower case letters, digits, - and _.",
     });
     if (name === undefined) return;
-    const terminal = vscode.window.createTerminal({ name: "Otaru: new project", cwd });
-    terminal.show();
-    terminal.sendText(`otaru new ${name} --board host`);
+    await this.#verbs.newProject(vscode.Uri.joinPath(cwd, name).fsPath);
   }
 
   dispose(): void {

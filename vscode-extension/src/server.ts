@@ -23,6 +23,8 @@ import type {
   JobStarted,
   LabRunParams,
   LabState,
+  NewProjectMade,
+  NewProjectParams,
   ProjectInfo,
   ProjectParams,
   RunParams,
@@ -39,6 +41,10 @@ interface Requests {
   "otaru/build": [VerbParams, JobStarted];
   "otaru/upload": [VerbParams, JobStarted];
   "otaru/plan": [VerbParams, JobStarted];
+  "otaru/clean": [VerbParams, JobStarted];
+  "otaru/size": [VerbParams, JobStarted];
+  "otaru/doctor": [VerbParams, JobStarted];
+  "otaru/newProject": [NewProjectParams, NewProjectMade];
   "otaru/run": [RunParams, JobStarted];
   "otaru/cancel": [CancelParams, boolean];
   "otaru/devices": [ProjectParams, Devices];

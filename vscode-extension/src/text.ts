@@ -7,6 +7,7 @@ import type {
   Outcome,
   PhaseName,
   Plan,
+  ReportEntry,
   Status,
   Update,
 } from "./protocol.gen";
@@ -135,6 +136,15 @@ export function versionProblem(text: string): string | undefined {
     return "Devices say this themselves; choose another.";
   }
   return undefined;
+}
+
+/** A report as lines of the log. */
+export function reportLines(entries: ReportEntry[]): string[] {
+  return entries.flatMap(({ name, state, text, next }) => {
+    const mark = state === "bad" ? "✗" : state === "absent" ? "–" : state === "good" ? "✓" : " ";
+    const line = `${mark} ${name}: ${text}`;
+    return next === null ? [line] : [line, `  next: ${next}`];
+  });
 }
 
 /** What a person reads when a job has failed. */

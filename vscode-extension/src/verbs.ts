@@ -9,6 +9,7 @@ import type {
   LabRunParams,
   Outcome,
   Plan,
+  PlanVerb,
 } from "./protocol.gen";
 import type { Server } from "./server";
 import { failure, planQuestion, versionProblem } from "./text";
@@ -89,6 +90,38 @@ export class Verbs {
       });
       if (version === undefined) return undefined;
     }
+  }
+
+  /** Deletes what builds left behind. */
+  async clean({ project }: Target): Promise<void> {
+    await this.#tell(await this.#job(() => this.#server.request("otaru/clean", { project })));
+  }
+
+  /** A verb whose answer is a report, which stands in the log. */
+  async report(method: "otaru/size" | "otaru/doctor", { project }: Target): Promise<void> {
+    const ended = await this.#job(() => this.#server.request(method, { project }));
+    await this.#tell(ended);
+    if (ended?.outcome.kind === "done") this.#log.show(true);
+  }
+
+  /** What replaces or deletes something: a plan, a question, and only then the deed. */
+  async planned({ project, device }: Target, verb: PlanVerb): Promise<void> {
+    const wanted = device === undefined ? { project, verb } : { project, device, verb };
+    const ended = await this.#job(() => this.#server.request("otaru/plan", wanted));
+    if (ended?.plan === undefined) return this.#tell(ended);
+    const { planId, question, agree, warnings } = ended.plan;
+    const options = { modal: true, detail: warnings.map((warning) => `• ${warning}`).join("\n") };
+    // Closing the question is a no, and so is everything but the one answer.
+    if ((await vscode.window.showWarningMessage(question, options, agree)) !== agree) return;
+    await this.#tell(await this.#job(() => this.#server.request("otaru/run", { planId })));
+  }
+
+  /** Makes a project from the example and opens it. */
+  async newProject(folder: string): Promise<void> {
+    await this.#try(async () => {
+      const { folder: made } = await this.#server.request("otaru/newProject", { folder });
+      await vscode.commands.executeCommand("vscode.openFolder", vscode.Uri.file(made));
+    });
   }
 
   /** Runs a job to its end; `undefined` if it was refused, which has been told by then. */

@@ -19,6 +19,9 @@ import {
 
 const plan: Plan = {
   planId: "plan-1",
+  verb: "fota",
+  question: "Update lamp over the air?",
+  agree: "Start FOTA",
   device: "lamp-1",
   fromVersion: "1.0.0+1",
   toVersion: "1.1.0+2",

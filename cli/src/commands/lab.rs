@@ -1,12 +1,11 @@
 //! `otaru lab`: faults of a device on this machine, each with what should happen, and whether it did.
 
-use super::device::Local;
 use crate::arguments::{Lab, LabVerb};
 use crate::confirm::confirm;
 use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::session::Session;
-use otaru_board_host::control::ControlError;
+use otaru_lsp_build::local::{Local, LocalError};
 use otaru_lsp_lab::{
     Evidence, Fault, LabError, News, Order, Report, ask_manager, expect, fresh_seed, judge, look,
 };
@@ -47,9 +46,7 @@ pub(crate) async fn run(session: Session<'_>, lab: &Lab) -> Result<(), Failure> 
 async fn list(session: Session<'_>, device: Option<&str>) -> Result<(), Failure> {
     let local = Local::named(&session.device_name(device)?)?;
     let now = local
-        .with_client(|client| {
-            Ok::<_, ControlError>(look(client).map_err(|error| error.to_string()))
-        })
+        .with_client(|client| Ok::<_, LocalError>(look(client).map_err(|error| error.to_string())))
         .await?
         .map_err(|why| Failure::new(Exit::Failed, "device-unreadable", why))?;
     let rows: Vec<Vec<String>> = Fault::ALL
@@ -95,7 +92,7 @@ async fn make(session: Session<'_>, device: Option<&str>, order: Order) -> Resul
     };
     let evidence = ended
         .map_err(|error| Failure::new(Exit::Failed, "lab-failed", error.to_string()))?
-        .map_err(|error| failure(&error))?;
+        .map_err(failure)?;
     let word = match session.client(session.project().ok().as_ref()) {
         Ok(client) => ask_manager(&client, &local.name, &evidence).await,
         Err(_no_manager) => None,
@@ -169,11 +166,13 @@ fn show(
     )))
 }
 
-fn failure(error: &LabError) -> Failure {
+fn failure(error: LabError) -> Failure {
     match error {
-        LabError::Refused(_) => Failure::new(Exit::Refused, "not-now", error.to_string()),
-        LabError::Device(cause) => super::device::control_failure(cause),
-        LabError::Flash(_) => Failure::new(Exit::Failed, "device-unreadable", error.to_string()),
+        error @ LabError::Refused(_) => Failure::new(Exit::Refused, "not-now", error.to_string()),
+        LabError::Device(cause) => LocalError::Control(cause).into(),
+        error @ LabError::Flash(_) => {
+            Failure::new(Exit::Failed, "device-unreadable", error.to_string())
+        }
         LabError::Stopped => Failure::new(
             Exit::Refused,
             "stopped",

@@ -1,6 +1,5 @@
 //! Asks other programs who they are.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::Command;
@@ -11,30 +10,16 @@ pub fn bare_metal_compiler() -> Option<PathBuf> {
     std::env::var_os("OTARU_BARE_METAL_RUSTC").map(PathBuf::from)
 }
 
-/// Whether the compiler for bare metal, or else the one on the search path, can build for a target.
-pub async fn builds_for(triple: &str) -> bool {
-    let compiler = bare_metal_compiler().unwrap_or_else(|| "rustc".into());
-    let output = Command::new(compiler)
-        .args(["--print", "target-libdir", "--target", triple])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await;
-    let Ok(output) = output else { return false };
-    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let files = std::fs::read_dir(Path::new(&folder));
-    files.is_ok_and(|files| {
-        files
-            .flatten()
-            .any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
-    })
+/// The first line that a program prints, if it runs and succeeds.
+pub async fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
+    first_line_in(Path::new("."), program, arguments).await
 }
 
-/// The first line that `program argument` prints, if it runs and succeeds.
-pub async fn first_line(program: impl AsRef<OsStr>, argument: &str) -> Option<String> {
+/// The same in a folder, which may decide which program it is.
+pub async fn first_line_in(folder: &Path, program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
-        .arg(argument)
+        .args(arguments)
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .kill_on_drop(true)

@@ -8,9 +8,9 @@ use super::{
     ConsoleParams, ConsoleReadParams, ConsoleSerialParams, ConsoleSource, ConsoleState, Device,
     DeviceParams, Devices, FlashArea, FlashMap, JobEvent, JobEventKind, JobInfo, JobStarted,
     LabCheck, LabFault, LabProgress, LabResult, LabRunParams, LabState, Manager, ManagerState,
-    Outcome, PhaseName, PhaseProgress, PhaseState, Plan, ProjectInfo, ProjectParams, RunParams,
-    SlotDetails, SlotField, SlotParams, Status, Update, Verb, VerbParams, VerbState, Verbs,
-    Verdict,
+    NewProjectMade, NewProjectParams, Outcome, PhaseName, PhaseProgress, PhaseState, Plan,
+    PlanVerb, ProjectInfo, ProjectParams, ReportEntry, RunParams, SlotDetails, SlotField,
+    SlotParams, Status, Update, Verb, VerbInfo, VerbParams, VerbState, Verbs, Verdict,
 };
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
@@ -40,8 +40,12 @@ macro_rules! declarations {
 fn generated_types_are_current() {
     let wanted = declarations![
         ProjectParams,
+        VerbInfo,
         VerbParams,
+        PlanVerb,
         RunParams,
+        NewProjectParams,
+        NewProjectMade,
         CancelParams,
         ConsoleParams,
         BoardParams,
@@ -67,6 +71,7 @@ fn generated_types_are_current() {
         JobEvent,
         JobEventKind,
         Plan,
+        ReportEntry,
         Outcome,
         Update,
         PhaseState,

@@ -135,6 +135,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             // Bytecode is judged here by the code that devices judge it with.
             "otaru-abi",
             "otaru-runtime-vm",
+            // The cable of a device that runs on this machine: command line and editor write it with
+            // the same code.
+            "otaru-board-host",
         ],
     ),
     // Presses the buttons of devices on this machine, and judges by their record and their slots.
@@ -166,8 +169,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-manager",
         &["otaru-manager-rollout", "otaru-ddi", "otaru-image"],
     ),
-    // A process of its own that speaks JSON lines; it knows probes and nothing of ours.
-    ("otaru-probe", &[]),
+    // A process of its own that speaks JSON lines; it knows probes, and of ours the control socket of a
+    // device on this machine, which is a backend like a real probe.
+    ("otaru-probe", &["otaru-board-host", "otaru-flash"]),
     // One binary for everything on the host, so that the demo needs a single build.
     (
         "otaru",

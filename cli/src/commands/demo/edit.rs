@@ -38,7 +38,7 @@ fn replace_once(text: &str, old: &str, new: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::new::files;
+    use otaru_lsp_build::template::files;
     use otaru_lsp_project::Kind;
 
     #[test]

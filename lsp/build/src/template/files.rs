@@ -20,10 +20,10 @@ const SMALL_AND_QUICK: &str = "# Small code; with `lto = true` a sixth smaller, 
 const RUNTIME: &str = "# What a firmware links: the update agent and its application interface.\n";
 
 /// A file's path in the project, and its text.
-pub(crate) type File = (&'static str, String);
+pub type File = (&'static str, String);
 
 /// The files of a project for a board.
-pub(crate) fn files(board: &str, kind: Kind, package: &str) -> Vec<File> {
+pub fn files(board: &str, kind: Kind, package: &str) -> Vec<File> {
     let (dependencies, profile, main) = match (kind, board) {
         (Kind::Bytecode, _) => (
             format!(
