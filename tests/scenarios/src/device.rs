@@ -296,11 +296,13 @@ impl Console {
     /// # Panics
     /// If it does not come in time; prints what came instead.
     pub fn wait_for(&mut self, text: &str) -> String {
+        let begun = Instant::now();
         loop {
             let mut line = Vec::new();
             let read = (&mut self.lines).take(1 << 16).read_until(b'\n', &mut line);
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if !matches!(read, Ok(1..)) {
+            // A device that goes on printing something else must not keep the test waiting for ever.
+            if !matches!(read, Ok(1..)) || begun.elapsed() > PATIENCE {
                 let last = self.seen.len().saturating_sub(60);
                 panic!(
                     "{text:?} was not printed; the last lines:\n{}",
