@@ -88,6 +88,9 @@ pub(crate) enum Command {
     /// The CPU of a host device (started by its chip)
     #[command(name = "host-cpu", hide = true)]
     HostCpu,
+    /// The emulator of a device (started by its chip)
+    #[command(name = "qemu-cpu", hide = true)]
+    QemuCpu(QemuCpu),
 }
 
 /// `new`
@@ -447,6 +450,9 @@ pub(crate) struct Login {
 /// `demo`
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
+    /// The kind of device: host, or qemu-virt for real machine code in an emulator
+    #[arg(long, default_value = "host")]
+    pub(crate) board: String,
     /// Keep manager and device running afterwards
     #[arg(long)]
     pub(crate) keep: bool,
@@ -467,4 +473,21 @@ pub(crate) struct HostChip {
     /// Switched on at once
     #[arg(long)]
     pub(crate) power: bool,
+    /// The emulator that plays the CPU, for boards that have one
+    #[arg(long, requires = "bootloader")]
+    pub(crate) qemu: Option<PathBuf>,
+    /// What such a board boots
+    #[arg(long)]
+    pub(crate) bootloader: Option<PathBuf>,
+}
+
+/// `qemu-cpu`
+#[derive(Debug, Args)]
+pub(crate) struct QemuCpu {
+    /// The emulator
+    #[arg(long)]
+    pub(crate) qemu: PathBuf,
+    /// The device folder
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
 }

@@ -32,6 +32,9 @@ pub(crate) fn run(arguments: &Arguments, output: &Output) -> Result<(), Failure>
     if let Command::HostCpu = &arguments.command {
         device::host_cpu();
     }
+    if let Command::QemuCpu(cpu) = &arguments.command {
+        return Err(device::qemu_cpu(cpu));
+    }
     if let Command::Lsp = &arguments.command {
         return language_server();
     }
@@ -75,7 +78,7 @@ async fn dispatch(session: Session<'_>) -> Result<(), Failure> {
         #[cfg(not(unix))]
         Command::Demo(_) => Err(no_host_board()),
         // Taken before there was a runtime.
-        Command::HostChip(_) | Command::HostCpu | Command::Lsp => Ok(()),
+        Command::HostChip(_) | Command::HostCpu | Command::QemuCpu(_) | Command::Lsp => Ok(()),
     }
 }
 

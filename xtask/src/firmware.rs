@@ -115,6 +115,14 @@ pub(crate) fn check_installed(only: &[&str]) -> Result<Outcome> {
             let took = report::seconds(started.elapsed());
             report::line(&format!("    bootloader of {board}: builds ({took})"));
         }
+        let started = Instant::now();
+        build_with(
+            "otaru-board-qemu-virt",
+            EMULATED,
+            &["--features", "firmware"],
+        )?;
+        let took = report::seconds(started.elapsed());
+        report::line(&format!("    firmware side of qemu-virt: builds ({took})"));
     }
     if !failed.is_empty() {
         bail!("does not build: {}", failed.join(", "));
@@ -127,6 +135,10 @@ pub(crate) fn check_installed(only: &[&str]) -> Result<Outcome> {
 }
 
 fn build(name: &str, target: &str) -> Result<()> {
+    build_with(name, target, &[])
+}
+
+fn build_with(name: &str, target: &str, features: &[&str]) -> Result<()> {
     let root = workspace::root();
     let mut cargo = Program::cargo()
         .args([
@@ -137,7 +149,9 @@ fn build(name: &str, target: &str) -> Result<()> {
             "--profile",
             "firmware",
         ])
-        .args(["-p", name, "--target", target, "--target-dir"])
+        .args(["-p", name, "--target", target])
+        .args(features)
+        .arg("--target-dir")
         .arg(target_folder())
         .folder(&root);
     // The compiler of the host build does not know the target; only this call uses another one.

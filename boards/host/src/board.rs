@@ -33,6 +33,7 @@ pub use retained::RetainedRam;
 use crate::cause::ResetCause;
 use crate::wire::{FlashFault, Hello, Operation};
 use link::Link;
+pub(crate) use link::end_with_chip;
 use map::SharedMap;
 use std::fmt;
 #[cfg(feature = "firmware")]
@@ -130,7 +131,7 @@ impl Board {
         if TAKEN.swap(true, Ordering::SeqCst) {
             return Err(TakeError::Taken);
         }
-        link::end_with_chip().map_err(TakeError::NoChip)?;
+        end_with_chip().map_err(TakeError::NoChip)?;
         let mut link = Link::open().map_err(TakeError::NoChip)?;
         let (bytes, [flash, retained, page, signal]) = link.hello().map_err(TakeError::NoChip)?;
         let chip = Hello::version(&bytes);

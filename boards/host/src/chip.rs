@@ -19,6 +19,7 @@
 mod connection;
 mod console;
 mod counters;
+mod emulator;
 mod flash;
 mod geometry;
 mod input;
@@ -52,7 +53,7 @@ pub struct ChipConfig {
     pub board: String,
     /// The flash. `None` takes what the device was made with.
     pub geometry: Option<Geometry>,
-    /// The program that stands for the CPU: it calls [`crate::cpu::main`].
+    /// The program that stands for the CPU.
     pub cpu: CpuProgram,
     /// Whether to offer the console as a terminal device as well.
     pub pty: bool,
@@ -69,6 +70,24 @@ pub struct CpuProgram {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// What it is to the chip.
+    pub kind: CpuKind,
+}
+
+/// What a program that stands for the CPU is to the chip.
+#[derive(Debug, Clone)]
+pub enum CpuKind {
+    /// It calls [`crate::cpu::main`], and speaks over the wire to this chip's flash, watchdog and
+    /// network.
+    Process,
+    /// It calls [`crate::emulator::main`]: a machine of its own, with its own watchdog, network and
+    /// RAM, whose flash parts are this chip's flash file. What the chip has for it is power, the
+    /// buttons, the debug probe and the console.
+    Emulator {
+        /// What stands at the start of the flash, before every area; written by the chip, as the
+        /// board's maker would.
+        bootloader: Vec<u8>,
+    },
 }
 
 /// A chip that is ready: its sockets can be connected to.

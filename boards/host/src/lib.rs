@@ -23,6 +23,8 @@ pub mod chip;
 pub mod control;
 #[cfg(feature = "chip")]
 pub mod cpu;
+#[cfg(feature = "chip")]
+pub mod emulator;
 
 pub use board::{Board, HostFlash, RetainedRam, TakeError};
 #[cfg(feature = "firmware")]

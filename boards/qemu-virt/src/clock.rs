@@ -5,7 +5,7 @@ use crate::registers::{TIME_HIGH, TIME_LOW};
 /// Ticks of the machine's timer in a millisecond.
 pub const TICKS_PER_MS: u64 = 10_000;
 
-/// The timer's count; a reset does not set it back.
+/// The timer's count. A reset of the machine inside of one QEMU process does not set it back.
 pub fn ticks() -> u64 {
     loop {
         let high = TIME_HIGH.read();

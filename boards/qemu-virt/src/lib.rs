@@ -22,6 +22,8 @@
 
 pub mod clock;
 pub mod console;
+#[cfg(feature = "firmware")]
+pub mod firmware;
 pub mod flash;
 pub mod monitor;
 pub mod registers;

@@ -21,6 +21,9 @@ const AGENT: Range<usize> = 0x1000..0x2000;
 /// Bytes that the bootloader hands over.
 pub const HANDOVER_LEN: usize = HANDOVER.end - HANDOVER.start;
 
+/// Bytes of the bootloader's version.
+pub const VERSION_LEN: usize = VERSION.end - VERSION.start;
+
 /// Why the machine was reset, as the one who resets it writes it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
@@ -100,15 +103,15 @@ pub fn handover() -> [u8; HANDOVER_LEN] {
 
 /// Tells the firmware which bootloader started it; longer texts are cut off.
 pub fn set_version(text: &str) {
-    let mut whole = [0; VERSION.end - VERSION.start];
+    let mut whole = [0; VERSION_LEN];
     let len = text.len().min(whole.len());
     whole[..len].copy_from_slice(&text.as_bytes()[..len]);
     write(VERSION.start, &whole);
 }
 
 /// What [`set_version`] left, padded with zeros.
-pub fn version() -> [u8; VERSION.end - VERSION.start] {
-    let mut whole = [0; VERSION.end - VERSION.start];
+pub fn version() -> [u8; VERSION_LEN] {
+    let mut whole = [0; VERSION_LEN];
     read(VERSION.start, &mut whole);
     whole
 }

@@ -32,10 +32,18 @@ const DEADLINE_S: u32 = 5;
 /// How long the device may take to come online, and an update to end.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Boards whose devices run on this machine.
+const BOARDS: [&str; 2] = ["host", "qemu-virt"];
+
 /// `otaru demo`
 pub(crate) async fn run(session: Session<'_>, arguments: &Demo) -> Result<(), Failure> {
+    if !BOARDS.contains(&arguments.board.as_str()) {
+        let message = format!("the demo cannot play a `{}`", arguments.board);
+        return Err(Failure::new(Exit::Usage, "board-unknown", message)
+            .hint(format!("boards: {}", BOARDS.join(", "))));
+    }
     let begun = Instant::now();
-    let stage = Stage::set(session).await?;
+    let stage = Stage::set(session, &arguments.board).await?;
     let result = play(session, &stage, begun).await;
     if let (Ok(()), true) = (&result, arguments.keep) {
         let link = stage.admin_link().await?;

@@ -6,7 +6,7 @@ mod list;
 mod local;
 
 pub(crate) use cable::{erase, flash, flash_image, provision, provision_device, undo_provision};
-pub(crate) use local::{host_chip, host_cpu};
+pub(crate) use local::{host_chip, host_cpu, qemu_cpu};
 
 use crate::arguments::Device;
 use crate::failure::{Exit, Failure};

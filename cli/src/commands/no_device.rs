@@ -1,7 +1,7 @@
 //! Where there is no host board, devices are flashed and operated elsewhere.
 
 use super::no_host_board;
-use crate::arguments::{Device, Erase, Flash, HostChip, Provision, UndoProvision};
+use crate::arguments::{Device, Erase, Flash, HostChip, Provision, QemuCpu, UndoProvision};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -12,6 +12,10 @@ pub(crate) fn host_chip(_chip: &HostChip) -> Result<(), Failure> {
 /// Only a chip starts a CPU, and there is none here.
 pub(crate) fn host_cpu() -> ! {
     std::process::abort()
+}
+
+pub(crate) fn qemu_cpu(_cpu: &QemuCpu) -> Failure {
+    no_host_board()
 }
 
 pub(crate) async fn flash(_session: Session<'_>, _flash: &Flash) -> Result<(), Failure> {

@@ -37,6 +37,53 @@ fn a_new_project_is_complete_and_its_key_is_kept_out_of_version_control() {
 }
 
 #[test]
+fn a_new_project_for_the_emulated_board_links_for_it() {
+    // A12: `new` creates a project.
+    let home = Home::new();
+    let made = home.run(&["new", "lamp", "--board", "qemu-virt"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let text = |file: &str| std::fs::read_to_string(home.path("lamp").join(file)).unwrap();
+    assert!(text("Cargo.toml").contains("otaru-board-qemu-virt = {"));
+    assert!(text("src/main.rs").contains("#![no_std]"));
+    assert!(text("build.rs").contains("-Tqemu-virt.x"));
+    assert!(text(".cargo/config.toml").contains("sha2_backend_soft"));
+    assert!(text("Otaru.toml").contains("board = \"qemu-virt\""));
+}
+
+#[test]
+fn without_an_emulator_the_doctor_and_the_device_say_what_is_missing() {
+    let home = Home::new();
+    let made = home.run(&["new", "lamp", "--board", "qemu-virt"]);
+    assert_eq!(made.code, 0, "{}", made.err);
+    let nowhere = home.path("nowhere");
+    let run = |arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        command.env("OTARU_QEMU_RISCV32", &nowhere);
+        home.ended(&command.output().unwrap())
+    };
+    let ill = run(&["-C", "lamp", "doctor"]);
+    assert_eq!(ill.code, 1);
+    assert!(
+        ill.out
+            .contains("✗ emulator   ~/nowhere cannot be started\n"),
+        "{}",
+        ill.out
+    );
+    let mut command = home.command(&["-C", "lamp", "device", "run", "--detach"]);
+    // A search path without anything on it.
+    command.env("PATH", &nowhere);
+    let ended = home.ended(&command.output().unwrap());
+    assert_eq!(ended.code, 1);
+    assert!(
+        ended
+            .err
+            .contains("error: there is no qemu-system-riscv32 on this machine\n  next: install it"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
 fn names_and_boards_that_cannot_work_are_refused_before_anything_is_made() {
     let home = Home::new();
     for (arguments, expected) in [

@@ -4,7 +4,7 @@ use crate::explain::Explain;
 use crate::keys::{self, DeviceKey, KeyTable, ProjectKey};
 use crate::manager::ManagerClient;
 use crate::project::OpenProject;
-use crate::{bytecode, credentials, tools};
+use crate::{bytecode, credentials, emulator, tools};
 use otaru_lsp_project::{BoardTarget, Kind, ManagerUrl};
 use std::path::Path;
 
@@ -56,6 +56,9 @@ pub async fn examine(folder: &Path, manager: Option<&ManagerUrl>) -> Vec<Check> 
             add("project", Health::Good(what));
             if let Some(triple) = triple(&project) {
                 add("target", target_health(&project, &triple).await);
+            }
+            if emulator::is_emulated(settings.board) {
+                add("emulator", emulator_health().await);
             }
             add("key", key_health(&project));
             add("encryption", encryption_health(&project));
@@ -122,12 +125,33 @@ fn triple(project: &OpenProject) -> Option<String> {
 /// Whether the compiler has a core library for the target.
 async fn target_health(project: &OpenProject, triple: &str) -> Health {
     let arguments = ["--print", "target-libdir", "--target", triple];
-    let folder = tools::first_line_in(&project.root, "rustc", &arguments).await;
+    let named = match project.settings.kind {
+        Kind::Firmware => tools::bare_metal_compiler(),
+        Kind::Bytecode => None,
+    };
+    let compiler = named.unwrap_or_else(|| "rustc".into());
+    let compiler = compiler.to_string_lossy();
+    let folder = tools::first_line_in(&project.root, &compiler, &arguments).await;
     match folder {
         Some(folder) if Path::new(&folder).is_dir() => Health::Good(triple.to_owned()),
         Some(_) | None => Health::Bad {
             what: format!("the compiler has no library for {triple}"),
             next: format!("rustup target add {triple}"),
+        },
+    }
+}
+
+/// Whether the emulator that plays the project's devices runs.
+async fn emulator_health() -> Health {
+    let program = match emulator::qemu() {
+        Ok(program) => program,
+        Err(error) => return bad(&error),
+    };
+    match tools::first_line(&program.to_string_lossy(), &["--version"]).await {
+        Some(line) => Health::Good(line),
+        None => Health::Bad {
+            what: format!("{} cannot be started", program.display()),
+            next: format!("correct {}", emulator::QEMU_VARIABLE),
         },
     }
 }

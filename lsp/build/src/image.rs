@@ -17,6 +17,7 @@ use crate::explain::{ErrorClass, Explain};
 use crate::keys::{KeyError, KeyTable, KeyTableError, ProjectKey};
 use crate::layout::{self, LayoutError};
 use crate::project::OpenProject;
+use crate::tools;
 use otaru_image::{HEADER_LEN_DEFAULT, ImageBuilder, board_uuids};
 use otaru_lsp_project::{
     BoardTarget, ImageKind, ImageLayout, Kind, LABEL_LEN_MAX, Label, LabelError, Version,
@@ -248,7 +249,10 @@ pub async fn build(
             .clone()
             .unwrap_or_else(|| cargo::target_dir(&project.root)),
         package,
-        compiler: options.compiler.clone(),
+        compiler: options
+            .compiler
+            .clone()
+            .or_else(|| bare_metal_compiler(project)),
         placement: None,
     };
     let compiled = match settings.image_layout {
@@ -294,6 +298,15 @@ struct Source<'o> {
     parts: Payloads<'o>,
     /// For whom it is encrypted, if it is.
     encryption: Option<Encrypted>,
+}
+
+/// The compiler of a firmware for bare metal, if another one than cargo's was named.
+fn bare_metal_compiler(project: &OpenProject) -> Option<PathBuf> {
+    let settings = &project.settings;
+    match (settings.kind, &settings.board.target) {
+        (Kind::Firmware, BoardTarget::Triple(_)) => tools::bare_metal_compiler(),
+        (Kind::Bytecode, _) | (Kind::Firmware, BoardTarget::Host) => None,
+    }
 }
 
 fn version_of(source: &VersionSource, cargo_version: &str) -> Result<Version, BuildError> {

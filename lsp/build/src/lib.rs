@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod device;
 pub mod doctor;
 pub mod elf;
+pub mod emulator;
 mod event;
 mod explain;
 pub mod flash_map;

@@ -1,14 +1,17 @@
 //! A device on this machine: its folder, its chip process, its control socket.
 
 use crate::device::{DeviceError, layout_of};
+use crate::emulator::{self, EmulatorError};
 use crate::explain::Explain;
 use crate::project::OpenProject;
+use crate::template::checkout;
 use otaru_board_host::chip::Geometry;
 use otaru_board_host::control::{
     Client, ControlError, DeviceFile, DeviceNameError, RefusalCode, device_dir, devices_root,
 };
 use otaru_lsp_project::{Board, Mode, board};
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,6 +21,8 @@ use std::time::Duration;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often it is asked meanwhile.
 const START_POLL: Duration = Duration::from_millis(20);
+/// What the emulator of a device boots.
+const BOOTLOADER: &str = "bootloader.bin";
 /// What the chip process itself had to say.
 const CHIP_LOG: &str = "chip.log";
 /// The program that is a chip when it is told so.
@@ -72,6 +77,9 @@ pub enum LocalError {
     /// The board's layout cannot work.
     #[error(transparent)]
     Layout(#[from] DeviceError<Infallible>),
+    /// There is no emulator for it, or nothing that it could boot.
+    #[error(transparent)]
+    Emulator(#[from] EmulatorError),
     /// Its process cannot be started.
     #[error("the device cannot be started")]
     Spawn(#[source] std::io::Error),
@@ -103,6 +111,7 @@ impl Explain for LocalError {
             Self::Files { .. } | Self::Spawn(_) => "io",
             Self::BoardUnknown { .. } => "board-unknown",
             Self::Layout(error) => error.code(),
+            Self::Emulator(error) => error.code(),
             Self::Start { .. } => "device-start",
             Self::Stop(_) => "device-stop",
             Self::Control(ControlError::NotRunning { .. }) => "device-not-running",
@@ -123,6 +132,7 @@ impl Explain for LocalError {
                 (Some(_) | None, _) => return None,
             },
             Self::Layout(error) => return error.hint(),
+            Self::Emulator(error) => return error.hint(),
             Self::Name(_)
             | Self::Files { .. }
             | Self::BoardUnknown { .. }
@@ -230,6 +240,9 @@ impl Local {
         if power {
             command.arg("--power");
         }
+        if emulator::is_emulated(shape.board) {
+            command.args(self.emulated(shape.board).await?);
+        }
         let mut chip = command.spawn().map_err(LocalError::Spawn)?;
         let answers = async {
             while !self.is_running() {
@@ -249,6 +262,20 @@ impl Local {
             name: self.name.clone(),
             why: last.to_owned(),
         })
+    }
+
+    /// What the chip needs to know to have an emulator for its CPU.
+    async fn emulated(&self, board: &Board) -> Result<[OsString; 4], LocalError> {
+        let qemu = emulator::qemu()?;
+        let bytes = emulator::bootloader(board, checkout().as_deref()).await?;
+        let path = self.dir.join(BOOTLOADER);
+        std::fs::write(&path, bytes).map_err(LocalError::Spawn)?;
+        Ok([
+            "--qemu".into(),
+            qemu.into(),
+            "--bootloader".into(),
+            path.into(),
+        ])
     }
 
     /// Waits until its chip is gone.

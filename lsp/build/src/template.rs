@@ -1,15 +1,15 @@
 //! New projects, made from the examples: each builds, signs and updates as it stands.
 
+mod files;
+
+pub use files::{File, files};
+
 use crate::explain::Explain;
 use crate::keys::{Algorithm, KeyError, ProjectKey};
 use crate::target::plain_name;
 use otaru_lsp_project::{Kind, Mode, board, board_names, nearest};
 use std::path::{Path, PathBuf};
 
-/// The example is the template, so that it is always one that is built and tested.
-const MAIN_RS: &str = include_str!("../../../examples/counter/src/main.rs");
-/// The same for bytecode.
-const BYTECODE_RS: &str = include_str!("../../../examples/bytecode-counter/src/main.rs");
 /// Where the development key goes.
 pub const KEY: &str = "keys/dev.pem";
 const GITIGNORE: &str =
@@ -207,16 +207,10 @@ fn write(
             Kind::Bytecode => "kind = \"bytecode\"\n",
         }
     );
-    let (cargo, main) = match kind {
-        Kind::Firmware => (cargo_toml(package), MAIN_RS),
-        Kind::Bytecode => (bytecode_toml(package), BYTECODE_RS),
-    };
-    for (name, text) in [
-        ("Cargo.toml", cargo),
-        ("Otaru.toml", manifest),
-        ("src/main.rs", main.to_owned()),
-        (".gitignore", GITIGNORE.to_owned()),
-    ] {
+    let mut files = files(&wish.board, kind, package);
+    files.push(("Otaru.toml", manifest));
+    files.push((".gitignore", GITIGNORE.to_owned()));
+    for (name, text) in files {
         let path = folder.join(name);
         let write = || {
             std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
@@ -228,43 +222,6 @@ fn write(
         })?;
     }
     Ok(())
-}
-
-/// The manifest of a firmware package that stands alone.
-pub fn cargo_toml(package: &str) -> String {
-    format!(
-        "[package]\nname = \"{package}\"\nversion = \"1.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\n\
-         # What a firmware links: the update agent and its application interface.\n\
-         otaru-runtime = {{ {} }}\n\
-         # The board: flash, console, network, watchdog.\n\
-         otaru-board-host = {{ {}, default-features = false, features = [\"firmware\"] }}\n\n\
-         # A project of its own, also inside the folder of another one.\n[workspace]\n",
-        source("runtime"),
-        source("boards/host"),
-    )
-}
-
-/// The manifest of a package of bytecode that stands alone.
-fn bytecode_toml(package: &str) -> String {
-    format!(
-        "[package]\nname = \"{package}\"\nversion = \"1.0.0\"\nedition = \"2024\"\npublish = false\n\n\
-         [dependencies]\n\
-         # What bytecode links: the VM's functions.\n\
-         otaru-guest = {{ {} }}\n\n\
-         # Small: it is sent over the air, and stands in flash.\n\
-         [profile.release]\nopt-level = \"z\"\nlto = true\ncodegen-units = 1\npanic = \"abort\"\n\n\
-         # A project of its own, also inside the folder of another one.\n[workspace]\n",
-        source("guest"),
-    )
-}
-
-/// Where a crate of Otaru comes from: this checkout, else a registry.
-fn source(path: &str) -> String {
-    match checkout() {
-        Some(root) => format!("path = {:?}", root.join(path).display().to_string()),
-        None => format!("version = {:?}", env!("CARGO_PKG_VERSION")),
-    }
 }
 
 /// The checkout of Otaru that this program was built in, if it is still there.
@@ -299,6 +256,21 @@ mod tests {
         assert!(project.key_path().is_file());
         let again = make(&folder, &lamp()).unwrap_err();
         assert_eq!(again.code(), "folder-exists");
+    }
+
+    #[test]
+    fn a_project_for_bare_metal_says_how_it_is_linked() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("lamp");
+        let wish = NewProject {
+            board: "qemu-virt".to_owned(),
+            ..lamp()
+        };
+        make(&folder, &wish).unwrap();
+        let text = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(text("build.rs").contains("-Tqemu-virt.x"));
+        assert!(text("Cargo.toml").contains("otaru-board-qemu-virt"));
+        assert!(text(".cargo/config.toml").contains("sha2_backend_soft"));
     }
 
     #[test]

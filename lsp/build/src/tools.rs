@@ -1,8 +1,14 @@
 //! Asks other programs who they are.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::process::Command;
+
+/// A compiler for bare metal, where the one that cargo takes has no libraries for it: the path in
+/// `OTARU_BARE_METAL_RUSTC`.
+pub fn bare_metal_compiler() -> Option<PathBuf> {
+    std::env::var_os("OTARU_BARE_METAL_RUSTC").map(PathBuf::from)
+}
 
 /// The first line that a program prints, if it runs and succeeds.
 pub async fn first_line(program: &str, arguments: &[&str]) -> Option<String> {

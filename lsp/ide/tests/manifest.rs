@@ -219,10 +219,13 @@ fn a_key_completion_replaces_the_word() {
 
 #[test]
 fn boards_modes_and_tables_are_proposed() {
-    assert_eq!(labels("[project]\nboard = |"), ["host", "nrf52840"]);
+    assert_eq!(
+        labels("[project]\nboard = |"),
+        ["host", "nrf52840", "qemu-virt"]
+    );
     assert_eq!(
         labels("[project]\nboard = \"|\" # here\n"),
-        ["host", "nrf52840"]
+        ["host", "nrf52840", "qemu-virt"]
     );
     assert_eq!(labels("[project]\nmode = \"s|\"\n"), ["standby", "swap"]);
     assert_eq!(

@@ -10,6 +10,10 @@ const FILES: &[(&str, &str)] = &[
         "nrf52840",
         include_str!("../../../boards/nrf52840/board.toml"),
     ),
+    (
+        "qemu-virt",
+        include_str!("../../../boards/qemu-virt/board.toml"),
+    ),
 ];
 
 fn all() -> &'static [Board] {

@@ -1,12 +1,12 @@
 //! A device: its chip process, its console, its buttons.
 
-use crate::{PATIENCE, board, lab, otaru};
+use crate::{PATIENCE, board, emulated_board, lab, otaru};
 use otaru_board_host::control::{Client, EventKind, EventStream};
 use otaru_flash::{Flash as _, Identity, Key, TokenKind};
 use otaru_image::{DecryptionKey, SigningKey};
 use otaru_lsp_build::Job;
 use otaru_lsp_build::device::{FlashRequest, flash, provision};
-use otaru_lsp_project::Mode;
+use otaru_lsp_project::{Board, Mode};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use std::time::Instant;
 pub struct Device {
     chip: Child,
     dir: PathBuf,
+    board: &'static Board,
     mode: Mode,
     /// Its id at the manager, once it is provisioned.
     pub id: String,
@@ -29,27 +30,40 @@ impl Device {
     /// # Panics
     /// If the chip does not start.
     pub fn start(dir: &Path, mode: Mode) -> Self {
-        let chip = Self::spawn(dir, mode);
+        Self::start_with(dir, board(), mode, &[])
+    }
+
+    /// The same on the board `qemu-virt`, with this bootloader.
+    ///
+    /// # Panics
+    /// If the chip does not start.
+    pub fn start_emulated(dir: &Path, mode: Mode, bootloader: &[u8]) -> Self {
+        let qemu = otaru_lsp_build::emulator::qemu().expect("QEMU is installed");
+        std::fs::create_dir_all(dir).expect("the folder can be made");
+        let file = dir.join("bootloader.bin");
+        std::fs::write(&file, bootloader).expect("the bootloader can be written");
+        let arguments = ["--qemu".into(), qemu, "--bootloader".into(), file];
+        Self::start_with(dir, emulated_board(), mode, &arguments)
+    }
+
+    fn start_with(dir: &Path, board: &'static Board, mode: Mode, arguments: &[PathBuf]) -> Self {
+        let mut command = Command::new(otaru());
+        command
+            .args(["host-chip", "--board", &board.name, "--power"])
+            .args(["--mode", mode.as_str()])
+            .args(arguments)
+            .arg("--dir");
         Self {
-            chip,
+            chip: Self::spawn(dir, command),
             dir: dir.to_owned(),
+            board,
             mode,
             id: String::new(),
         }
     }
 
-    fn spawn(dir: &Path, mode: Mode) -> Child {
+    fn spawn(dir: &Path, mut command: Command) -> Child {
         std::fs::create_dir_all(dir).expect("the folder can be made");
-        let mut command = Command::new(otaru());
-        command.args([
-            "host-chip",
-            "--board",
-            "host",
-            "--mode",
-            mode.as_str(),
-            "--power",
-            "--dir",
-        ]);
         let log = std::fs::File::create(dir.join("chip.log")).expect("the log can be made");
         command
             .arg(dir)
@@ -108,7 +122,7 @@ impl Device {
         let mut control = self.control();
         let mut probe = control.hold().expect("the probe attaches");
         let request = FlashRequest {
-            board: board(),
+            board: self.board,
             mode: self.mode,
             keys: keys.iter().map(|key| trusted(key)).collect(),
             image,
@@ -135,7 +149,7 @@ impl Device {
             ddi_url,
             ca: &[],
         };
-        provision(&mut probe, board(), &identity).expect("the identity can be stored");
+        provision(&mut probe, self.board, &identity).expect("the identity can be stored");
         probe.release().expect("the probe detaches");
         id.clone_into(&mut self.id);
     }
@@ -165,7 +179,7 @@ impl Device {
         let mut control = self.control();
         let mut probe = control.hold().expect("the probe attaches");
         let mut bytes = vec![0; len];
-        let offset = lab::layout(self.mode).execution.offset;
+        let offset = lab::layout(self.board, self.mode).execution.offset;
         probe.read(offset, &mut bytes).expect("the flash reads");
         probe.release().expect("the probe detaches");
         bytes
@@ -282,11 +296,13 @@ impl Console {
     /// # Panics
     /// If it does not come in time; prints what came instead.
     pub fn wait_for(&mut self, text: &str) -> String {
+        let begun = Instant::now();
         loop {
             let mut line = Vec::new();
             let read = (&mut self.lines).take(1 << 16).read_until(b'\n', &mut line);
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-            if !matches!(read, Ok(1..)) {
+            // A device that goes on printing something else must not keep the test waiting for ever.
+            if !matches!(read, Ok(1..)) || begun.elapsed() > PATIENCE {
                 let last = self.seen.len().saturating_sub(60);
                 panic!(
                     "{text:?} was not printed; the last lines:\n{}",

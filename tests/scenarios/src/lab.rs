@@ -1,6 +1,6 @@
 //! A manager in its own process, a signing key, and images.
 
-use crate::{Api, Device};
+use crate::{Api, Device, emulated};
 use otaru_flash::Layout;
 use otaru_image::{BoardIds, ImageBuilder, Label, SigningKey, Version, board_uuids};
 use otaru_lsp_build::device::layout_of;
@@ -52,8 +52,8 @@ pub fn board() -> &'static Board {
     otaru_lsp_project::board("host").expect("the host board is built in")
 }
 
-pub(crate) fn layout(mode: Mode) -> Layout {
-    layout_of::<()>(board(), mode).expect("the host board's layout is good")
+pub(crate) fn layout(board: &Board, mode: Mode) -> Layout {
+    layout_of::<()>(board, mode).expect("the board's layout is good")
 }
 
 /// The test firmware without its symbols, as `otaru build` would pack it.
@@ -221,10 +221,24 @@ impl Lab {
     /// # Panics
     /// If it does not get there.
     pub async fn device(&self, name: &str, mode: Mode, image: &[u8]) -> Device {
+        let device = Device::start(&self.dir.path().join(name), mode);
+        self.admit(name, device, image).await
+    }
+
+    /// The same on the board `qemu-virt`.
+    ///
+    /// # Panics
+    /// If it does not get there.
+    pub async fn emulated_device(&self, name: &str, mode: Mode, image: &[u8]) -> Device {
+        let bootloader = emulated::bootloader().await;
+        let device = Device::start_emulated(&self.dir.path().join(name), mode, &bootloader);
+        self.admit(name, device, image).await
+    }
+
+    async fn admit(&self, name: &str, mut device: Device, image: &[u8]) -> Device {
         let created = self.api.post("/devices", json!({ "name": name })).await;
         let created = created.expect("the device can be made");
         let text = |field: &str| created[field].as_str().expect("a text").to_owned();
-        let mut device = Device::start(&self.dir.path().join(name), mode);
         device.flash(image, &self.key);
         device.provision(&text("id"), &text("token"), &text("ddi_url"));
         device.console().wait_for("ota: online");

@@ -7,10 +7,12 @@
 
 mod api;
 mod device;
+mod emulated;
 mod lab;
 mod workshop;
 
 pub use api::{Api, ApiFailure, sha256_hex};
 pub use device::{Console, Device, Starts};
+pub use emulated::{emulated_board, emulated_image};
 pub use lab::{Lab, PATIENCE, board, builder, check, image_of, otaru, payload};
 pub use workshop::{Ended, Workshop};

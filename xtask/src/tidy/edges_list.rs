@@ -105,7 +105,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-bootloader",
         ],
     ),
-    // `otaru-ddi` has the names of the reasons that its console prints.
+    // `otaru-ddi` has the names of the reasons that its console prints; only a firmware has the agent.
     (
         "otaru-board-qemu-virt",
         &[
@@ -115,6 +115,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
             "otaru-bootloader",
             "otaru-bootloader-recovery",
+            "otaru-runtime-agent",
         ],
     ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
@@ -286,7 +287,11 @@ pub(super) const DEV: &[(&str, &[&str])] = &[
     // The same in a machine emulator, with the geometry that the tools know.
     (
         "otaru-board-qemu-virt",
-        &["otaru-lsp-build", "otaru-lsp-project"],
+        &[
+            "otaru-lsp-build",
+            "otaru-lsp-project",
+            "otaru-board-qemu-virt",
+        ],
     ),
     ("otaru-lsp", &["otaru-image"]),
     (

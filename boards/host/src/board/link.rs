@@ -18,7 +18,7 @@ pub(super) struct Link {
 
 /// Makes this process end when the chip ends, however the chip ends.
 #[cfg(target_os = "linux")]
-pub(super) fn end_with_chip() -> io::Result<()> {
+pub(crate) fn end_with_chip() -> io::Result<()> {
     use rustix::process::{Signal, set_parent_process_death_signal};
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
@@ -26,7 +26,7 @@ pub(super) fn end_with_chip() -> io::Result<()> {
 /// Without the chip every request fails, and that ends the process.
 #[cfg(not(target_os = "linux"))]
 #[expect(clippy::unnecessary_wraps, reason = "it can fail on Linux")]
-pub(super) fn end_with_chip() -> io::Result<()> {
+pub(crate) fn end_with_chip() -> io::Result<()> {
     Ok(())
 }
 

@@ -122,6 +122,23 @@ impl FlashArray {
         &self.geometry
     }
 
+    /// Writes what stands before the first area, whatever was there.
+    pub(crate) fn write_unused(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let first = self.geometry.areas.iter().map(|area| area.offset).min();
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        if first.is_none_or(|first| len > first) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.file.write_all_at(bytes, 0)?;
+        self.units.set(0, len)
+    }
+
+    /// Learns from the content which units are programmed, after somebody else wrote into the file.
+    pub(crate) fn learn_units(&mut self) -> io::Result<()> {
+        self.units.forget();
+        self.units.add_written(&self.file, &self.geometry)
+    }
+
     fn check_range(&self, offset: u32, len: u32) -> Result<(), FlashFault> {
         match offset.checked_add(len) {
             Some(end) if end <= self.geometry.flash_len && len > 0 => Ok(()),

@@ -58,7 +58,7 @@ pub(super) struct RecoveryButton {
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) dir: PathBuf,
-    program: CpuProgram,
+    pub(super) program: CpuProgram,
     pub(super) device: DeviceFile,
     pub(super) flash: FlashArray,
     retained: RetainedRam,
@@ -166,6 +166,8 @@ impl Machine {
         retained
             .lose(noise)
             .map_err(ChipError::io("writing retained RAM"))?;
+        machine.write_bootloader()?;
+        machine.lose_ram()?;
         machine
             .device
             .store(dir)
@@ -205,6 +207,9 @@ impl Machine {
                 self.cpu = Some(cpu);
                 let boots = self.device.boots;
                 self.emit(EventKind::Started { cause, boots });
+                if !self.online {
+                    self.plug_network();
+                }
             }
             Err(error) => {
                 let program = self.program.program.display();
@@ -262,6 +267,7 @@ impl Machine {
             ResetCause::PowerOn
         });
         self.power_on_at = off_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
+        self.lose_ram()?;
         self.retained
             .lose(&mut self.noise)
             .map_err(ChipError::io("writing retained RAM"))?;
@@ -283,6 +289,7 @@ impl Machine {
     /// Keeps the CPU in reset for a debug probe.
     pub(super) fn hold(&mut self, connection: u64) -> Result<(), ChipError> {
         self.stop_cpu()?;
+        self.learn_flash()?;
         self.holder = Some(connection);
         self.emit(EventKind::Held);
         Ok(())
@@ -325,6 +332,7 @@ impl Machine {
             .set_network(online, self.losses)
             .and_then(|()| self.network.set(online))
             .map_err(ChipError::io("switching the network"))?;
+        self.plug_network();
         self.emit(EventKind::Network { online });
         Ok(())
     }
@@ -336,6 +344,11 @@ impl Machine {
         };
         let ended = cpu.ended().map_err(ChipError::io("asking for the CPU"))?;
         match ended {
+            // An emulator ends when its machine resets itself.
+            Some(status) if self.is_emulated() && status.success() => {
+                self.emit(EventKind::SoftwareReset);
+                self.reset(ResetCause::Software)
+            }
             Some(status) => self.crash(status.to_string()),
             None => Ok(()),
         }

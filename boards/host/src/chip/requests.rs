@@ -71,6 +71,9 @@ impl Machine {
     }
 
     fn try_handle(&mut self, from: u64, request: Request, frame: &[u8]) -> Result<Answer, Failure> {
+        if let Some(why) = self.beyond_emulator(&request) {
+            return Err(refuse(RefusalCode::BadRequest, why));
+        }
         match request {
             Request::Status | Request::Events => return Ok(self.status_answer()),
             Request::Reset(moment) => self.request_fault(false, moment)?,

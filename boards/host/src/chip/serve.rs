@@ -421,8 +421,15 @@ impl Server {
         if gone {
             self.terminal = None;
         }
+        let typed = block.get(..count).unwrap_or_default();
+        let emulated = self.machine.is_emulated();
         let input = self.machine.cpu.as_mut().and_then(|cpu| {
-            cpu.input.push(block.get(..count).unwrap_or_default());
+            if emulated {
+                // As on a serial line, what the machine does not take in time is lost.
+                drop(cpu.link.write_all(typed));
+                return None;
+            }
+            cpu.input.push(typed);
             cpu.input.take()
         });
         match input {

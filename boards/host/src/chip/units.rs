@@ -38,21 +38,32 @@ impl Units {
     /// Marks every unit that does not read erased: a flash file may have been put in place by hand.
     pub(super) fn add_written(&mut self, flash: &File, geometry: &Geometry) -> io::Result<()> {
         const BLOCK: usize = 0x1_0000;
+        let erased = vec![geometry.erased; BLOCK];
         let mut block = vec![0; BLOCK];
         let mut at = 0_u32;
         while at < geometry.flash_len {
             let left = usize::try_from(geometry.flash_len - at).unwrap_or(BLOCK);
             let block = block.get_mut(..left.min(BLOCK)).unwrap_or_default();
             flash.read_exact_at(block, u64::from(at))?;
+            let start = at;
+            at = at.saturating_add(u32::try_from(block.len()).unwrap_or(u32::MAX));
+            // Most of a flash is erased, and one comparison of all of it costs next to nothing.
+            if erased.starts_with(block) {
+                continue;
+            }
             let unit = usize::try_from(self.unit).unwrap_or(1);
-            for (offset, bytes) in (at..).step_by(unit).zip(block.chunks(unit)) {
+            for (offset, bytes) in (start..).step_by(unit).zip(block.chunks(unit)) {
                 if bytes.iter().any(|&byte| byte != geometry.erased) {
                     self.change(offset, 1, true);
                 }
             }
-            at = at.saturating_add(u32::try_from(block.len()).unwrap_or(u32::MAX));
         }
         self.file.write_all_at(&self.bits, 0)
+    }
+
+    /// Counts every unit as erased until [`Self::add_written`] says otherwise.
+    pub(super) fn forget(&mut self) {
+        self.bits.fill(0);
     }
 
     fn range(&self, offset: u32, len: u32) -> std::ops::Range<u32> {

@@ -1,6 +1,6 @@
 //! A device for one test: a chip in a thread of its own, its CPU a real process.
 
-use otaru_board_host::chip::{self, ChipConfig, CpuProgram, Geometry, NamedArea};
+use otaru_board_host::chip::{self, ChipConfig, CpuKind, CpuProgram, Geometry, NamedArea};
 use otaru_board_host::control::{Client, Event, EventKind, EventStream, Moment};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -67,6 +67,7 @@ pub(crate) fn config(dir: &Path, script: &str) -> ChipConfig {
         cpu: CpuProgram {
             program: program(),
             args: vec![script.into()],
+            kind: CpuKind::Process,
         },
         pty: false,
         power: true,

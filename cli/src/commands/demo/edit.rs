@@ -23,7 +23,7 @@ pub(super) const DAMAGE: Change = Change {
         replace_once(
             text,
             "board.block_on(run(&board, board.flash(), &mut app, &status, work));",
-            "let _agent = run(&board, board.flash(), &mut app, &status, std::future::pending());\n    \
+            "let _agent = run(&board, board.flash(), &mut app, &status, core::future::pending());\n    \
              let () = board.block_on(work);",
         )
     },
@@ -38,20 +38,26 @@ fn replace_once(text: &str, old: &str, new: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use otaru_lsp_build::template::cargo_toml;
+    use otaru_lsp_build::template::files;
+    use otaru_lsp_project::Kind;
 
     #[test]
     fn the_example_is_what_the_edits_expect() {
-        let cargo = cargo_toml("counter");
-        let main = include_str!("../../../../examples/counter/src/main.rs");
-        let cargo = (IMPROVE.cargo_toml)(&cargo).unwrap();
-        let main = (IMPROVE.main_rs)(main).unwrap();
-        assert!(
-            (DAMAGE.cargo_toml)(&cargo)
-                .unwrap()
-                .contains("version = \"1.2.0\"")
-        );
-        assert!((DAMAGE.main_rs)(&main).unwrap().contains("let _agent"));
+        for board in ["host", "qemu-virt"] {
+            let files = files(board, Kind::Firmware, "counter");
+            let text = |wanted: &str| {
+                let file = files.iter().find(|(name, _)| *name == wanted);
+                file.expect("every project has it").1.clone()
+            };
+            let cargo = (IMPROVE.cargo_toml)(&text("Cargo.toml")).unwrap();
+            let main = (IMPROVE.main_rs)(&text("src/main.rs")).unwrap();
+            assert!(
+                (DAMAGE.cargo_toml)(&cargo)
+                    .unwrap()
+                    .contains("version = \"1.2.0\"")
+            );
+            assert!((DAMAGE.main_rs)(&main).unwrap().contains("let _agent"));
+        }
     }
 
     #[test]

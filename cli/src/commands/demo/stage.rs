@@ -10,8 +10,8 @@ use otaru_lsp_build::keys::{Algorithm, ProjectKey};
 use otaru_lsp_build::local::Local;
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
-use otaru_lsp_build::template::{cargo_toml, checkout};
-use otaru_lsp_project::ManagerUrl;
+use otaru_lsp_build::template::{checkout, files};
+use otaru_lsp_project::{Kind, ManagerUrl};
 use otaru_manager::{Config, Manager, OpenError};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -24,7 +24,6 @@ use tokio::task::JoinHandle;
 
 /// The device, the firmware and the project are called so.
 const NAME: &str = "counter";
-const MAIN_RS: &str = include_str!("../../../../examples/counter/src/main.rs");
 /// How often the manager is asked whether the device is there.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -56,7 +55,7 @@ impl Drop for Switch {
 
 impl Stage {
     /// Starts the manager and writes the project.
-    pub(super) async fn set(session: Session<'_>) -> Result<Self, Failure> {
+    pub(super) async fn set(session: Session<'_>, board: &str) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new()
             .prefix("otaru-demo-")
             .tempdir()
@@ -98,7 +97,7 @@ impl Stage {
             client,
             device,
         };
-        stage.write_project(&url)?;
+        stage.write_project(&url, board)?;
         session
             .output
             .object("stage", json!({ "manager": url, "folder": stage.folder() }));
@@ -110,17 +109,19 @@ impl Stage {
         Ok(stage)
     }
 
-    fn write_project(&self, url: &str) -> Result<(), Failure> {
+    fn write_project(&self, url: &str, board: &str) -> Result<(), Failure> {
         let root = self.project_folder();
         let manifest = format!(
-            "[project]\nname = \"{NAME}\"\nboard = \"host\"\n\n[signing]\nkey = \"keys/dev.pem\"\n\n\
+            "[project]\nname = \"{NAME}\"\nboard = \"{board}\"\n\n[signing]\nkey = \"keys/dev.pem\"\n\n\
              [manager]\nurl = \"{url}\"\ndevice = \"{NAME}\"\n"
         );
         let write = || {
-            std::fs::create_dir_all(root.join("src"))?;
-            std::fs::write(root.join("Cargo.toml"), cargo_toml(NAME))?;
+            for (name, text) in files(board, Kind::Firmware, NAME) {
+                let path = root.join(name);
+                std::fs::create_dir_all(path.parent().unwrap_or(&root))?;
+                std::fs::write(path, text)?;
+            }
             std::fs::write(root.join("Otaru.toml"), manifest)?;
-            std::fs::write(root.join("src/main.rs"), MAIN_RS)?;
             // The same versions of everything as in the checkout.
             if let Some(lock) = checkout().map(|root| root.join("Cargo.lock"))
                 && lock.is_file()

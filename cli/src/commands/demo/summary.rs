@@ -124,10 +124,10 @@ pub(super) fn show(output: &Output, updates: &[&Measured]) {
     }
     row("click to end", &|m| seconds(m.whole()));
     row("image", &|m| format!("{} bytes", grouped(m.image.size)));
-    row("chunks erased", &|m| grouped(m.work.erases));
-    row("bytes programmed", &|m| grouped(m.work.bytes));
+    row("chunks erased", &|m| counted(m, grouped(m.work.erases)));
+    row("bytes programmed", &|m| counted(m, grouped(m.work.bytes)));
     row("the same on an nRF52840", &|m| {
-        seconds(m.work.on_nrf52840())
+        counted(m, seconds(m.work.on_nrf52840()))
     });
     let headings: Vec<String> = updates
         .iter()
@@ -144,6 +144,16 @@ pub(super) fn show(output: &Output, updates: &[&Measured]) {
         .collect();
     output.table("phase", &headings, &rows);
     output.text("");
+}
+
+/// The text, or a dash where nobody counted: an emulated machine does not tell what it does to its
+/// flash, and no install does nothing.
+fn counted(measured: &Measured, text: String) -> String {
+    if measured.work == FlashWork::default() {
+        "–".to_owned()
+    } else {
+        text
+    }
 }
 
 fn seconds(time: Duration) -> String {
