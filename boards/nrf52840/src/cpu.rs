@@ -12,15 +12,10 @@ const VECTOR_TABLE: *mut u32 = 0xE000_ED08 as *mut u32;
 /// Lowest alignment that the CPU needs for the 64 vectors of this chip.
 const TABLE_ALIGNMENT: u32 = 0x100;
 
-static mut BUFFER: [u8; BUFFER_LEN] = [0; BUFFER_LEN];
-
-/// Called by the start-up code with RAM initialised.
+/// Called by the start-up code. Everything is on the stack, the copy buffer too.
 #[unsafe(no_mangle)]
 extern "C" fn start() -> ! {
-    let buf = &raw mut BUFFER;
-    // SAFETY: this function runs once per reset, and nobody else names the buffer.
-    let buf = unsafe { &mut *buf };
-    match decide(buf) {
+    match decide(&mut [0; BUFFER_LEN]) {
         Some(image) if image.0 % TABLE_ALIGNMENT == 0 => jump(&image),
         Some(_) | None => stay(),
     }
