@@ -284,7 +284,7 @@ impl Layout {
     pub fn chunks_of(&self, len: u32) -> u32 {
         let rest = u32::from(!multiple(len, self.chunk_len));
         let whole = len.checked_div(self.chunk_len);
-        whole.map_or(0, |whole| whole.saturating_add(rest))
+        whole.map_or(0, |whole| whole.wrapping_add(rest))
     }
 
     /// Whether the layout can work; call this before anything else is done with it.

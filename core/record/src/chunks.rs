@@ -1,6 +1,6 @@
 //! A set of chunk numbers, kept as a bitmap.
 
-use otaru_flash::CHUNKS_MAX;
+use otaru_flash::{CHUNKS_MAX, ones};
 
 const BYTES: usize = (CHUNKS_MAX / 8) as usize;
 
@@ -38,8 +38,7 @@ impl ChunkSet {
 
     /// How many chunks are in the set.
     pub fn len(&self) -> u32 {
-        let ones = |sum: u32, byte: &u8| sum.wrapping_add(byte.count_ones());
-        self.0.iter().fold(0, ones)
+        ones(&self.0)
     }
 
     /// Whether the set is empty.

@@ -293,8 +293,8 @@ impl<S: Body> Journal<S> {
     ) -> Result<(), AppendError<F::Error>> {
         let first = !self.settled;
         let gap = if first { GAP_MAX } else { 0 };
-        let needed = copies.saturating_add(gap);
-        let mut full = self.cell.saturating_add(needed) > self.geometry.cells;
+        let needed = copies.wrapping_add(gap);
+        let mut full = self.cell.wrapping_add(needed) > self.geometry.cells;
         if first && !full {
             self.leave_gap(flash);
         }
@@ -332,11 +332,11 @@ impl<S: Body> Journal<S> {
     /// A failure changes nothing: the cells are passed over in any case.
     fn leave_gap<F: Flash>(&mut self, flash: &mut F) {
         if !self.geometry.overwrite {
-            self.cell = self.cell.saturating_add(1);
+            self.cell = self.cell.wrapping_add(1);
             return;
         }
         let begin = self.cell.saturating_sub(u32::from(self.torn_end));
-        self.cell = self.cell.saturating_add(2);
+        self.cell = self.cell.wrapping_add(2);
         let area = *self.geometry.half(self.half);
         for cell in begin..self.cell {
             self.spoil_cell(flash, &area, cell);
@@ -361,7 +361,7 @@ impl<S: Body> Journal<S> {
     /// if the erase then were cut before it changed anything, a later boot could see both, take the
     /// half for the newer one, and write into sectors that an erase has touched.
     fn change_half<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
-        let other = 1_u8.saturating_sub(self.half);
+        let other = 1_u8.wrapping_sub(self.half);
         let area = *self.geometry.half(other);
         self.spoil_cell(flash, &area, 0);
         area.erase(flash, 0, area.len)
@@ -391,7 +391,7 @@ impl<S: Body> Journal<S> {
             };
             let mut buf = [0xFF; CELL_LEN_MAX];
             let at = self.geometry.cell_at(self.cell);
-            self.cell = self.cell.saturating_add(1);
+            self.cell = self.cell.wrapping_add(1);
             let len = self.geometry.cell_len as usize;
             let written = stamp.encode(state, self.geometry.entry_len(), &mut buf);
             let bytes = written.and_then(|_entry| buf.get_mut(..len));
@@ -465,8 +465,8 @@ impl Journal {
         step: u16,
     ) -> Result<(), AppendError<F::Error>> {
         self.claim(flash)?;
-        let before = self.state.step;
-        self.state.step = step.saturating_add(1);
+        let before = self.state.step();
+        self.state.set_step(step.saturating_add(1));
         for _ in 0..MARK_TRIES {
             let (cell, unit) = match self.mark_at {
                 Some((cell, unit)) if unit < self.geometry.marks_per_cell() => (cell, unit),
@@ -475,9 +475,9 @@ impl Journal {
             if cell >= self.geometry.cells {
                 break;
             }
-            self.cell = cell.saturating_add(1);
+            self.cell = cell.wrapping_add(1);
             if self.program_mark(flash, (cell, unit), step).is_ok() {
-                self.mark_at = Some((cell, unit.saturating_add(1)));
+                self.mark_at = Some((cell, unit.wrapping_add(1)));
                 self.twice = false;
                 return Ok(());
             }
@@ -487,7 +487,7 @@ impl Journal {
         let state = self.state;
         let appended = self.append_copies(flash, &state, 2);
         if appended.is_err() {
-            self.state.step = before;
+            self.state.set_step(before);
         }
         appended
     }
@@ -495,7 +495,7 @@ impl Journal {
     fn mark_offset(&self, (cell, unit): (u32, u32)) -> u32 {
         self.geometry
             .cell_at(cell)
-            .saturating_add(unit.saturating_mul(self.geometry.unit_len))
+            .wrapping_add(unit.wrapping_mul(self.geometry.unit_len))
     }
 
     fn program_mark<F: Flash>(

@@ -73,8 +73,8 @@ fn read_stable<F: Flash>(
     }
     let mut read = 0_usize;
     for unit in 0..geometry.marks_per_cell() {
-        let at = base.saturating_add(unit.saturating_mul(geometry.unit_len));
-        let end = read.saturating_add(geometry.unit_len as usize);
+        let at = base.wrapping_add(unit.wrapping_mul(geometry.unit_len));
+        let end = read.wrapping_add(geometry.unit_len as usize);
         let target = buf.get_mut(read..end);
         if !target.is_some_and(|target| stable(flash, half, at, target)) {
             break;
@@ -156,7 +156,7 @@ impl<S: Body> Half<S> {
                 }
                 Seen::Torn => true,
             };
-            seen.end = cell.saturating_add(1);
+            seen.end = cell.wrapping_add(1);
         }
         seen
     }

@@ -110,8 +110,8 @@ impl Outcome {
     /// The outcome in this state of the record. There is none before the first update, and none
     /// while the bootloader's figures of the present one are only there to be completed.
     fn of(state: &State) -> Option<Self> {
-        let outcome = &state.outcome;
-        let ended = outcome.attempt != 0 && outcome.attempt != state.attempt;
+        let outcome = &state.outcome();
+        let ended = outcome.attempt != 0 && outcome.attempt != state.attempt();
         (ended && outcome.cause != Cause::None).then(|| {
             let reason = reason_of(outcome.cause);
             Self {
