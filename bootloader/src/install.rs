@@ -20,6 +20,7 @@ pub(crate) enum Failure<E> {
 
 /// `requested`: checks everything that must hold before the first byte of the execution slot
 /// changes, and finds the chunks that differ.
+#[inline(never)]
 pub(crate) fn prepare<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     state: &State,
