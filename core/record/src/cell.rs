@@ -38,13 +38,15 @@ fn words(unit: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_le_bytes(*first), u32::from_le_bytes(*second)))
 }
 
-/// How many bits of body and checksum are zero.
-fn zero_bits(body: &[u8], crc: [u8; 4]) -> [u8; 2] {
-    let all = body.len().wrapping_add(crc.len()).wrapping_mul(8);
-    let ones = ones(body).wrapping_add(ones(&crc)) as usize;
+/// The trailer of an entry, from its first byte on: checksum, two zeros, and how many bits of body and
+/// checksum are zero.
+#[inline(never)]
+fn trailer(body: &[u8]) -> u64 {
+    let crc = crc32(body);
+    let all = body.len().wrapping_add(4).wrapping_mul(8) as u64;
+    let ones = ones(body).wrapping_add(ones(&crc.to_le_bytes()));
     // No entry is so long that the count leaves 16 bits.
-    let [low, high, ..] = all.wrapping_sub(ones).to_le_bytes();
-    [low, high]
+    all.wrapping_sub(ones.into()) << 48 | u64::from(crc)
 }
 
 /// Checksum, two zeros and the count of zero bits.
@@ -58,7 +60,7 @@ impl Stamp {
     #[inline(never)]
     pub(crate) fn encode<S: Body>(self, state: &S, len: usize, buf: &mut [u8]) -> Option<usize> {
         let entry = buf.get_mut(..len)?;
-        let (body, trailer) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
+        let (body, end) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
         state.put(body)?;
         let head = body.first_chunk_mut::<HEAD_LEN>()?;
         let [t0, t1, t2, t3] = S::TAG.to_le_bytes();
@@ -68,10 +70,7 @@ impl Stamp {
         *head = [
             t0, t1, t2, t3, n0, n1, n2, n3, e0, e1, e2, e3, s0, s1, s2, s3,
         ];
-        let crc = crc32(body).to_le_bytes();
-        let [z0, z1] = zero_bits(body, crc);
-        let [c0, c1, c2, c3] = crc;
-        *trailer = [c0, c1, c2, c3, 0, 0, z0, z1];
+        *end = trailer(body).to_le_bytes();
         Some(len)
     }
 
@@ -80,15 +79,11 @@ impl Stamp {
     #[inline(never)]
     pub(crate) fn decode<S: Body>(len: usize, cell: &[u8], state: &mut S) -> Option<Self> {
         let entry = cell.get(..len)?;
-        let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<TRAILER_LEN>()?;
+        let (body, end) = entry.split_last_chunk::<TRAILER_LEN>()?;
         let [_, _, _, _, _, _, _, _, e0, e1, e2, e3, s0, s1, s2, s3] =
             *body.first_chunk::<HEAD_LEN>()?;
-        let crc = crc32(body).to_le_bytes();
-        let whole = crc == [*c0, *c1, *c2, *c3]
-            && zero_bits(body, crc) == [*z0, *z1]
-            && [*p0, *p1] == [0, 0]
-            && words(body) == Some((S::TAG, !S::TAG));
-        if !whole {
+        let whole = words(body) == Some((S::TAG, !S::TAG));
+        if !whole || trailer(body).to_le_bytes() != *end {
             return None;
         }
         state.take(body)?;

@@ -58,10 +58,7 @@ impl ChunkSet {
     /// Becomes the set with these first bytes of a bitmap; the rest is empty.
     pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Option<()> {
         self.0 = [0; BYTES];
-        let room = self.0.get_mut(..bytes.len())?;
-        for (to, from) in room.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        self.0.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(())
     }
 }

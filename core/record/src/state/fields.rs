@@ -357,9 +357,7 @@ impl Body for State {
         let (stored, bitmap) = own.split_first_chunk_mut()?;
         *codes = self.codes();
         *stored = self.stored;
-        for (to, from) in bitmap.iter_mut().zip(self.differing.bytes()) {
-            *to = *from;
-        }
+        bitmap.copy_from_slice(self.differing.bytes().get(..bitmap.len())?);
         Some(())
     }
 
