@@ -261,12 +261,10 @@ pub enum Held {
 /// It is kept in the order and almost in the form in which it is stored (`docs/formats/record.md` has
 /// the offsets), so that reading and writing an entry is little more than a copy. Every field is a
 /// function that reads its bytes, and has a setter.
-#[derive(Clone, Copy, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(4))]
 pub struct State {
     phase: Phase,
-    slot: Option<Slot>,
-    backup: Backup,
     stored: [u8; STORED_LEN],
     /// The differing chunks of the running or, for a permuted backup, of the last install.
     pub differing: ChunkSet,

@@ -13,10 +13,12 @@ const ENTRY_TAG: u32 = 0x4F54_0001;
 /// Tag, its complement, epoch and sequence number, which are the journal's.
 const HEAD_LEN: usize = 16;
 
-/// Phase, slot and backup, which are the only fields that are kept decoded.
-const CODES_LEN: usize = 3;
+/// The phase is the only field that is kept decoded.
+const PHASE_LEN: usize = 1;
 /// Bytes of the others, which are kept as they are stored.
-pub(super) const STORED_LEN: usize = FIELDS_LEN - CODES_LEN;
+pub(super) const STORED_LEN: usize = FIELDS_LEN - PHASE_LEN;
+const SLOT: usize = 1;
+const BACKUP: usize = 2;
 const FLAGS: usize = 5;
 pub(super) const CURRENT: usize = 32;
 pub(super) const OTHER: usize = 68;
@@ -87,14 +89,14 @@ macro_rules! flag {
 
 impl State {
     fn load<const N: usize>(&self, at: usize) -> [u8; N] {
-        let from = self.stored.get(at.saturating_sub(CODES_LEN)..);
+        let from = self.stored.get(at.saturating_sub(PHASE_LEN)..);
         from.and_then(<[u8]>::first_chunk)
             .copied()
             .unwrap_or([0; N])
     }
 
     fn store<const N: usize>(&mut self, at: usize, value: [u8; N]) {
-        let from = self.stored.get_mut(at.saturating_sub(CODES_LEN)..);
+        let from = self.stored.get_mut(at.saturating_sub(PHASE_LEN)..);
         if let Some(place) = from.and_then(<[u8]>::first_chunk_mut) {
             *place = value;
         }
@@ -124,23 +126,34 @@ impl State {
     }
 
     /// Storage slot of [`State::other`].
-    pub const fn slot(&self) -> Option<Slot> {
-        self.slot
+    pub fn slot(&self) -> Option<Slot> {
+        let [code] = self.load(SLOT);
+        Slot::from_code(code)
     }
 
     /// Sets [`State::slot`].
     pub fn set_slot(&mut self, slot: Option<Slot>) {
-        self.slot = slot;
+        self.store(SLOT, [slot.map_or(NO_SLOT, Slot::code)]);
     }
 
     /// Where a complete backup stands.
-    pub const fn backup(&self) -> Backup {
-        self.backup
+    pub fn backup(&self) -> Backup {
+        let [code] = self.load(BACKUP);
+        match Slot::from_code(code) {
+            Some(slot) => Backup::Copy(slot),
+            None if code == PERMUTED => Backup::Permuted,
+            None => Backup::None,
+        }
     }
 
     /// Sets [`State::backup`].
     pub fn set_backup(&mut self, backup: Backup) {
-        self.backup = backup;
+        let code = match backup {
+            Backup::None => NO_SLOT,
+            Backup::Copy(slot) => slot.code(),
+            Backup::Permuted => PERMUTED,
+        };
+        self.store(BACKUP, [code]);
     }
 
     number!(
@@ -288,33 +301,14 @@ impl State {
         self.store::<IMAGE_LEN>(CURRENT, self.load(BACKUP_IMAGE));
     }
 
-    fn codes(&self) -> [u8; CODES_LEN] {
-        let slot = self.slot.map_or(NO_SLOT, Slot::code);
-        let backup = match self.backup {
-            Backup::None => NO_SLOT,
-            Backup::Copy(slot) => slot.code(),
-            Backup::Permuted => PERMUTED,
-        };
-        [self.phase as u8, slot, backup]
-    }
-
-    fn take_codes(&mut self, [phase, slot, backup]: [u8; CODES_LEN]) -> Option<()> {
+    /// Whether every field has a value that this version knows.
+    fn is_known(&self) -> bool {
+        let [slot, backup] = self.load(SLOT);
         let [low, high, ended_in] = self.load(OUTCOME_CAUSE);
-        let known = (backup == PERMUTED || is_storage(backup))
-            && is_storage(slot)
+        is_storage(slot)
+            && (backup == PERMUTED || is_storage(backup))
             && Phase::is_code(ended_in)
-            && Cause::is_code(u16::from_le_bytes([low, high]));
-        if !known {
-            return None;
-        }
-        self.phase = Phase::from_code(phase)?;
-        self.slot = Slot::from_code(slot);
-        self.backup = match Slot::from_code(backup) {
-            Some(slot) => Backup::Copy(slot),
-            None if backup == PERMUTED => Backup::Permuted,
-            None => Backup::None,
-        };
-        Some(())
+            && Cause::is_code(u16::from_le_bytes([low, high]))
     }
 }
 
@@ -329,22 +323,13 @@ impl Default for State {
     fn default() -> Self {
         let mut state = Self {
             phase: Phase::Idle,
-            slot: None,
-            backup: Backup::None,
             stored: [0; STORED_LEN],
             differing: ChunkSet::default(),
         };
+        state.set_slot(None);
+        state.set_backup(Backup::None);
         state.set_outcome_phase(Phase::Idle);
         state
-    }
-}
-
-/// Compared as they are stored.
-impl PartialEq for State {
-    fn eq(&self, other: &Self) -> bool {
-        self.codes() == other.codes()
-            && self.stored == other.stored
-            && self.differing == other.differing
     }
 }
 
@@ -353,9 +338,9 @@ impl Body for State {
 
     fn put(&self, body: &mut [u8]) -> Option<()> {
         let (_, own) = body.split_first_chunk_mut::<HEAD_LEN>()?;
-        let (codes, own) = own.split_first_chunk_mut()?;
+        let (phase, own) = own.split_first_mut()?;
         let (stored, bitmap) = own.split_first_chunk_mut()?;
-        *codes = self.codes();
+        *phase = self.phase as u8;
         *stored = self.stored;
         bitmap.copy_from_slice(self.differing.bytes().get(..bitmap.len())?);
         Some(())
@@ -363,15 +348,16 @@ impl Body for State {
 
     fn take(&mut self, body: &[u8]) -> Option<()> {
         let (_, own) = body.split_first_chunk::<HEAD_LEN>()?;
-        let (codes, own) = own.split_first_chunk()?;
+        let (phase, own) = own.split_first()?;
         let (stored, bitmap) = own.split_first_chunk()?;
+        self.phase = Phase::from_code(*phase)?;
         self.stored = *stored;
         self.differing.take_bytes(bitmap)?;
-        self.take_codes(*codes)
+        self.is_known().then_some(())
     }
 
     fn is_storable(&self) -> bool {
-        self.slot != Some(Slot::Execution) && self.backup != Backup::Copy(Slot::Execution)
+        self.slot() != Some(Slot::Execution) && self.backup() != Backup::Copy(Slot::Execution)
     }
 
     fn mark(&mut self, step: u16) {
