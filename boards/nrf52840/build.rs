@@ -9,11 +9,15 @@ fn main() {
         std::fs::copy("link.x", &script).expect("the build folder can be written");
         println!("cargo:rustc-link-arg-bins=-T{}", script.display());
         println!("cargo:rustc-link-arg-bins=--icf=all");
-        // The device block follows. The large verifier is only measured, never flashed.
-        let limit = match std::env::var_os("CARGO_FEATURE_DALEK") {
-            None => "0x8000",
-            Some(_) => "0x10000",
-        };
+        // The device block follows. Configurations that do not fit are only measured, never
+        // flashed.
+        let large = [
+            "CARGO_FEATURE_DALEK",
+            "CARGO_FEATURE_P256",
+            "CARGO_FEATURE_ENCRYPTION",
+        ];
+        let is_large = large.iter().any(|name| std::env::var_os(name).is_some());
+        let limit = if is_large { "0x20000" } else { "0x8000" };
         println!("cargo:rustc-link-arg-bins=--defsym=flash_limit={limit}");
     }
 }

@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 const EXECUTION: u32 = 0x1_0000;
 const PAYLOAD_LEN: usize = 30_000;
+/// Where the tests with a part put it, and how long its payload is.
+const PART: usize = 0x8000;
+const PART_LEN: usize = 20_000;
 
 /// Flash in memory that counts the bytes read out of the execution slot.
 struct Memory {
@@ -69,6 +72,31 @@ impl Port for Services {
 
 /// A device with a signed image in its execution slot and a record that calls it confirmed.
 fn device(skip_hash: bool, factory: bool) -> Memory {
+    with_image(&image().sign(&signer()).unwrap(), skip_hash, factory)
+}
+
+fn signer() -> SigningKey {
+    SigningKey::from_seed([3; 32])
+}
+
+fn image() -> ImageBuilder {
+    ImageBuilder::new(vec![0x5A; PAYLOAD_LEN], Version::default())
+        .board(board_uuids("example.com", "test"))
+}
+
+/// The same device; its image has a part.
+fn device_with_part(skip_hash: bool) -> Memory {
+    let part = ImageBuilder::new(vec![0x3C; PART_LEN], Version::default())
+        .board(board_uuids("example.com", "test"))
+        .index(1)
+        .sign(&signer())
+        .unwrap();
+    let align = u32::try_from(PART).unwrap();
+    let file = image().part(1, part).part_align(align);
+    with_image(&file.sign(&signer()).unwrap(), skip_hash, false)
+}
+
+fn with_image(image: &[u8], skip_hash: bool, factory: bool) -> Memory {
     let layout = Layout {
         flash_len: 0x4_0000,
         write_unit: 4,
@@ -85,9 +113,8 @@ fn device(skip_hash: bool, factory: bool) -> Memory {
             Area::new(0x3_0000, 0x1_0000, 0x1000),
         ],
     };
-    let signer = SigningKey::from_seed([3; 32]);
     let key = Key {
-        public: signer.public().to_bytes(),
+        public: signer().public().to_bytes(),
         kind: otaru_flash::KeyKind::Ed25519,
         development: true,
     };
@@ -96,19 +123,15 @@ fn device(skip_hash: bool, factory: bool) -> Memory {
     block.vendor_id = board.vid.0;
     block.class_id = board.cid.0;
     block.skip_hash = skip_hash;
-    let image = ImageBuilder::new(vec![0x5A; PAYLOAD_LEN], Version::default())
-        .board(board)
-        .sign(&signer)
-        .unwrap();
     let mut memory = Memory {
         bytes: vec![0xFF; layout.flash_len as usize],
         read_from_execution: 0,
     };
     memory.bytes[..DEVICE_BLOCK_LEN].copy_from_slice(&block.encode().unwrap());
-    memory.bytes[EXECUTION as usize..][..image.len()].copy_from_slice(&image);
+    memory.bytes[EXECUTION as usize..][..image.len()].copy_from_slice(image);
     let current = Image {
         len: u32::try_from(image.len()).unwrap(),
-        digest: Sha256::digest(&image).into(),
+        digest: Sha256::digest(image).into(),
     };
     let mut state = State::factory(current, 0);
     state.set_factory_made(factory);
@@ -175,6 +198,35 @@ fn a_crash_brings_the_hash_back_and_finds_the_damage() {
         matches!(decision, Decision::Recovery(Recovery::NoImage(_))),
         "{decision:?}"
     );
+}
+
+/// Parts are hashed and verified with the image, or not, as the image is.
+#[test]
+fn a_part_is_skipped_with_the_image_and_its_damage_found_after_a_crash() {
+    let mut memory = device_with_part(false);
+    let decision = start(&mut memory, ResetCause::PowerOn);
+    assert!(matches!(decision, Decision::Start(_)), "{decision:?}");
+    assert!(memory.read_from_execution > PAYLOAD_LEN + PART_LEN);
+
+    let mut memory = device_with_part(true);
+    let Decision::Start(found) = start(&mut memory, ResetCause::PowerOn) else {
+        panic!("the device does not start");
+    };
+    assert!(memory.read_from_execution < 1000, "not a byte of the part");
+    let part = found.image.parts.get(1).expect("the firmware names it");
+    assert_eq!(part.offset as usize, PART);
+    assert!(
+        found.image.len as usize > PART + PART_LEN,
+        "all of the file"
+    );
+
+    memory.bytes[EXECUTION as usize + PART + 1000] ^= 1;
+    assert!(!hashed(&mut memory, ResetCause::PowerOn));
+    for cause in [ResetCause::Crash, ResetCause::Watchdog] {
+        let decision = start(&mut memory, cause);
+        let refused = matches!(decision, Decision::Recovery(Recovery::NoImage(_)));
+        assert!(refused, "{cause:?}: {decision:?}");
+    }
 }
 
 #[test]

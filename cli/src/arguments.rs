@@ -45,12 +45,20 @@ pub(crate) enum Command {
     Keys(Keys),
     /// Compile and sign the project's image
     Build(Build),
+    /// Delete what builds of the project left behind; keys and build numbers stay
+    Clean,
+    /// Build, and show how much of the slot is used by what
+    Size,
     /// Build bytecode for a slot and a VM
     Link(Link),
     /// Write the project's image to a device by cable
     Flash(Flash),
+    /// Erase a device by cable: firmware, FOTA record, identity
+    Erase(Erase),
     /// Give a device its identity in the manager
     Provision(Provision),
+    /// Take a device's identity away, here and in the manager
+    UndoProvision(UndoProvision),
     /// Build, and bring the image to the manager
     Upload(Build),
     /// Build, upload, and update devices over the air
@@ -58,6 +66,9 @@ pub(crate) enum Command {
     /// Run devices on this machine, press their buttons, make them fail
     #[command(subcommand)]
     Device(Device),
+    /// Make a device on this machine fail, and see whether it copes
+    #[command(args_conflicts_with_subcommands = true)]
+    Lab(Lab),
     /// Show what a device on this machine prints, through its resets
     Console(Console),
     /// The device manager
@@ -179,6 +190,25 @@ pub(crate) struct Provision {
     /// Its fleet in the manager
     #[arg(long)]
     pub(crate) fleet: Option<String>,
+}
+
+/// `erase`
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+}
+
+/// `undo-provision`
+#[derive(Debug, Args)]
+pub(crate) struct UndoProvision {
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+    /// Leave the manager alone, which may be gone for good
+    #[arg(long)]
+    pub(crate) device_only: bool,
 }
 
 /// `fota`
@@ -323,6 +353,36 @@ pub(crate) enum FlashArea {
     Execution,
     /// The FOTA record
     Record,
+}
+
+/// `lab`
+#[derive(Debug, Args)]
+pub(crate) struct Lab {
+    /// Do it, instead of listing what can be done
+    #[command(subcommand)]
+    pub(crate) verb: Option<LabVerb>,
+    /// The device on this machine, instead of the project's
+    #[arg(long, short = 'd', value_name = "NAME")]
+    pub(crate) device: Option<String>,
+}
+
+/// `lab run`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabVerb {
+    /// Make one fault, and judge what the device makes of it
+    Run {
+        /// Which; `otaru lab` lists them
+        fault: String,
+        /// The device on this machine, instead of the project's
+        #[arg(long, short = 'd', value_name = "NAME")]
+        device: Option<String>,
+        /// How often the power is cut, for random-cuts
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        times: u32,
+        /// Repeat the choices of an earlier run
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+    },
 }
 
 /// `console`

@@ -11,6 +11,8 @@ mod device;
 mod doctor;
 mod fota;
 mod keys;
+#[cfg(unix)]
+mod lab;
 mod link;
 mod login;
 mod manager;
@@ -50,12 +52,20 @@ async fn dispatch(session: Session<'_>) -> Result<(), Failure> {
         Command::New(new) => new::run(session, new),
         Command::Keys(keys) => keys::run(session, keys).await,
         Command::Build(build) => build::build(session, build).await,
+        Command::Clean => build::clean(session),
+        Command::Size => build::size(session).await,
         Command::Link(link) => link::run(session, link).await,
         Command::Upload(build) => build::upload(session, build).await,
         Command::Fota(fota) => fota::run(session, fota).await,
         Command::Flash(flash) => device::flash(session, flash).await,
+        Command::Erase(erase) => device::erase(session, erase).await,
+        Command::UndoProvision(undo) => device::undo_provision(session, undo).await,
         Command::Provision(provision) => device::provision(session, provision).await,
         Command::Device(device) => device::run(session, device).await,
+        #[cfg(unix)]
+        Command::Lab(lab) => lab::run(session, lab).await,
+        #[cfg(not(unix))]
+        Command::Lab(_) => Err(no_host_board()),
         Command::Console(console) => device::console(session, console.name.as_deref()).await,
         Command::Manager(manager) => manager::run(session, manager).await,
         Command::Login(login) => login::run(session, login).await,

@@ -251,6 +251,7 @@ const fn working(phase: Phase) -> &'static str {
         Phase::Pack => "packing",
         Phase::Upload => "uploading",
         Phase::Flash => "flashing",
+        Phase::Erase => "erasing",
         Phase::Provision => "provisioning",
         Phase::Update => "updating",
     }

@@ -6,8 +6,10 @@
 //! only put work in and wait for the answer. What the server says on its own goes through one
 //! outbox. So no client, however slow or silent, can stop it.
 
+mod console;
 mod convert;
 mod keys;
+mod lab;
 mod outbox;
 mod paths;
 mod progress;

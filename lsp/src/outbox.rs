@@ -1,7 +1,7 @@
 //! Everything the server says on its own, in one order, sent by one task. The actor only puts
 //! messages in: a client that reads slowly, or never answers, cannot stop it.
 
-use crate::protocol::{ConsoleOutput, JobEvent, Status};
+use crate::protocol::{ConsoleChanged, ConsoleOutput, JobEvent, LabState, Status};
 use tokio::sync::mpsc;
 use tower_lsp::Client;
 use tower_lsp::ls_types::notification::Notification;
@@ -31,6 +31,22 @@ impl Notification for ConsoleNote {
     const METHOD: &'static str = "otaru/consoleOutput";
 }
 
+/// `otaru/consoleChanged`.
+#[derive(Debug)]
+pub(crate) enum ConsoleChangedNote {}
+impl Notification for ConsoleChangedNote {
+    type Params = ConsoleChanged;
+    const METHOD: &'static str = "otaru/consoleChanged";
+}
+
+/// `otaru/labChanged`.
+#[derive(Debug)]
+pub(crate) enum LabChanged {}
+impl Notification for LabChanged {
+    type Params = LabState;
+    const METHOD: &'static str = "otaru/labChanged";
+}
+
 /// One thing to say.
 #[derive(Debug)]
 pub(crate) enum Out {
@@ -46,6 +62,10 @@ pub(crate) enum Out {
     Job(Box<JobEvent>),
     /// A device printed something.
     Console(ConsoleOutput),
+    /// There are lines to fetch.
+    ConsoleChanged(ConsoleChanged),
+    /// A fault began, went on or ended.
+    Lab(Box<LabState>),
     /// A line for the client's log.
     Log(MessageType, String),
     /// A line for the person in front of the editor.
@@ -90,6 +110,8 @@ async fn send(client: &Client, message: Out) {
         Out::Status(status) => client.send_notification::<StatusChanged>(*status).await,
         Out::Job(event) => client.send_notification::<JobEventNote>(*event).await,
         Out::Console(output) => client.send_notification::<ConsoleNote>(output).await,
+        Out::ConsoleChanged(what) => client.send_notification::<ConsoleChangedNote>(what).await,
+        Out::Lab(state) => client.send_notification::<LabChanged>(*state).await,
         Out::Log(level, line) => client.log_message(level, line).await,
         Out::Show(level, line) => client.show_message(level, line).await,
     }

@@ -4,25 +4,48 @@
 //!
 //! | client → server | answer |
 //! |---|---|
+//! | `otaru/verbs` | [`VerbInfo`] list |
 //! | `otaru/projects` | [`ProjectInfo`] list |
 //! | `otaru/status` [`ProjectParams`] | [`Status`] |
-//! | `otaru/build`, `otaru/upload`, `otaru/plan` [`VerbParams`] | [`JobStarted`] at once |
+//! | `otaru/build`, `otaru/upload`, `otaru/plan`, `otaru/clean`, `otaru/link`, `otaru/size`, `otaru/doctor` [`VerbParams`] | [`JobStarted`] at once |
 //! | `otaru/run` [`RunParams`] | [`JobStarted`] at once |
+//! | `otaru/newProject` [`NewProjectParams`] | [`NewProjectMade`] |
 //! | `otaru/cancel` [`CancelParams`] | whether there was something to cancel |
 //! | `otaru/devices` [`ProjectParams`] | [`Devices`] |
 //! | `otaru/console` [`ConsoleParams`] | [`ConsoleState`] |
+//! | `otaru/consoleRead` [`ConsoleReadParams`] | [`ConsolePage`] |
+//! | `otaru/consoleSerial` [`ConsoleSerialParams`] | nothing |
+//! | `otaru/serialPorts` | paths |
 //! | `otaru/board` [`BoardParams`] | nothing |
 //! | `otaru/flashMap` [`DeviceParams`] | [`FlashMap`] |
 //! | `otaru/slot` [`SlotParams`] | [`SlotDetails`] |
+//! | `otaru/lab` [`DeviceParams`] | [`LabState`] |
+//! | `otaru/labRun` [`LabRunParams`] | nothing; `otaru/labChanged` tells what comes of it |
+//! | `otaru/labStop` [`DeviceParams`] | whether there was something to stop |
 //!
 //! | server → client | |
 //! |---|---|
 //! | `otaru/statusChanged` | [`Status`], at most 20 a second for each project |
 //! | `otaru/jobEvent` | [`JobEvent`] |
+//! | `otaru/labChanged` | [`LabState`] |
+//! | `otaru/consoleChanged` | [`ConsoleChanged`], once until the lines are fetched |
 //! | `otaru/consoleOutput` | [`ConsoleOutput`], at most 20 a second and 64 KiB each |
 
 #[cfg(test)]
 mod codegen;
+mod console;
+mod lab;
+mod verbs;
+
+pub use console::{
+    ConsoleChanged, ConsoleChannel, ConsoleChannelState, ConsoleEntry, ConsoleLevel, ConsolePage,
+    ConsoleReadParams, ConsoleSerialParams,
+};
+pub use lab::{LabCheck, LabFault, LabProgress, LabResult, LabRunParams, LabState};
+pub use verbs::{
+    NewProjectMade, NewProjectParams, Plan, PlanVerb, ReportEntry, RunParams, Verb, VerbInfo,
+    VerbParams,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,40 +58,6 @@ pub struct ProjectParams {
     #[cfg_attr(test, ts(optional))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-}
-
-/// Asks for a build, an upload or a plan.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase", default)]
-pub struct VerbParams {
-    /// As in [`ProjectParams`].
-    #[cfg_attr(test, ts(optional))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub project: Option<String>,
-    /// The version to give the image, instead of the one that would be proposed.
-    #[cfg_attr(test, ts(optional))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    /// Only for an upload: registers the project's key with the manager if it is not known there.
-    /// An update says in its plan that it will do so.
-    #[cfg_attr(test, ts(optional, as = "Option<bool>"))]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub register_key: bool,
-}
-
-/// Starts the update of a plan that a person has seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct RunParams {
-    /// From [`Plan::plan_id`].
-    pub plan_id: String,
-    /// The version the person agreed to. Refused if it is not the plan's: another version is
-    /// another image, which needs its own plan.
-    #[cfg_attr(test, ts(optional))]
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
 }
 
 /// Cancels a job.
@@ -388,21 +377,6 @@ pub struct Devices {
     pub problem: Option<String>,
 }
 
-/// The verbs that run as jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "kebab-case")]
-pub enum Verb {
-    /// Compile, pack, sign.
-    Build,
-    /// And upload.
-    Upload,
-    /// Build and find out what an update would do.
-    Plan,
-    /// Update the device as planned.
-    Run,
-}
-
 /// A running job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -463,37 +437,21 @@ pub enum JobEventKind {
         /// Without line end.
         line: String,
     },
-    /// What an update would do.
+    /// What an update, or another destructive verb, would do.
     Planned {
         /// The plan to show.
         plan: Plan,
+    },
+    /// What was found out.
+    Report {
+        /// In an order for people.
+        entries: Vec<ReportEntry>,
     },
     /// It is over.
     Finished {
         /// How it ended.
         outcome: Outcome,
     },
-}
-
-/// What an update would do: everything a person has to know before agreeing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(ts_rs::TS))]
-#[serde(rename_all = "camelCase")]
-pub struct Plan {
-    /// For `otaru/run`; good for one use, and only while nothing has changed.
-    pub plan_id: String,
-    /// The device or fleet, as people call it.
-    pub device: String,
-    /// What runs there now, if that is known.
-    pub from_version: Option<String>,
-    /// What would run there.
-    pub to_version: String,
-    /// SHA-256 of the image, 64 hex digits.
-    pub digest: String,
-    /// Length of the image in bytes.
-    pub size: u32,
-    /// What a person should know before agreeing.
-    pub warnings: Vec<String>,
 }
 
 /// How a job ended.

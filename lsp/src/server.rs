@@ -2,15 +2,18 @@
 //! nothing else. No IO, no lock, no request to the client is awaited here (notes on the transport:
 //! it runs all handlers in one task, and a handler that waits for the client can stop the world).
 
+use crate::console::serial;
 use crate::protocol::{
-    BoardParams, CancelParams, ConsoleParams, ConsoleState, DeviceParams, Devices, FlashMap,
-    JobStarted, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotParams, Status, Verb,
-    VerbParams,
+    BoardParams, CancelParams, ConsolePage, ConsoleParams, ConsoleReadParams, ConsoleSerialParams,
+    ConsoleState, DeviceParams, Devices, FlashMap, JobStarted, LabRunParams, LabState,
+    NewProjectMade, NewProjectParams, ProjectInfo, ProjectParams, RunParams, SlotDetails,
+    SlotParams, Status, Verb, VerbInfo, VerbParams,
 };
+use crate::verbs::table::{self, Action, TABLE};
 use crate::workspace::{ClientFeatures, Origin, Queue, Workspace, refused};
-use crate::{paths, progress, verbs};
-use serde::Deserialize;
+use crate::{lab, paths, progress, verbs};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,16 +38,6 @@ use tower_lsp::ls_types::{
 };
 use tower_lsp::{Client, LanguageServer, LspService, Server};
 
-/// The verbs that every editor can use by `workspace/executeCommand`.
-const COMMANDS: [&str; 7] = [
-    "otaru.build",
-    "otaru.upload",
-    "otaru.fota",
-    "otaru.plan",
-    "otaru.run",
-    "otaru.cancel",
-    "otaru.devices",
-];
 /// Handlers that may wait for their answers at the same time.
 const CONCURRENCY: usize = 64;
 /// How long jobs may take to stop when the client has gone.
@@ -248,38 +241,24 @@ impl LanguageServer for Backend {
         } else {
             arguments.swap_remove(0)
         };
-        let answer = match params.command.as_str() {
-            "otaru.build" => self
-                .verb(Verb::Build, parsed(argument)?, Origin::Editor)
-                .await?
-                .into(),
-            "otaru.upload" => self
-                .verb(Verb::Upload, parsed(argument)?, Origin::Editor)
-                .await?
-                .into(),
-            "otaru.fota" => self
-                .verb(Verb::Plan, parsed(argument)?, Origin::Editor)
-                .await?
-                .into(),
-            "otaru.plan" => self
-                .verb(Verb::Plan, parsed(argument)?, Origin::Extension)
-                .await?
-                .into(),
-            "otaru.run" => {
-                let params: RunParams = serde_json::from_value(argument)
-                    .map_err(|error| Error::invalid_params(error.to_string()))?;
-                self.run(params).await?.into()
+        let unknown = || Error::invalid_params(format!("there is no command {}", params.command));
+        let entry = table::find(&params.command).ok_or_else(unknown)?;
+        let answer = match entry.action {
+            Action::Job(verb) => {
+                let started = self.verb(verb, parsed(argument)?, Origin::Editor);
+                started.await?.into()
             }
-            "otaru.cancel" => LSPAny::Bool(self.cancel(parsed(argument)?).await?),
-            "otaru.devices" => {
-                let devices = self.devices(parsed(argument)?).await?;
-                serde_json::to_value(devices).map_err(|_error| Error::internal_error())?
+            Action::Ask(what) => {
+                let mut asked: VerbParams = parsed(argument)?;
+                asked.verb = Some(what);
+                self.verb(Verb::Plan, asked, Origin::Editor).await?.into()
             }
-            other => {
-                return Err(Error::invalid_params(format!(
-                    "there is no command {other}"
-                )));
-            }
+            Action::Plan => self.plan(parsed(argument)?).await?.into(),
+            Action::Run => self.run(required(argument)?).await?.into(),
+            Action::Cancel => LSPAny::Bool(self.cancel(parsed(argument)?).await?),
+            Action::Devices => json(&self.devices(parsed(argument)?).await?)?,
+            Action::Console => json(&self.console(required(argument)?).await?)?,
+            Action::NewProject => json(&self.new_project(required(argument)?).await?)?,
         };
         Ok(Some(answer))
     }
@@ -299,10 +278,20 @@ fn parsed<T: DeserializeOwned + Default>(argument: LSPAny) -> Result<T> {
     serde_json::from_value(argument).map_err(|error| Error::invalid_params(error.to_string()))
 }
 
+/// An argument that cannot be left out.
+fn required<T: DeserializeOwned>(argument: LSPAny) -> Result<T> {
+    serde_json::from_value(argument).map_err(|error| Error::invalid_params(error.to_string()))
+}
+
+/// An answer as data.
+fn json<T: Serialize>(answer: &T) -> Result<LSPAny> {
+    serde_json::to_value(answer).map_err(|_error| Error::internal_error())
+}
+
 impl Backend {
     async fn verb(&self, verb: Verb, params: VerbParams, origin: Origin) -> Result<JobStarted> {
         self.queue
-            .ask(move |workspace| workspace.start_verb(verb, &params, origin))
+            .ask(move |workspace| workspace.start_verb(verb, params, origin))
             .await?
     }
 
@@ -318,6 +307,32 @@ impl Backend {
         self.verb(Verb::Plan, params, Origin::Extension).await
     }
 
+    async fn clean(&self, params: VerbParams) -> Result<JobStarted> {
+        self.verb(Verb::Clean, params, Origin::Extension).await
+    }
+
+    async fn link(&self, params: VerbParams) -> Result<JobStarted> {
+        self.verb(Verb::Link, params, Origin::Extension).await
+    }
+
+    async fn size(&self, params: VerbParams) -> Result<JobStarted> {
+        self.verb(Verb::Size, params, Origin::Extension).await
+    }
+
+    async fn doctor(&self, params: VerbParams) -> Result<JobStarted> {
+        self.verb(Verb::Doctor, params, Origin::Extension).await
+    }
+
+    async fn new_project(&self, params: NewProjectParams) -> Result<NewProjectMade> {
+        let made = tokio::task::spawn_blocking(move || verbs::new_project(&params)).await;
+        let made = made.map_err(|_panicked| Error::internal_error())?;
+        let made = made.map_err(refused)?;
+        let folder = PathBuf::from(&made.folder);
+        self.queue
+            .tell(move |workspace| workspace.project_appeared(folder));
+        Ok(made)
+    }
+
     async fn run(&self, params: RunParams) -> Result<JobStarted> {
         self.queue
             .ask(move |workspace| workspace.run_plan(&params, Origin::Extension))
@@ -328,6 +343,11 @@ impl Backend {
         self.queue
             .ask(move |workspace| workspace.cancel(&params))
             .await?
+    }
+
+    #[expect(clippy::unused_async, reason = "handlers are async")]
+    async fn verbs(&self) -> Result<Vec<VerbInfo>> {
+        Ok(table::verbs())
     }
 
     async fn projects(&self) -> Result<Vec<ProjectInfo>> {
@@ -359,6 +379,24 @@ impl Backend {
             .await?
     }
 
+    async fn console_read(&self, params: ConsoleReadParams) -> Result<ConsolePage> {
+        self.queue
+            .ask(move |workspace| workspace.read_console(&params))
+            .await?
+    }
+
+    async fn console_serial(&self, params: ConsoleSerialParams) -> Result<()> {
+        self.queue
+            .ask(move |workspace| workspace.choose_serial(&params))
+            .await?
+    }
+
+    async fn serial_ports(&self) -> Result<Vec<PathBuf>> {
+        tokio::task::spawn_blocking(serial::ports)
+            .await
+            .map_err(|_panicked| Error::internal_error())
+    }
+
     async fn board(&self, params: BoardParams) -> Result<()> {
         let device = self.local(params.project, params.device).await?;
         of_device(async move { verbs::press(&device, params.button).await }).await
@@ -372,6 +410,32 @@ impl Backend {
     async fn slot(&self, params: SlotParams) -> Result<SlotDetails> {
         let device = self.local(params.project, params.device).await?;
         of_device(async move { verbs::slot(&device, params.slot).await }).await
+    }
+
+    async fn lab(&self, params: DeviceParams) -> Result<LabState> {
+        let meant =
+            move |workspace: &mut Workspace| workspace.lab_of(params.project, params.device);
+        let (folder, device) = self.queue.ask(meant).await??;
+        let looked = device.clone();
+        let possible = tokio::spawn(async move { lab::possible(&looked).await });
+        let possible = possible
+            .await
+            .map_err(|_panicked| Error::internal_error())?;
+        self.queue
+            .ask(move |workspace| workspace.lab(folder, &device, possible))
+            .await
+    }
+
+    async fn lab_run(&self, params: LabRunParams) -> Result<()> {
+        self.queue
+            .ask(move |workspace| workspace.run_lab(params))
+            .await?
+    }
+
+    async fn lab_stop(&self, params: DeviceParams) -> Result<bool> {
+        self.queue
+            .ask(move |workspace| workspace.stop_lab(params.project, params.device))
+            .await?
     }
 
     /// The device on this machine that a request is about.
@@ -454,12 +518,7 @@ fn roots_of(params: &InitializeParams) -> Vec<PathBuf> {
 }
 
 fn capabilities(options: &InitOptions) -> ServerCapabilities {
-    let commands = || {
-        COMMANDS
-            .iter()
-            .map(|command| (*command).to_owned())
-            .collect()
-    };
+    let commands = || TABLE.iter().map(|entry| entry.command.to_owned()).collect();
     ServerCapabilities {
         text_document_sync: Some(TextDocumentSyncCapability::Kind(
             TextDocumentSyncKind::INCREMENTAL,
@@ -553,11 +612,17 @@ where
             was_shut_down: flag,
         }
     })
+    .custom_method("otaru/verbs", Backend::verbs)
     .custom_method("otaru/projects", Backend::projects)
     .custom_method("otaru/status", Backend::status)
     .custom_method("otaru/build", Backend::build)
     .custom_method("otaru/upload", Backend::upload)
     .custom_method("otaru/plan", Backend::plan)
+    .custom_method("otaru/clean", Backend::clean)
+    .custom_method("otaru/link", Backend::link)
+    .custom_method("otaru/size", Backend::size)
+    .custom_method("otaru/doctor", Backend::doctor)
+    .custom_method("otaru/newProject", Backend::new_project)
     .custom_method("otaru/run", Backend::run)
     .custom_method("otaru/cancel", Backend::cancel)
     .custom_method("otaru/devices", Backend::devices)
@@ -565,6 +630,12 @@ where
     .custom_method("otaru/board", Backend::board)
     .custom_method("otaru/flashMap", Backend::flash_map)
     .custom_method("otaru/slot", Backend::slot)
+    .custom_method("otaru/consoleRead", Backend::console_read)
+    .custom_method("otaru/consoleSerial", Backend::console_serial)
+    .custom_method("otaru/serialPorts", Backend::serial_ports)
+    .custom_method("otaru/lab", Backend::lab)
+    .custom_method("otaru/labRun", Backend::lab_run)
+    .custom_method("otaru/labStop", Backend::lab_stop)
     .custom_method("otaru/documentText", Backend::document_text)
     .custom_method("window/workDoneProgress/cancel", Backend::cancel_progress)
     .finish();

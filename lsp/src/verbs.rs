@@ -1,15 +1,23 @@
 //! The one place where the server gives orders to the build backend. The command line gives the
 //! same orders to the same functions.
 
+#[cfg_attr(not(unix), path = "verbs/no_cable.rs")]
+mod cable;
 mod devices;
 mod local;
+mod project;
+pub(crate) mod table;
 mod teller;
 
 pub(crate) use devices::{DevicesFound, devices};
+#[cfg(unix)]
+pub(crate) use local::cut_line;
 pub(crate) use local::{LocalDevice, console, map, press, slot};
+pub(crate) use project::new_project;
 
-use crate::protocol::{Built, Outcome, Plan};
+use crate::protocol::{Built, Outcome, Plan, PlanVerb, ReportEntry, VerbParams};
 use crate::update::ActionNews;
+use cable::CablePlan;
 use otaru_lsp_build::cargo::shared_target_dir;
 use otaru_lsp_build::credentials;
 use otaru_lsp_build::handover::{HandoverError, free_image, key_in_words, knows_key, register_key};
@@ -36,10 +44,53 @@ pub(crate) enum Order {
         version: Option<String>,
         register_key: bool,
     },
-    /// Build, and find out what an update would do.
-    Plan { version: Option<String> },
-    /// Update as planned.
-    Run(Box<FotaPlan>),
+    /// Find out what a destructive verb would do.
+    Plan(Box<VerbParams>),
+    /// Do what was planned.
+    Run(Box<Prepared>),
+    /// Delete what builds left behind.
+    Clean,
+    /// Build bytecode for a place.
+    Link(Box<VerbParams>),
+    /// Build and measure.
+    Size,
+    /// Look for what is missing.
+    Doctor,
+}
+
+/// A plan that can be carried out.
+#[derive(Debug)]
+pub(crate) enum Prepared {
+    /// Over the air.
+    Fota(FotaPlan),
+    /// By cable.
+    Cable(CablePlan),
+}
+
+impl Prepared {
+    /// The version that a person agrees to; empty if it is no question of firmware.
+    pub(crate) fn version(&self) -> String {
+        match self {
+            Self::Fota(plan) => plan.version(),
+            Self::Cable(plan) => plan.version(),
+        }
+    }
+
+    /// What it does.
+    pub(crate) fn verb(&self) -> PlanVerb {
+        match self {
+            Self::Fota(_) => PlanVerb::Fota,
+            Self::Cable(plan) => plan.verb(),
+        }
+    }
+
+    /// As clients see it, without a name yet.
+    pub(crate) fn to_protocol(&self) -> Plan {
+        match self {
+            Self::Fota(plan) => plan.to_protocol(),
+            Self::Cable(plan) => plan.to_protocol(),
+        }
+    }
 }
 
 /// What an order tells while it is carried out.
@@ -56,14 +107,18 @@ pub(crate) enum News {
         file: PathBuf,
         diagnostic: Box<Diagnostic>,
     },
+    /// Something does not fit into its place; with a code and in words.
+    TooLarge { code: &'static str, message: String },
     /// The image is made.
     Built(Built),
     /// How much of the image the manager has.
     Uploading(u8),
     /// The manager told about the action.
     Action(ActionNews),
-    /// What an update would do.
-    Planned(Box<FotaPlan>),
+    /// What a destructive verb would do.
+    Planned(Box<Prepared>),
+    /// What was found out.
+    Report(Vec<ReportEntry>),
 }
 
 /// A plan as the backend needs it again.
@@ -106,31 +161,38 @@ impl FotaPlan {
         self.plan.warnings.iter().cloned().chain(key).collect()
     }
 
-    /// As clients see it, without a name yet.
-    pub(crate) fn to_protocol(&self) -> Plan {
+    fn to_protocol(&self) -> Plan {
         Plan {
             plan_id: String::new(),
+            verb: PlanVerb::Fota,
             device: self.device(),
             from_version: self.replaces(),
             to_version: self.version(),
             digest: self.plan.digest.clone(),
             size: u32::try_from(self.plan.size).unwrap_or(u32::MAX),
             warnings: self.warnings(),
+            question: self.question(),
+            agree: table::agree(PlanVerb::Fota).to_owned(),
         }
+    }
+
+    fn question(&self) -> String {
+        let from = self.replaces();
+        let from = from.as_deref().unwrap_or("an unknown version");
+        let digest: String = self.plan.digest.chars().take(12).collect();
+        format!(
+            "Update {} over the air from {from} to {} (digest {digest}, {} KiB)? The firmware that \
+             runs there now is replaced, and comes back if the new one does not confirm itself.",
+            self.device(),
+            self.version(),
+            self.plan.size.div_ceil(1024),
+        )
     }
 }
 
-/// The text of the question before an update, for editors without a dialog of their own.
+/// The text of the question before a plan is carried out, for editors without a dialog of their own.
 pub(crate) fn question(plan: &Plan) -> String {
-    let from = plan.from_version.as_deref().unwrap_or("an unknown version");
-    let digest: String = plan.digest.chars().take(12).collect();
-    let mut text = format!(
-        "Update {} over the air from {from} to {} (digest {digest}, {} KiB)? The firmware that runs \
-         there now is replaced, and comes back if the new one does not confirm itself.",
-        plan.device,
-        plan.to_version,
-        plan.size.div_ceil(1024),
-    );
+    let mut text = plan.question.clone();
     for warning in &plan.warnings {
         text.push_str(" Note: ");
         text.push_str(warning);
@@ -210,8 +272,20 @@ async fn perform(
             };
             Ok(Outcome::Done { message })
         }
-        Order::Plan { version } => plan(folder, version, job, teller).await,
-        Order::Run(plan) => run(*plan, job, teller).await,
+        Order::Plan(params) => match params.verb.unwrap_or_default() {
+            PlanVerb::Fota => plan(folder, *params, job, teller).await,
+            PlanVerb::Flash | PlanVerb::Erase | PlanVerb::Provision | PlanVerb::UndoProvision => {
+                cable::plan(folder, *params, job, teller).await
+            }
+        },
+        Order::Run(prepared) => match *prepared {
+            Prepared::Fota(plan) => run(plan, job, teller).await,
+            Prepared::Cable(plan) => cable::run(plan, job).await,
+        },
+        Order::Clean => project::clean(folder).await,
+        Order::Link(params) => project::link(folder, *params, job).await,
+        Order::Size => project::size(folder, job, teller).await,
+        Order::Doctor => Ok(project::doctor(folder, teller).await),
     }
 }
 
@@ -270,20 +344,20 @@ async fn register(client: &ManagerClient, name: &str, image: &BuiltImage) -> Res
 
 async fn plan(
     folder: &Path,
-    version: Option<String>,
+    params: VerbParams,
     job: &Job,
     teller: &Teller<'_>,
 ) -> Result<Outcome, Failure> {
     let project = OpenProject::open(folder)?;
     let client = client(&project)?;
-    let image = image_for(&project, &client, version, job).await?;
+    let image = image_for(&project, &client, params.version, job).await?;
     let key_known = knows_key(&client, &image).await?;
     let request = UpdateRequest {
         firmware: project.settings.firmware.clone(),
         version: StoredVersion::New((&image).into()),
         target: default_target(&project.settings),
         deadline_s: None,
-        trials: None,
+        trials: params.trials,
     };
     let plan = tokio::select! {
         plan = manager::Plan::make(&client, request) => plan?,
@@ -298,7 +372,7 @@ async fn plan(
         owner,
         key_known,
     };
-    (teller.tell)(News::Planned(Box::new(plan)));
+    (teller.tell)(News::Planned(Box::new(Prepared::Fota(plan))));
     Ok(Outcome::Done { message })
 }
 

@@ -5,7 +5,9 @@
 mod boards;
 mod consoles;
 mod documents;
+mod histories;
 mod jobs;
+mod labs;
 mod names;
 mod plans;
 mod projects;
@@ -86,6 +88,8 @@ pub(crate) struct Workspace {
     jobs: jobs::Jobs,
     plans: plans::Plans,
     consoles: consoles::Consoles,
+    histories: histories::Histories,
+    labs: labs::Labs,
     /// Projects whose diagnostics have to be told.
     stale_diagnostics: BTreeSet<PathBuf>,
     /// Boards whose diagnostics have to be told.
@@ -111,6 +115,8 @@ impl Workspace {
             jobs: jobs::Jobs::default(),
             plans: plans::Plans::default(),
             consoles: consoles::Consoles::default(),
+            histories: histories::Histories::default(),
+            labs: labs::Labs::default(),
             stale_diagnostics: BTreeSet::new(),
             stale_boards: BTreeSet::new(),
             stale_status: BTreeSet::new(),

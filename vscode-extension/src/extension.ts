@@ -1,13 +1,13 @@
 // Wires the pieces together. Everything that takes time happens in the language server.
 import * as vscode from "vscode";
-import { Consoles } from "./console";
+import { DebugConsole } from "./console/provider";
 import { DevicesView } from "./devices";
 import { Jobs } from "./jobs";
 import type { Shown } from "./panel/messages";
 import { Panel } from "./panel/provider";
-import type { BoardButton, Device, JobEvent, Status } from "./protocol.gen";
+import type { BoardButton, Device, JobEvent, PlanVerb, Status } from "./protocol.gen";
 import { Server, type ServerState } from "./server";
-import { statusBar } from "./text";
+import { reportLines, statusBar } from "./text";
 import { type Target, Verbs } from "./verbs";
 
 /** The extension while it is active. */
@@ -15,7 +15,7 @@ class Extension implements vscode.Disposable {
   readonly #log = vscode.window.createOutputChannel("Otaru", { log: true });
   readonly #server: Server;
   readonly #jobs = new Jobs();
-  readonly #consoles: Consoles;
+  readonly #console: DebugConsole;
   readonly #verbs: Verbs;
   readonly #panel: Panel;
   readonly #devices: DevicesView;
@@ -31,24 +31,35 @@ class Extension implements vscode.Disposable {
 
   constructor(context: vscode.ExtensionContext) {
     this.#server = new Server(context, this.#log);
-    this.#consoles = new Consoles(this.#server);
-    this.#verbs = new Verbs(this.#server, this.#jobs, this.#consoles, this.#log);
-    this.#panel = new Panel(context.extensionUri, {
-      flash: () => this.#server.request("otaru/flashMap", this.#here()),
-      slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
-    });
+    this.#console = new DebugConsole(context.extensionUri, this.#server);
+    this.#verbs = new Verbs(this.#server, this.#jobs, this.#console, this.#log);
+    this.#panel = new Panel(
+      context.extensionUri,
+      {
+        flash: () => this.#server.request("otaru/flashMap", this.#here()),
+        slot: (slot) => this.#server.request("otaru/slot", { ...this.#here(), slot }),
+        lab: () => this.#server.request("otaru/lab", this.#here()),
+      },
+      {
+        run: (fault, times) => this.#verbs.lab({ ...this.#here(), fault, times }),
+        stop: () => this.#verbs.stopLab(this.#here()),
+      },
+    );
     this.#devices = new DevicesView(this.#server);
     this.#item.name = "Otaru";
     this.#item.command = "otaru.panel.focus";
     this.#disposables = [
       this.#log,
       this.#server,
-      this.#consoles,
+      this.#console,
       this.#devices,
       this.#item,
       vscode.window.registerWebviewViewProvider("otaru.panel", this.#panel),
       this.#server.onState((state) => this.#setState(state)),
       this.#server.onStatus((status) => this.#take(status)),
+      this.#server.onLab((state) => {
+        if (state.project === this.#current()?.folder) this.#panel.showLab(state);
+      }),
       this.#server.onJob((event) => this.#logJob(event)),
       vscode.workspace.onDidGrantWorkspaceTrust(() => void this.#server.start()),
       vscode.workspace.onDidChangeConfiguration((change) => {
@@ -70,10 +81,19 @@ class Extension implements vscode.Disposable {
       vscode.commands.registerCommand(`otaru.${name}`, (argument: unknown) => does(argument));
     const press = (name: string, button: BoardButton) =>
       on(name, (argument) => this.#with(argument, (target) => this.#verbs.press(target, button)));
+    const planned = (name: string, verb: PlanVerb) =>
+      on(name, (at) => this.#with(at, (target) => this.#verbs.planned(target, verb)));
     return [
       on("build", (at) => this.#with(at, (target) => this.#verbs.build(target))),
       on("upload", (at) => this.#with(at, (target) => this.#verbs.upload(target))),
       on("fota", (at) => this.#with(at, (target) => this.#verbs.fota(target))),
+      on("clean", (at) => this.#with(at, (target) => this.#verbs.clean(target))),
+      on("size", (at) => this.#with(at, (target) => this.#verbs.report("otaru/size", target))),
+      on("doctor", (at) => this.#with(at, (target) => this.#verbs.report("otaru/doctor", target))),
+      planned("flash", "flash"),
+      planned("erase", "erase"),
+      planned("provision", "provision"),
+      planned("undoProvision", "undo-provision"),
       on("cancel", (at) => this.#with(at, (target) => this.#verbs.cancel(target))),
       on("console", (at) => this.#with(at, (target) => this.#showConsole(target))),
       press("reset", "reset"),
@@ -119,7 +139,7 @@ class Extension implements vscode.Disposable {
   }
 
   async #showConsole({ project, device }: Target): Promise<void> {
-    if (device !== undefined) await this.#consoles.show(project, device, true);
+    if (device !== undefined) await this.#console.show(project, device, true);
   }
 
   /** The project of the file in front, or the one that was chosen, or the first. */
@@ -179,6 +199,8 @@ class Extension implements vscode.Disposable {
       bar.kind === "error" ? new vscode.ThemeColor("statusBarItem.errorBackground") : undefined;
     this.#item.show();
     this.#setContext(shown, status);
+    const own = status?.device?.name ?? status?.target;
+    if (status?.verbs.console.enabled && own) this.#console.offer(status.folder, own);
     // The tree asks the manager, so only a change of what it shows is a reason to draw it anew.
     const seen = JSON.stringify([status?.folder, status?.device, status?.manager.state]);
     if (seen !== this.#seenDevice) {
@@ -201,6 +223,8 @@ class Extension implements vscode.Disposable {
     const { kind } = event.event;
     if (kind === "step") this.#log.info(event.event.step);
     if (kind === "output") this.#log.info(event.event.line);
+    if (kind === "report")
+      for (const line of reportLines(event.event.entries)) this.#log.info(line);
   }
 
   async #selectProject(): Promise<void> {
@@ -231,9 +255,7 @@ class Extension implements vscode.Disposable {
         /^[a-z][a-z0-9_-]*$/.test(text) ? undefined : "Lower case letters, digits, - and _.",
     });
     if (name === undefined) return;
-    const terminal = vscode.window.createTerminal({ name: "Otaru: new project", cwd });
-    terminal.show();
-    terminal.sendText(`otaru new ${name} --board host`);
+    await this.#verbs.newProject(vscode.Uri.joinPath(cwd, name).fsPath);
   }
 
   dispose(): void {

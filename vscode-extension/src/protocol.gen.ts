@@ -11,11 +11,36 @@ export type ProjectParams = {
 project?: string, };
 
 /**
- * Asks for a build, an upload or a plan.
+ * A verb that an editor can offer; the answer to `otaru/verbs` lists all.
+ */
+export type VerbInfo = { 
+/**
+ * For `workspace/executeCommand`.
+ */
+command: string, 
+/**
+ * What people call it.
+ */
+title: string, 
+/**
+ * The fields of its one argument; `?` marks those that may be left out.
+ */
+argument: string, 
+/**
+ * What it answers and what follows.
+ */
+answer: string, 
+/**
+ * Whether it replaces or deletes something, and so asks first.
+ */
+destructive: boolean, };
+
+/**
+ * Asks for a verb that runs as a job. Each verb reads the fields that concern it.
  */
 export type VerbParams = { 
 /**
- * As in [`ProjectParams`].
+ * The folder that holds `Otaru.toml`; without it, the only project of the workspace.
  */
 project?: string, 
 /**
@@ -26,10 +51,44 @@ version?: string,
  * Only for an upload: registers the project's key with the manager if it is not known there.
  * An update says in its plan that it will do so.
  */
-registerKey?: boolean, };
+registerKey?: boolean, 
+/**
+ * Only for a plan: of what. Without it, of an update over the air.
+ */
+verb?: PlanVerb, 
+/**
+ * By cable: the device on this machine, instead of the project's own.
+ */
+device?: string, 
+/**
+ * Only for provisioning: the fleet of a device that is new to the manager.
+ */
+fleet?: string, 
+/**
+ * Only for undoing a provisioning: leaves the manager alone, which may be gone for good.
+ */
+deviceOnly?: boolean, 
+/**
+ * Only for a plan of an update: how often the new firmware may start before it has confirmed
+ * itself, 1 to 16; without it what the device was flashed with.
+ */
+trials?: number, 
+/**
+ * Only for linking bytecode: the bytecode slot, from 0.
+ */
+bc?: number, 
+/**
+ * Only for linking bytecode: the slot of the VM that runs it, from 0.
+ */
+vm?: number, };
 
 /**
- * Starts the update of a plan that a person has seen.
+ * The verbs that replace or delete something, so that a plan comes before them.
+ */
+export type PlanVerb = "fota" | "flash" | "erase" | "provision" | "undo-provision";
+
+/**
+ * Carries out a plan that a person has seen.
  */
 export type RunParams = { 
 /**
@@ -41,6 +100,44 @@ planId: string,
  * another image, which needs its own plan.
  */
 version?: string, };
+
+/**
+ * Asks for a new project, made from an example.
+ */
+export type NewProjectParams = { 
+/**
+ * Where to make it, an absolute path; it must be empty or not there.
+ */
+folder: string, 
+/**
+ * Name of the product and of the cargo package; without it, the folder's.
+ */
+name?: string, 
+/**
+ * The kind of device; without it, `host`.
+ */
+board?: string, 
+/**
+ * The install mode; without it, the board's own.
+ */
+mode?: string, 
+/**
+ * `firmware` or `bytecode`; without it, `firmware`.
+ */
+kind?: string, };
+
+/**
+ * The answer to `otaru/newProject`.
+ */
+export type NewProjectMade = { 
+/**
+ * Its folder.
+ */
+folder: string, 
+/**
+ * Its manifest, to be opened.
+ */
+manifest: string, };
 
 /**
  * Cancels a job.
@@ -429,7 +526,7 @@ problem: string | null, };
 /**
  * The verbs that run as jobs.
  */
-export type Verb = "build" | "upload" | "plan" | "run";
+export type Verb = "build" | "upload" | "plan" | "run" | "clean" | "link" | "size" | "doctor" | "flash" | "erase" | "provision" | "undo-provision";
 
 /**
  * A running job.
@@ -500,20 +597,28 @@ line: string, } | { "kind": "planned",
 /**
  * The plan to show.
  */
-plan: Plan, } | { "kind": "finished", 
+plan: Plan, } | { "kind": "report", 
+/**
+ * In an order for people.
+ */
+entries: Array<ReportEntry>, } | { "kind": "finished", 
 /**
  * How it ended.
  */
 outcome: Outcome, };
 
 /**
- * What an update would do: everything a person has to know before agreeing.
+ * What a destructive verb would do: everything a person has to know before agreeing.
  */
 export type Plan = { 
 /**
- * For `otaru/run`; good for one use, and only while nothing has changed.
+ * For `otaru/run`; good for one use, for ten minutes, and only while nothing has changed.
  */
 planId: string, 
+/**
+ * What would be done.
+ */
+verb: PlanVerb, 
 /**
  * The device or fleet, as people call it.
  */
@@ -523,11 +628,11 @@ device: string,
  */
 fromVersion: string | null, 
 /**
- * What would run there.
+ * What would run there; empty if it is no question of firmware.
  */
 toVersion: string, 
 /**
- * SHA-256 of the image, 64 hex digits.
+ * SHA-256 of the image, 64 hex digits; empty if there is none.
  */
 digest: string, 
 /**
@@ -537,7 +642,36 @@ size: number,
 /**
  * What a person should know before agreeing.
  */
-warnings: Array<string>, };
+warnings: Array<string>, 
+/**
+ * All of it as one question, for clients without a dialog of their own.
+ */
+question: string, 
+/**
+ * What the one button is called that means yes.
+ */
+agree: string, };
+
+/**
+ * One thing that a verb found out.
+ */
+export type ReportEntry = { 
+/**
+ * What it is about.
+ */
+name: string, 
+/**
+ * `good`, `absent`, `bad`, or `info` where there is nothing to judge.
+ */
+state: string, 
+/**
+ * What was found.
+ */
+text: string, 
+/**
+ * What to do, if something is bad.
+ */
+next: string | null, };
 
 /**
  * How a job ended.
@@ -696,3 +830,286 @@ text: string, };
  * Who printed a line.
  */
 export type ConsoleSource = "application" | "agent" | "bootloader" | "server";
+
+/**
+ * Asks for the lines after one that is known.
+ */
+export type ConsoleReadParams = { 
+/**
+ * As in [`super::ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * [`ConsoleEntry::seq`] of the last line that is known; 0: none.
+ */
+after: number, };
+
+/**
+ * Chooses the serial port that the console reads as well.
+ */
+export type ConsoleSerialParams = { 
+/**
+ * As in [`super::ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * Path of the port; without it, none is read.
+ */
+port?: string, 
+/**
+ * Bits per second; 0: 115 200.
+ */
+baud: number, };
+
+/**
+ * A part of a console.
+ */
+export type ConsolePage = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * Lines that were left out before these, because the reader was too far behind.
+ */
+missed: number, 
+/**
+ * In the order of their numbers, without gaps.
+ */
+lines: Array<ConsoleEntry>, 
+/**
+ * Whether there are more already.
+ */
+more: boolean, 
+/**
+ * Where lines come from, and why some do not.
+ */
+channels: Array<ConsoleChannelState>, };
+
+/**
+ * There are lines that have not been fetched, or a source has changed its state. Told once; the next
+ * time only after the lines were fetched.
+ */
+export type ConsoleChanged = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, };
+
+/**
+ * One line of a console.
+ */
+export type ConsoleEntry = { 
+/**
+ * Its number, from 1, without gaps, the same for all sources.
+ */
+seq: number, 
+/**
+ * When the server had it, milliseconds since 1970.
+ */
+atMs: number, 
+/**
+ * How it came.
+ */
+channel: ConsoleChannel, 
+/**
+ * Who said it.
+ */
+source: ConsoleSource, 
+/**
+ * How bad it is.
+ */
+level: ConsoleLevel, 
+/**
+ * Without line end.
+ */
+text: string, };
+
+/**
+ * Where lines of a console come from.
+ */
+export type ConsoleChannel = "board" | "manager" | "serial" | "rtt";
+
+/**
+ * What a source is doing.
+ */
+export type ConsoleChannelState = { 
+/**
+ * Which.
+ */
+channel: ConsoleChannel, 
+/**
+ * Its name for people.
+ */
+name: string, 
+/**
+ * Whether lines can come.
+ */
+connected: boolean, 
+/**
+ * If not, why, and what to do about it.
+ */
+reason: string | null, };
+
+/**
+ * How bad a line is.
+ */
+export type ConsoleLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/**
+ * Makes a fault.
+ */
+export type LabRunParams = { 
+/**
+ * As in [`super::ProjectParams`].
+ */
+project?: string, 
+/**
+ * The device; without it, the project's own.
+ */
+device?: string, 
+/**
+ * From [`LabFault::name`].
+ */
+fault: string, 
+/**
+ * How often, for a fault that repeats.
+ */
+times: number, };
+
+/**
+ * What can be done to a device, what is being done, and what came of it.
+ */
+export type LabState = { 
+/**
+ * The project's folder.
+ */
+project: string, 
+/**
+ * The device.
+ */
+device: string, 
+/**
+ * Why nothing can be done to it.
+ */
+problem: string | null, 
+/**
+ * In the order in which they are shown.
+ */
+faults: Array<LabFault>, };
+
+/**
+ * One fault.
+ */
+export type LabFault = { 
+/**
+ * For [`LabRunParams`].
+ */
+name: string, 
+/**
+ * For the button.
+ */
+title: string, 
+/**
+ * What should happen if it struck now.
+ */
+expected: string | null, 
+/**
+ * Why it cannot strike now.
+ */
+obstacle: string | null, 
+/**
+ * Whether it can be repeated.
+ */
+repeats: boolean, 
+/**
+ * If it is being made, how far it is.
+ */
+running: LabProgress | null, 
+/**
+ * What came of it last.
+ */
+result: LabResult | null, };
+
+/**
+ * How far a fault is.
+ */
+export type LabProgress = { 
+/**
+ * In words.
+ */
+step: string, 
+/**
+ * How often it struck.
+ */
+done: number, 
+/**
+ * How often it will.
+ */
+times: number, 
+/**
+ * Whether somebody has asked it to stop.
+ */
+stopping: boolean, };
+
+/**
+ * What came of a fault.
+ */
+export type LabResult = { 
+/**
+ * Whether everything was as expected; without a judgement it is not.
+ */
+asExpected: boolean, 
+/**
+ * What should have happened.
+ */
+expected: string | null, 
+/**
+ * Why there is no judgement.
+ */
+problem: string | null, 
+/**
+ * Point by point.
+ */
+checks: Array<LabCheck>, 
+/**
+ * The last console lines since the fault.
+ */
+console: Array<string>, 
+/**
+ * What chance was made of, in decimal digits.
+ */
+seed: string, };
+
+/**
+ * One point of a judgement.
+ */
+export type LabCheck = { 
+/**
+ * What had to be so.
+ */
+what: string, 
+/**
+ * What was seen.
+ */
+seen: string, 
+/**
+ * Whether it was so.
+ */
+good: boolean, };

@@ -12,14 +12,19 @@ import { locate } from "./locate";
 import type {
   BoardParams,
   CancelParams,
-  ConsoleOutput,
-  ConsoleParams,
-  ConsoleState,
+  ConsoleChanged,
+  ConsolePage,
+  ConsoleReadParams,
+  ConsoleSerialParams,
   DeviceParams,
   Devices,
   FlashMap,
   JobEvent,
   JobStarted,
+  LabRunParams,
+  LabState,
+  NewProjectMade,
+  NewProjectParams,
   ProjectInfo,
   ProjectParams,
   RunParams,
@@ -36,13 +41,22 @@ interface Requests {
   "otaru/build": [VerbParams, JobStarted];
   "otaru/upload": [VerbParams, JobStarted];
   "otaru/plan": [VerbParams, JobStarted];
+  "otaru/clean": [VerbParams, JobStarted];
+  "otaru/size": [VerbParams, JobStarted];
+  "otaru/doctor": [VerbParams, JobStarted];
+  "otaru/newProject": [NewProjectParams, NewProjectMade];
   "otaru/run": [RunParams, JobStarted];
   "otaru/cancel": [CancelParams, boolean];
   "otaru/devices": [ProjectParams, Devices];
-  "otaru/console": [ConsoleParams, ConsoleState];
+  "otaru/consoleRead": [ConsoleReadParams, ConsolePage];
+  "otaru/consoleSerial": [ConsoleSerialParams, null];
+  "otaru/serialPorts": [undefined, string[]];
   "otaru/board": [BoardParams, null];
   "otaru/flashMap": [DeviceParams, FlashMap];
   "otaru/slot": [SlotParams, SlotDetails];
+  "otaru/lab": [DeviceParams, LabState];
+  "otaru/labRun": [LabRunParams, null];
+  "otaru/labStop": [DeviceParams, boolean];
 }
 
 /** What the server is doing. */
@@ -55,12 +69,14 @@ export class Server implements vscode.Disposable {
   readonly #state = new vscode.EventEmitter<ServerState>();
   readonly #status = new vscode.EventEmitter<Status>();
   readonly #job = new vscode.EventEmitter<JobEvent>();
-  readonly #console = new vscode.EventEmitter<ConsoleOutput>();
+  readonly #console = new vscode.EventEmitter<ConsoleChanged>();
+  readonly #lab = new vscode.EventEmitter<LabState>();
 
   readonly onState = this.#state.event;
   readonly onStatus = this.#status.event;
   readonly onJob = this.#job.event;
-  readonly onConsole = this.#console.event;
+  readonly onConsoleChanged = this.#console.event;
+  readonly onLab = this.#lab.event;
 
   constructor(context: vscode.ExtensionContext, log: vscode.LogOutputChannel) {
     this.#context = context;
@@ -109,9 +125,10 @@ export class Server implements vscode.Disposable {
     const client = new LanguageClient("otaru", "Otaru", server, options);
     client.onNotification("otaru/statusChanged", (status: Status) => this.#status.fire(status));
     client.onNotification("otaru/jobEvent", (event: JobEvent) => this.#job.fire(event));
-    client.onNotification("otaru/consoleOutput", (output: ConsoleOutput) =>
-      this.#console.fire(output),
+    client.onNotification("otaru/consoleChanged", (changed: ConsoleChanged) =>
+      this.#console.fire(changed),
     );
+    client.onNotification("otaru/labChanged", (state: LabState) => this.#lab.fire(state));
     client.onDidChangeState((change) => {
       if (change.newState === State.Running) this.#state.fire("running");
       if (change.newState === State.Stopped) this.#state.fire("stopped");
@@ -145,7 +162,8 @@ export class Server implements vscode.Disposable {
 
   dispose(): void {
     void this.stop();
-    for (const emitter of [this.#state, this.#status, this.#job, this.#console]) emitter.dispose();
+    for (const emitter of [this.#state, this.#status, this.#job, this.#console, this.#lab])
+      emitter.dispose();
   }
 }
 

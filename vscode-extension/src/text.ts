@@ -1,15 +1,13 @@
 // Everything the extension says to people, as pure functions of what the server told. No VS Code
 // here, so that all of it is unit-tested.
 import type {
-  ConsoleLine,
-  ConsoleOutput,
-  ConsoleSource,
   Device,
   FlashArea,
   FlashMap,
   Outcome,
   PhaseName,
   Plan,
+  ReportEntry,
   Status,
   Update,
 } from "./protocol.gen";
@@ -140,6 +138,15 @@ export function versionProblem(text: string): string | undefined {
   return undefined;
 }
 
+/** A report as lines of the log. */
+export function reportLines(entries: ReportEntry[]): string[] {
+  return entries.flatMap(({ name, state, text, next }) => {
+    const mark = state === "bad" ? "✗" : state === "absent" ? "–" : state === "good" ? "✓" : " ";
+    const line = `${mark} ${name}: ${text}`;
+    return next === null ? [line] : [line, `  next: ${next}`];
+  });
+}
+
 /** What a person reads when a job has failed. */
 export function failure(outcome: Extract<Outcome, { kind: "failed" }>): string {
   const said = sentence(outcome.message);
@@ -196,37 +203,6 @@ export function deviceRow(
   return device.online
     ? { ...base, icon: "circle-filled", color: "testing.iconPassed" }
     : { ...base, icon: "circle-outline", color: "disabledForeground" };
-}
-
-const COLORS: Record<ConsoleSource, [on: string, off: string]> = {
-  application: ["", ""],
-  agent: ["\x1b[36m", "\x1b[39m"],
-  bootloader: ["\x1b[33m", "\x1b[39m"],
-  server: ["\x1b[2;3m", "\x1b[22;23m"],
-};
-
-/**
- * A line as the terminal shows it. Escape sequences that change colours and weight are left to the
- * device; every other control character is shown as a picture, so that a device cannot move the
- * cursor, rename the window or answer for the person.
- */
-export function consoleLine(line: ConsoleLine): string {
-  const [on, off] = COLORS[line.source];
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are the point
-  const text = line.text.replace(/\x1b\[[0-9;]{0,20}m|[\x00-\x08\x0a-\x1f\x7f-\x9f]/g, (found) => {
-    if (found.length > 1) return found;
-    const code = found.charCodeAt(0);
-    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\u2421";
-  });
-  return `${on}${text}${off}\x1b[0m\r\n`;
-}
-
-/** A batch of lines as the terminal shows it. */
-export function consoleText(output: ConsoleOutput): string {
-  const lines = output.lines.map(consoleLine).join("");
-  if (output.dropped === 0) return lines;
-  const left = `${output.dropped} lines were left out: more came than can be shown`;
-  return consoleLine({ source: "server", text: left }) + lines;
 }
 
 const hexOffset = (offset: number): string => `0x${offset.toString(16).toUpperCase()}`;

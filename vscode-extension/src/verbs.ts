@@ -1,8 +1,16 @@
 // The verbs as a person uses them: what is saved, asked and told around the server's jobs.
 import * as vscode from "vscode";
-import type { Consoles } from "./console";
+import type { DebugConsole } from "./console/provider";
 import type { Ended, Jobs } from "./jobs";
-import type { BoardButton, JobStarted, Outcome, Plan } from "./protocol.gen";
+import type {
+  BoardButton,
+  DeviceParams,
+  JobStarted,
+  LabRunParams,
+  Outcome,
+  Plan,
+  PlanVerb,
+} from "./protocol.gen";
 import type { Server } from "./server";
 import { failure, planQuestion, versionProblem } from "./text";
 
@@ -19,13 +27,13 @@ export interface Target {
 export class Verbs {
   readonly #server: Server;
   readonly #jobs: Jobs;
-  readonly #consoles: Consoles;
+  readonly #console: DebugConsole;
   readonly #log: vscode.LogOutputChannel;
 
-  constructor(server: Server, jobs: Jobs, consoles: Consoles, log: vscode.LogOutputChannel) {
+  constructor(server: Server, jobs: Jobs, console: DebugConsole, log: vscode.LogOutputChannel) {
     this.#server = server;
     this.#jobs = jobs;
-    this.#consoles = consoles;
+    this.#console = console;
     this.#log = log;
   }
 
@@ -52,7 +60,7 @@ export class Verbs {
     const plan = await this.#plan(project);
     if (plan === undefined) return;
     const open = vscode.workspace.getConfiguration("otaru").get("console.openOnFota", true);
-    if (open && device !== undefined) await this.#consoles.show(project, device, false);
+    if (open && device !== undefined) await this.#console.show(project, device, false);
     const { planId, toVersion } = plan;
     const run = () => this.#server.request("otaru/run", { planId, version: toVersion });
     await this.#tell(await this.#job(run));
@@ -82,6 +90,38 @@ export class Verbs {
       });
       if (version === undefined) return undefined;
     }
+  }
+
+  /** Deletes what builds left behind. */
+  async clean({ project }: Target): Promise<void> {
+    await this.#tell(await this.#job(() => this.#server.request("otaru/clean", { project })));
+  }
+
+  /** A verb whose answer is a report, which stands in the log. */
+  async report(method: "otaru/size" | "otaru/doctor", { project }: Target): Promise<void> {
+    const ended = await this.#job(() => this.#server.request(method, { project }));
+    await this.#tell(ended);
+    if (ended?.outcome.kind === "done") this.#log.show(true);
+  }
+
+  /** What replaces or deletes something: a plan, a question, and only then the deed. */
+  async planned({ project, device }: Target, verb: PlanVerb): Promise<void> {
+    const wanted = device === undefined ? { project, verb } : { project, device, verb };
+    const ended = await this.#job(() => this.#server.request("otaru/plan", wanted));
+    if (ended?.plan === undefined) return this.#tell(ended);
+    const { planId, question, agree, warnings } = ended.plan;
+    const options = { modal: true, detail: warnings.map((warning) => `• ${warning}`).join("\n") };
+    // Closing the question is a no, and so is everything but the one answer.
+    if ((await vscode.window.showWarningMessage(question, options, agree)) !== agree) return;
+    await this.#tell(await this.#job(() => this.#server.request("otaru/run", { planId })));
+  }
+
+  /** Makes a project from the example and opens it. */
+  async newProject(folder: string): Promise<void> {
+    await this.#try(async () => {
+      const { folder: made } = await this.#server.request("otaru/newProject", { folder });
+      await vscode.commands.executeCommand("vscode.openFolder", vscode.Uri.file(made));
+    });
   }
 
   /** Runs a job to its end; `undefined` if it was refused, which has been told by then. */
@@ -124,6 +164,16 @@ export class Verbs {
   async press({ project, device }: Target, button: BoardButton): Promise<void> {
     const named = device === undefined ? { project, button } : { project, device, button };
     await this.#try(() => this.#server.request("otaru/board", named));
+  }
+
+  /** Makes a fault in a device on this machine. */
+  async lab(params: LabRunParams): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/labRun", params));
+  }
+
+  /** Ends the fault that is being made. */
+  async stopLab(params: DeviceParams): Promise<void> {
+    await this.#try(() => this.#server.request("otaru/labStop", params));
   }
 
   async #try(request: () => Promise<unknown>): Promise<void> {

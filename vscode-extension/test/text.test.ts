@@ -6,8 +6,6 @@ import type { Device, FlashArea, Plan, Status } from "../src/protocol.gen";
 import {
   ago,
   areaText,
-  consoleLine,
-  consoleText,
   deviceRow,
   duration,
   failure,
@@ -21,6 +19,9 @@ import {
 
 const plan: Plan = {
   planId: "plan-1",
+  verb: "fota",
+  question: "Update lamp over the air?",
+  agree: "Start FOTA",
   device: "lamp-1",
   fromVersion: "1.0.0+1",
   toVersion: "1.1.0+2",
@@ -62,27 +63,6 @@ test("versions that no image can carry are refused while they are typed", () => 
   for (const bad of ["", "a b", "a/b", "é", "x".repeat(33), "Factory", "testing-1"]) {
     assert.equal(typeof versionProblem(bad), "string", bad);
   }
-});
-
-test("a device cannot take over the terminal", () => {
-  const shown = consoleLine({
-    source: "application",
-    text: "ok \x1b[31mred\x1b[0m \x1b]0;title\x07 \x1b[2J\ttab \x9b5n",
-  });
-  assert.ok(shown.includes("\x1b[31mred\x1b[0m"));
-  assert.ok(shown.includes("\ttab"));
-  const rest = shown.replaceAll("\x1b[31m", "").replaceAll("\x1b[0m", "");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that none is left is the point
-  assert.doesNotMatch(rest.replace(/\r\n$/, ""), /[\x00-\x08\x0a-\x1f\x7f-\x9f]/);
-});
-
-test("application, agent and bootloader look different, and gaps are told", () => {
-  const line = (source: "application" | "agent" | "bootloader") =>
-    consoleLine({ source, text: "same" });
-  assert.equal(new Set([line("application"), line("agent"), line("bootloader")]).size, 3);
-  const output = { project: "/p", device: "d", lines: [], dropped: 7 };
-  assert.ok(consoleText(output).includes("7 lines were left out"));
-  assert.equal(consoleText({ ...output, dropped: 0 }), "");
 });
 
 const device: Device = {

@@ -28,6 +28,14 @@ const GENERATORS: &[Generator] = &[
         variable: "OTARU_WRITE_GENERATED",
         file: "vscode-extension/src/protocol.gen.ts",
     },
+    // The commands that every editor can use.
+    Generator {
+        package: "otaru-lsp",
+        target: &["--lib"],
+        test: "the_commands_in_the_documentation_are_generated",
+        variable: "OTARU_WRITE_GENERATED",
+        file: "docs/editor.md",
+    },
     // The reference of the keys of a project's and a board's file.
     Generator {
         package: "otaru-lsp-project",

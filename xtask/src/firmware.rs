@@ -34,15 +34,22 @@ pub(crate) fn emulated_compiler() -> Result<PathBuf> {
 const TARGETS: &[&str] = &[CORTEX_M, EMULATED];
 const CORTEX_M: &str = "thumbv7em-none-eabihf";
 const EMULATED: &str = "riscv32imac-unknown-none-elf";
+/// An Arm Cortex-M0. Bootloaders only: what needs a network or a VM has no room on such a chip.
+const CORTEX_M0: &str = "thumbv6m-none-eabi";
 
 /// The boards with a bootloader, and what it is built for.
-const BOARDS: &[(&str, &str)] = &[("nrf52840", CORTEX_M), ("qemu-virt", EMULATED)];
+const BOARDS: &[(&str, &str)] = &[
+    ("nrf52840", CORTEX_M),
+    ("microbit", CORTEX_M0),
+    ("qemu-virt", EMULATED),
+];
 
 /// Folders whose library crates run on devices.
 const DEVICE_FOLDERS: &[&str] = &[
     "core/",
     "bootloader",
     "runtime/agent",
+    "runtime/data",
     "runtime/fota",
     "runtime/vm",
 ];
@@ -177,6 +184,11 @@ impl Bootloader {
             features: None,
             stack_sizes: false,
         })
+    }
+
+    /// What it is built for.
+    pub(crate) fn target(&self) -> &'static str {
+        self.target
     }
 
     /// The same with these features instead of the default ones.

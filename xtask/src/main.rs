@@ -44,8 +44,9 @@ Usage: cargo xtask <command>
                                 --bounded: as in `ci`, short and always the same
   firmware check [CRATE…]       build every device crate alone, for bare-metal targets
   firmware build BOARD          build the bootloader of a board and say where it is
-  size [--accept]               how large the bootloader is, against docs/size.md, and that no
-                                panic can be reached; --accept: write the figures there
+  size [--all] [--accept]       how large the bootloader is, against docs/size.md, and that no
+                                panic can be reached; --all: every feature on every target;
+                                --accept: write the figures there
   sim [OPTION…]                 power cuts: random seeds, every cut, your own geometry, the
                                 comparison with embassy-boot, the report; alone: its help
 

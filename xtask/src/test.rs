@@ -13,6 +13,9 @@ use crate::{firmware, size, tidy, workspace};
 
 /// Stops a test that hangs, and shows the ones that are slow.
 const NEXTEST_CONFIG: &str = "xtask/nextest.toml";
+/// Judges the stored images with the features of the smallest bootloader.
+const DEVICE_FEATURES: &str =
+    "cargo test -p otaru-image --no-default-features --features small --test features";
 
 /// The command `test [--quick] [FILTER]`.
 ///
@@ -55,6 +58,7 @@ pub(crate) fn all(steps: &mut Steps) {
         };
         rust_tests(&environment, ignored, None)
     });
+    steps.run("device features", DEVICE_FEATURES, device_features);
     steps.run_after(&["build"], "doc examples", "cargo test --doc", doc_examples);
     steps.run_after(
         &["setup"],
@@ -119,6 +123,7 @@ fn quick(steps: &mut Steps) {
     steps.run_after(&["build"], "rust tests", "cargo xtask test --quick", || {
         rust_tests(&Vec::new(), Ignored::Leave, None)
     });
+    steps.run("device features", DEVICE_FEATURES, device_features);
     steps.run_after(&["build"], "doc examples", "cargo test --doc", doc_examples);
 }
 
@@ -178,6 +183,16 @@ fn rust_tests(
         Ignored::Run => Outcome::Done("with third-party programs".to_owned()),
         Ignored::Leave => Outcome::Done("without third-party programs".to_owned()),
     })
+}
+
+/// What devices are built without, which no test of the whole workspace can show: cargo gives a crate
+/// the features that anybody in it asks for.
+fn device_features() -> Result<Outcome> {
+    Program::cargo()
+        .args(DEVICE_FEATURES.split(' ').skip(1))
+        .folder(&workspace::root())
+        .run()?;
+    Ok(Outcome::done())
 }
 
 fn doc_examples() -> Result<Outcome> {

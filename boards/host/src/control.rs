@@ -119,6 +119,8 @@ pub enum Request {
     Online,
     /// Stop the CPU without resetting it, as a firmware does that hangs. The watchdog notices.
     Freeze,
+    /// End the program as an illegal access does. The CPU is reset, the cause is a crash.
+    Crash,
     /// From now on send events on this connection.
     Events,
     /// Switch the device off and end the chip.
@@ -145,6 +147,7 @@ impl Request {
             | Self::Offline
             | Self::Online
             | Self::Freeze
+            | Self::Crash
             | Self::Events
             | Self::Shutdown => 0,
         }

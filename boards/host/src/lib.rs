@@ -30,9 +30,14 @@ pub use board::{HostNetwork, HostPlatform, HostSocket};
 pub use cause::ResetCause;
 pub use wire::FlashFault;
 
+use otaru_flash::Area;
+
 /// Bytes of RAM that survive a reset and not a power loss.
 pub const RETAINED_LEN: usize = 8192;
 /// Offset of the device block in the flash of every host board.
 pub const DEVICE_BLOCK_AT: u32 = 0;
+/// The part of the flash that is the application's own, for `otaru_runtime::data` or anything else:
+/// no tool and no bootloader touches it.
+pub const DATA: Area = Area::new(0xE0_0000, 0x2_0000, 0x1000);
 /// Bytes of retained RAM, from its start, in which the bootloader leaves a message for the firmware.
 pub const HANDOVER_LEN: usize = 2048;

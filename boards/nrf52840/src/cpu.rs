@@ -3,8 +3,9 @@
 //! The functions of the C library that the compiler calls (`memcpy` and its relatives) are here as
 //! well: those of the compiler's own library are 2 KB, written for speed.
 
-use crate::{BUFFER_LEN, Image, decide};
 use core::arch::{asm, global_asm};
+use otaru_board_nrf::{BUFFER_LEN, Services, Table, decide};
+use otaru_board_nrf52840::Nrf52840;
 
 global_asm!(include_str!("cpu.s"));
 
@@ -15,16 +16,16 @@ const TABLE_ALIGNMENT: u32 = 0x100;
 /// Called by the start-up code. Everything is on the stack, the copy buffer too.
 #[unsafe(no_mangle)]
 extern "C" fn start() -> ! {
-    match decide(&mut [0; BUFFER_LEN]) {
-        Some(image) if image.0 % TABLE_ALIGNMENT == 0 => jump(&image),
+    match decide::<Nrf52840>(&mut [0; BUFFER_LEN]) {
+        Some(table) if table.0 % TABLE_ALIGNMENT == 0 => jump(table),
         Some(_) | None => stay(),
     }
 }
 
-fn jump(image: &Image) -> ! {
+fn jump(table: Table) -> ! {
     // SAFETY: the address is that of the register; interrupts are off, so nobody uses the table
     // that it replaces.
-    unsafe { VECTOR_TABLE.write_volatile(image.0) }
+    unsafe { VECTOR_TABLE.write_volatile(table.0) }
     // SAFETY: the image was verified, so a vector table stands there: the initial stack pointer,
     // then the address of its first instruction. Nothing of this program is used afterwards.
     unsafe {
@@ -33,7 +34,7 @@ fn jump(image: &Image) -> ! {
             "ldr r2, [r0, #4]",
             "msr msp, r1",
             "bx r2",
-            in("r0") image.0,
+            in("r0") table.0,
             options(noreturn)
         )
     }
@@ -44,7 +45,7 @@ fn jump(image: &Image) -> ! {
 fn stay() -> ! {
     use otaru_bootloader::Port as _;
     loop {
-        crate::port::Services.feed_watchdog();
+        Services.feed_watchdog();
     }
 }
 

@@ -25,7 +25,7 @@ pub mod console;
 pub mod flash;
 pub mod monitor;
 pub mod registers;
-#[cfg(feature = "bootloader")]
+#[cfg(feature = "console")]
 pub mod report;
 pub mod retained;
 #[cfg(target_arch = "riscv32")]

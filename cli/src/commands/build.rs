@@ -10,6 +10,7 @@ use otaru_lsp_build::handover::{free_image, key_in_words, register_key};
 use otaru_lsp_build::image::{self, BuildOptions, BuiltImage, Encrypted};
 use otaru_lsp_build::manager::{self, ManagerClient, Uploaded};
 use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::{clean, size};
 use otaru_lsp_project::Label;
 use serde_json::{Value, json};
 
@@ -18,6 +19,54 @@ pub(crate) async fn build(session: Session<'_>, arguments: &Build) -> Result<(),
     let project = session.project()?;
     let image = built(session, &project, arguments.label.as_deref()).await?;
     show_image(session, &image);
+    Ok(())
+}
+
+/// `otaru clean`
+pub(crate) fn clean(session: Session<'_>) -> Result<(), Failure> {
+    let project = session.project()?;
+    let cleaned = clean::clean(&project.root)?;
+    session.output.result(
+        "cleaned",
+        &format!(
+            "deleted {} files, {}, in {}",
+            cleaned.files,
+            bytes(cleaned.bytes),
+            cleaned.folder.display()
+        ),
+        json!({
+            "folder": cleaned.folder,
+            "files": cleaned.files,
+            "bytes": cleaned.bytes,
+        }),
+    );
+    Ok(())
+}
+
+/// `otaru size`
+pub(crate) async fn size(session: Session<'_>) -> Result<(), Failure> {
+    let project = session.project()?;
+    let image = built(session, &project, None).await?;
+    let report = size::measure(&project, &image)?;
+    let value = serde_json::to_value(&report).unwrap_or_else(|_| json!({}));
+    session.output.result("size", &report.in_words(), value);
+    for (name, len) in &report.pieces {
+        session
+            .output
+            .text(&format!("  {name:<25} {}", bytes(*len)));
+    }
+    for section in &report.sections {
+        let place = match (section.stored, section.writable) {
+            (true, true) => "flash and memory",
+            (true, false) => "flash",
+            (false, _) => "memory",
+        };
+        session.output.text(&format!(
+            "    {:<23} {} in {place}",
+            section.name,
+            bytes(section.len)
+        ));
+    }
     Ok(())
 }
 

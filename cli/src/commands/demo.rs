@@ -10,7 +10,6 @@ mod summary;
 use crate::arguments::Demo;
 use crate::commands::build::{built_in, uploaded};
 use crate::commands::device::{flash_image, provision_device};
-use crate::commands::new::checkout;
 use crate::failure::{Exit, Failure};
 use crate::output::Tone;
 use crate::progress::describe;
@@ -21,6 +20,7 @@ use otaru_lsp_build::manager::{
     self, Action, ActionStatus, NewVersion, Plan, StoredVersion, Target, UpdateRequest,
 };
 use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::template::checkout;
 use otaru_lsp_build::{Job, JobEvent};
 use serde_json::json;
 use stage::Stage;

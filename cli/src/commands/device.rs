@@ -5,13 +5,14 @@ mod cable;
 mod list;
 mod local;
 
-pub(crate) use cable::{flash, flash_image, provision, provision_device};
-pub(crate) use local::{Local, host_chip, host_cpu};
+pub(crate) use cable::{erase, flash, flash_image, provision, provision_device, undo_provision};
+pub(crate) use local::{host_chip, host_cpu};
 
 use crate::arguments::Device;
 use crate::failure::{Exit, Failure};
 use crate::session::Session;
-use otaru_board_host::control::{ControlError, RefusalCode};
+use otaru_board_host::control::Client;
+use otaru_lsp_build::local::{Local, LocalError, Shape};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(session: Session<'_>, verb: &Device) -> Result<(), Failu
 
 /// `otaru device run`
 async fn start(session: Session<'_>, name: Option<&str>, detach: bool) -> Result<(), Failure> {
-    let device = Local::named(&session.device_name(name)?)?;
+    let device = named(&session.device_name(name)?)?;
     if device.is_running() {
         session
             .output
@@ -45,7 +46,7 @@ async fn start(session: Session<'_>, name: Option<&str>, detach: bool) -> Result
     }
     let shape = match device.stored_shape()? {
         Some(shape) => shape,
-        None => local::Shape::of_project(&session.project()?),
+        None => Shape::of_project(&session.project()?),
     };
     device.start(&shape, true).await?;
     session
@@ -66,7 +67,7 @@ async fn start(session: Session<'_>, name: Option<&str>, detach: bool) -> Result
 
 /// `otaru console`
 pub(crate) async fn console(session: Session<'_>, name: Option<&str>) -> Result<(), Failure> {
-    let device = Local::named(&session.device_name(name)?)?;
+    let device = named(&session.device_name(name)?)?;
     show_console(session, &device, false).await
 }
 
@@ -76,7 +77,7 @@ async fn show_console(
     device: &Local,
     stop_afterwards: bool,
 ) -> Result<(), Failure> {
-    let mut bytes = device.console()?;
+    let mut bytes = console_bytes(device)?;
     let mut line = Vec::new();
     let stopped = loop {
         tokio::select! {
@@ -92,9 +93,7 @@ async fn show_console(
         }
     };
     if stopped && stop_afterwards {
-        device
-            .with_client(otaru_board_host::control::Client::shutdown)
-            .await?;
+        device.ask(Client::shutdown).await?;
     }
     if !stopped || stop_afterwards {
         session
@@ -113,6 +112,12 @@ fn show_lines(session: Session<'_>, pending: &mut Vec<u8>) {
             .output
             .object("console", json!({ "text": text.trim_end() }));
     }
+}
+
+/// What the device has printed and prints, until it is switched off.
+pub(crate) fn console_bytes(device: &Local) -> Result<mpsc::Receiver<Vec<u8>>, Failure> {
+    let stream = Client::console(&device.dir).map_err(LocalError::Control)?;
+    Ok(pieces(stream))
 }
 
 /// The pieces that a blocking reader gives, until it ends.
@@ -134,26 +139,13 @@ fn pieces(mut reader: impl std::io::Read + Send + 'static) -> mpsc::Receiver<Vec
     receiver
 }
 
-/// A refused or failed request to a device.
-pub(crate) fn control_failure(error: &ControlError) -> Failure {
-    let (code, hint) = match error {
-        ControlError::NotRunning { .. } => ("device-not-running", None),
-        ControlError::Refused(refusal) => {
-            let hint = if refusal.code == RefusalCode::Off {
-                Some("switch it on: `otaru device run`")
-            } else if refusal.code == RefusalCode::Busy {
-                Some("another program is flashing it; wait for its end")
-            } else {
-                None
-            };
-            ("device-refused", hint)
+/// The device of this name, whether it exists or not. A name that none can have is a wrong command
+/// line.
+fn named(name: &str) -> Result<Local, Failure> {
+    Local::named(name).map_err(|error| {
+        if let LocalError::Name(why) = &error {
+            return Failure::new(Exit::Usage, "device-name", why.to_string());
         }
-        ControlError::Io { .. } => ("device-lost", Some("start it again: `otaru device run`")),
-        ControlError::Protocol { .. } => ("device-language", None),
-    };
-    let failure = Failure::new(Exit::Failed, code, error.to_string());
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+        error.into()
+    })
 }

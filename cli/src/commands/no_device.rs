@@ -1,7 +1,7 @@
 //! Where there is no host board, devices are flashed and operated elsewhere.
 
 use super::no_host_board;
-use crate::arguments::{Device, Flash, HostChip, Provision};
+use crate::arguments::{Device, Erase, Flash, HostChip, Provision, UndoProvision};
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -19,6 +19,14 @@ pub(crate) async fn flash(_session: Session<'_>, _flash: &Flash) -> Result<(), F
 }
 
 pub(crate) async fn provision(_: Session<'_>, _: &Provision) -> Result<(), Failure> {
+    Err(no_host_board())
+}
+
+pub(crate) async fn erase(_: Session<'_>, _: &Erase) -> Result<(), Failure> {
+    Err(no_host_board())
+}
+
+pub(crate) async fn undo_provision(_: Session<'_>, _: &UndoProvision) -> Result<(), Failure> {
     Err(no_host_board())
 }
 

@@ -168,7 +168,8 @@ impl ImageBuilder {
 
     /// Puts a complete image behind this one, as the part with this index (see [`Part`](crate::Part)). It must say
     /// by itself that it has this index, and stays as it is. Devices want its security counter not to
-    /// be lower than the one of this image.
+    /// be lower than the one of this image. This image depends on every part of it: on any version,
+    /// unless [`ImageBuilder::depends_on`] says more.
     #[must_use]
     pub fn part(mut self, index: u8, file: impl Into<Vec<u8>>) -> Self {
         self.behind.files.push((index, file.into()));
@@ -234,13 +235,25 @@ impl ImageBuilder {
             return Err(BuildError::PartsEncrypted);
         }
         let mut seen = Vec::new();
-        for needed in &self.dependencies {
+        for needed in self.all_dependencies() {
             if seen.contains(&needed.image) || seen.len() >= DEPENDENCIES_MAX {
                 return Err(BuildError::Dependencies);
             }
             seen.push(needed.image);
         }
         Ok(())
+    }
+
+    /// What was asked for, and every part for which nothing was.
+    fn all_dependencies(&self) -> Vec<Dependency> {
+        let mut all = self.dependencies.clone();
+        for index in self.behind.indices() {
+            if self.dependencies.iter().all(|needed| needed.image != index) {
+                let (image, version) = (index, Version::default());
+                all.push(Dependency { image, version });
+            }
+        }
+        all
     }
 
     /// The TLVs that name the parts. Their number alone says how long they are.
@@ -288,9 +301,8 @@ impl ImageBuilder {
         let counter = self.security_counter.map(u32::to_le_bytes);
         let revoke = self.revoke.to_le_bytes();
         let needed: Vec<_> = self
-            .dependencies
-            .iter()
-            .copied()
+            .all_dependencies()
+            .into_iter()
             .map(Dependency::to_bytes)
             .collect();
         let index = self.index.map(|index| [index]);

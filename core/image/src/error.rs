@@ -49,6 +49,9 @@ pub enum Malformed {
     PartGap,
     /// A part has parts itself.
     PartNested,
+    /// The image does not depend on this part of its own file, so whoever knows no parts would start
+    /// it without.
+    PartNotNeeded(u8),
     /// Its flags and its encrypted key do not belong together.
     EncryptedKey,
     /// There is no image hash.
@@ -81,6 +84,7 @@ impl fmt::Display for Malformed {
             Self::PartPlace => f.write_str("a part of it lies where it cannot be"),
             Self::PartGap => f.write_str("there is something between its parts"),
             Self::PartNested => f.write_str("a part of it has parts"),
+            Self::PartNotNeeded(index) => write!(f, "it does not depend on its own part {index}"),
             Self::EncryptedKey => f.write_str("its flags and its encrypted key do not match"),
             Self::HashMissing => f.write_str("it has no SHA-256 TLV"),
             Self::Unsigned => f.write_str("it is not signed"),

@@ -544,8 +544,11 @@ impl Parser {
             return Err(Fault::Malformed(Malformed::EncryptedKey));
         }
         #[cfg(feature = "parts")]
-        info.parts
-            .complete(self.area_end, info.header.flags.is_encrypted())?;
+        info.parts.complete(
+            self.area_end,
+            info.header.flags.is_encrypted(),
+            &info.dependencies,
+        )?;
         info.len = self.area_end.max(info.parts.end());
         self.complete = true;
         Ok(())
@@ -608,8 +611,8 @@ impl Area {
             tlv::ENCRYPTION_FIRST..=tlv::ENCRYPTION_LAST => Err(Unsupported::Encryption),
             tlv::COMPRESSION_FIRST..=tlv::COMPRESSION_LAST => Err(Unsupported::Compression),
             _ if self == Self::Unprotected => Err(Unsupported::UnprotectedTlv(kind)),
-            // Known only with the feature `parts`; whoever skips them would run half of a file.
-            tlv::IMAGE_INDEX..=tlv::PART_LAST => Err(Unsupported::ProtectedTlv(kind)),
+            // Among them those of the feature `parts`: whoever skips them would run half of a file.
+            tlv::IMAGE_INDEX..=tlv::OWN_LAST => Err(Unsupported::ProtectedTlv(kind)),
             tlv::BOOT_RECORD => Ok(()),
             _ if tlv::is_vendor(kind) => Ok(()),
             _ => Err(Unsupported::ProtectedTlv(kind)),

@@ -5,8 +5,13 @@
 //! complete image with a signature of its own, and says in a signed TLV which one it is. Between
 //! them there is nothing but [`PART_GAP`], so that every byte of the file is vouched for.
 //!
+//! Image 0 depends on each of its parts. That is what makes a bootloader refuse the file that was built
+//! before there were parts, and skips TLVs that it does not know: it knows of no other image.
+//!
 //! Without the feature `parts` there are none: both TLVs are refused as unsupported.
 
+#[cfg(feature = "parts")]
+use crate::dependency::Dependencies;
 #[cfg(feature = "parts")]
 use crate::error::{ImageError, Malformed, Unsupported};
 #[cfg(feature = "parts")]
@@ -119,14 +124,23 @@ impl Parts {
         Ok(entry.replace(part).is_some())
     }
 
-    /// The image was read to its end: whether the parts lie behind it, one behind the other.
-    pub(crate) fn complete(&mut self, own_len: u32, encrypted: bool) -> Result<(), Fault> {
+    /// The image was read to its end: whether the parts lie behind it, one behind the other, and it
+    /// depends on each, so that it is refused where nobody knows parts.
+    pub(crate) fn complete(
+        &mut self,
+        own_len: u32,
+        encrypted: bool,
+        needed: &Dependencies,
+    ) -> Result<(), Fault> {
         self.own_len = own_len;
         let mut free = own_len;
         for part in self.list.iter().flatten() {
             let aligned = part.offset.checked_rem(PART_ALIGN) == Some(0);
             if !aligned || part.offset < free || part.len < u32::from(HEADER_LEN) {
                 return Err(Fault::Malformed(Malformed::PartPlace));
+            }
+            if needed.iter().all(|needed| needed.image != part.index) {
+                return Err(Fault::Malformed(Malformed::PartNotNeeded(part.index)));
             }
             free = part.end();
         }

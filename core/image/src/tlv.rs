@@ -67,6 +67,10 @@ pub const PART_FIRST: u16 = 0x00a3;
 /// The same for part 3, the last one there may be.
 pub const PART_LAST: u16 = 0x00a5;
 
+/// Last of the types that are Otaru's own. One of them that a device does not know could be essential,
+/// so it is refused; other vendors' types are skipped.
+pub const OWN_LAST: u16 = 0x00bf;
+
 /// Whether vendors may use this type as they like: its low byte is 0xA0 or above.
 pub const fn is_vendor(kind: u16) -> bool {
     kind & 0x00ff >= 0x00a0

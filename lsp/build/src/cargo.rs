@@ -4,9 +4,11 @@
 //! process group, so that a cancelled build leaves no compiler behind.
 
 mod flags;
+mod linker;
 mod message;
 mod package;
 
+pub use linker::{Overflow, overflows};
 pub use message::{Diagnostic, Level};
 pub use package::Package;
 
@@ -22,6 +24,9 @@ use tokio::process::{Child, Command};
 
 /// Last lines of cargo's own output that are kept for an error.
 const LAST_LINES_MAX: usize = 20;
+/// How far a build in the background steps back, as `nice` counts.
+#[cfg(unix)]
+const NICENESS: i32 = 10;
 
 /// What is compiled, and how.
 #[derive(Debug, Clone)]
@@ -169,6 +174,9 @@ pub async fn compile(request: &CompileRequest, job: &Job) -> Result<Compiled, Co
 pub(crate) async fn run(request: &CompileRequest, job: &Job) -> Result<Compiled, CompileError> {
     let mut child = command(request)?.spawn().map_err(CompileError::Start)?;
     let mut group = ProcessGroup::of(&child);
+    if job.is_background() {
+        group.step_back();
+    }
     let outcome = tokio::select! {
         outcome = follow(&mut child, request, job) => outcome,
         () = job.cancelled() => Err(CompileError::Cancelled),
@@ -335,8 +343,7 @@ impl<'r> Build<'r> {
         match found.level {
             Level::Error => {
                 self.errors += 1;
-                self.first_error
-                    .get_or_insert_with(|| found.place_and_message());
+                self.first_error.get_or_insert_with(|| summary_of(&found));
             }
             Level::Warning => self.warnings += 1,
         }
@@ -373,6 +380,18 @@ impl<'r> Build<'r> {
     }
 }
 
+/// A failed build in one line. Of a linker's pages, what does not fit is what counts.
+fn summary_of(found: &Diagnostic) -> String {
+    let text = found.rendered.as_deref().unwrap_or_default();
+    match overflows(text).first() {
+        Some(overflow) if found.file.is_none() => format!(
+            "the firmware does not fit: {} bytes too many for {}",
+            overflow.bytes, overflow.region
+        ),
+        Some(_) | None => found.place_and_message(),
+    }
+}
+
 /// The processes that a child started, ended together. Ends them when dropped while armed, so
 /// that a dropped build leaves nothing running.
 struct ProcessGroup {
@@ -384,23 +403,34 @@ impl ProcessGroup {
         Self { id: child.id() }
     }
 
+    /// Gives way to the editor: a build may take a little longer, a keystroke may not. What the group
+    /// starts later inherits it.
+    fn step_back(&self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group() {
+            // An error means that it has ended by itself in the meantime.
+            rustix::process::setpriority_pgrp(Some(group), NICENESS).unwrap_or_default();
+        }
+    }
+
+    #[cfg(unix)]
+    fn group(&self) -> Option<rustix::process::Pid> {
+        let id = i32::try_from(self.id?).ok()?;
+        rustix::process::Pid::from_raw(id)
+    }
+
     fn disarm(&mut self) {
         self.id = None;
     }
 
     fn end(&mut self) {
-        let Some(id) = self.id.take() else { return };
         #[cfg(unix)]
-        if let Some(group) = i32::try_from(id)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
+        if let Some(group) = self.group() {
             // An error means that it has ended by itself in the meantime.
             rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
                 .unwrap_or_default();
         }
-        #[cfg(not(unix))]
-        drop(id);
+        self.id = None;
     }
 }
 

@@ -246,6 +246,61 @@ pub fn provision<F: Flash>(
         .map_err(DeviceError::Identity)
 }
 
+/// Erases every area: image, FOTA record, identity. The device block goes first, so that the device
+/// does not start whatever happens afterwards.
+///
+/// # Errors
+/// [`DeviceError`]; the device does not start then either.
+pub fn erase<F: Flash>(
+    flash: &mut F,
+    layout: &Layout,
+    job: &Job,
+) -> Result<(), DeviceError<F::Error>> {
+    job.begin(Phase::Erase);
+    let mut areas: Vec<(&'static str, Area)> = vec![
+        ("the device block", layout.device_block),
+        ("the identity", layout.identity),
+        ("the FOTA record", layout.record),
+        ("the execution slot", layout.execution),
+        ("the first storage slot", layout.storage[0]),
+        ("the second storage slot", layout.storage[1]),
+    ];
+    areas.retain(|(_, area)| area.len > 0);
+    let total: u64 = areas.iter().map(|(_, area)| u64::from(area.len)).sum();
+    let mut done = 0;
+    for (name, area) in areas {
+        if job.is_cancelled() {
+            return Err(DeviceError::Cancelled);
+        }
+        area.erase(flash, 0, area.len).map_err(failed(name))?;
+        done += u64::from(area.len);
+        job.progress(Phase::Erase, done, Some(total));
+    }
+    job.finish(Phase::Erase, format!("{done} bytes erased"));
+    Ok(())
+}
+
+/// Takes the identity away. The rest of the device stays; its agent waits to be provisioned.
+///
+/// # Errors
+/// [`DeviceError`]; an identity may still be in force.
+pub fn forget_identity<F: Flash>(
+    flash: &mut F,
+    layout: &Layout,
+) -> Result<(), DeviceError<F::Error>> {
+    let area = layout.identity;
+    area.erase(flash, 0, area.len)
+        .map_err(failed("the identity"))
+}
+
+/// The id that a device has, if it was provisioned.
+pub fn identity_of<F: Flash>(flash: &mut F, layout: &Layout) -> Option<String> {
+    let mut scratch = vec![0; IDENTITY_LEN_MAX];
+    IdentityStore::new(layout)
+        .load(flash, &mut scratch)
+        .map(|identity| identity.device_id.to_owned())
+}
+
 /// The device block of a device.
 ///
 /// # Errors

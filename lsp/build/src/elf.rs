@@ -99,6 +99,50 @@ pub fn flat_payload(elf: &[u8], slot: Range<u64>, erased: u8) -> Result<Vec<u8>,
     }
 }
 
+/// A section that takes flash or memory.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Section {
+    /// Its name.
+    pub name: String,
+    /// Where it stands while the program runs.
+    pub address: u64,
+    /// Bytes.
+    pub len: u64,
+    /// Whether its bytes are in the file, and so in flash.
+    pub stored: bool,
+    /// Whether the program writes into it, so that it takes memory.
+    pub writable: bool,
+}
+
+/// The sections of an executable that take flash or memory, the largest first.
+///
+/// # Errors
+/// [`ElfError::Malformed`]
+pub fn sections(elf: &[u8]) -> Result<Vec<Section>, ElfError> {
+    let malformed = |error: object::Error| ElfError::Malformed(error.to_string());
+    let file = object::File::parse(elf).map_err(malformed)?;
+    let mut found = Vec::new();
+    for section in file.sections() {
+        let object::SectionFlags::Elf { sh_flags } = section.flags() else {
+            continue;
+        };
+        let flags: u64 = sh_flags;
+        if flags & u64::from(SHF_ALLOC) == 0 || section.size() == 0 {
+            continue;
+        }
+        let name = section.name_bytes().map_err(malformed)?;
+        found.push(Section {
+            name: String::from_utf8_lossy(name).into_owned(),
+            address: section.address(),
+            len: section.size(),
+            stored: section.kind() != object::SectionKind::UninitializedData,
+            writable: flags & u64::from(object::elf::SHF_WRITE) != 0,
+        });
+    }
+    found.sort_by_key(|section| std::cmp::Reverse(section.len));
+    Ok(found)
+}
+
 /// The sections that go into flash, with their load addresses.
 fn pieces<'e, H>(file: &ElfFile<'e, H>) -> Result<Vec<Piece<'e>>, ElfError>
 where

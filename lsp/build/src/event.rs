@@ -18,7 +18,9 @@ pub enum Phase {
     Upload,
     /// A device is written by cable.
     Flash,
-    /// A device gets its identity.
+    /// A device is erased by cable.
+    Erase,
+    /// A device gets its identity, or loses it.
     Provision,
     /// An update over the air is under way.
     Update,
@@ -32,6 +34,7 @@ impl Phase {
             Self::Pack => "pack",
             Self::Upload => "upload",
             Self::Flash => "flash",
+            Self::Erase => "erase",
             Self::Provision => "provision",
             Self::Update => "update",
         }
@@ -87,6 +90,7 @@ pub enum JobEvent {
 pub struct Job {
     events: mpsc::UnboundedSender<JobEvent>,
     cancel: CancellationToken,
+    background: bool,
 }
 
 impl Job {
@@ -97,9 +101,24 @@ impl Job {
             Self {
                 events,
                 cancel: CancellationToken::new(),
+                background: false,
             },
             receiver,
         )
+    }
+
+    /// The same job beside something that must stay quick: what it starts gets less of the processor.
+    #[must_use]
+    pub fn in_background(self) -> Self {
+        Self {
+            background: true,
+            ..self
+        }
+    }
+
+    /// Whether what it starts should get less of the processor.
+    pub const fn is_background(&self) -> bool {
+        self.background
     }
 
     /// Tells one thing. Nobody listening is fine.

@@ -192,6 +192,7 @@ mod tests {
             content: String::new(),
             parts: Vec::new(),
             provenance: Provenance::default(),
+            executable: None,
         }
     }
 

@@ -79,6 +79,9 @@ pub struct BuiltImage {
     pub parts: Vec<BuiltPart>,
     /// Where it came from.
     pub provenance: Provenance,
+    /// The executable that it was made of, in the build that made it.
+    #[serde(skip)]
+    pub executable: Option<PathBuf>,
 }
 
 /// Why there is no image.
@@ -254,7 +257,8 @@ pub async fn build(
     };
     job.begin(Phase::Pack);
     let provenance = Provenance::of(&project.root).await;
-    let image = pack(
+    let executable = compiled.executable.clone();
+    let mut image = pack(
         project,
         &key,
         &version,
@@ -268,6 +272,7 @@ pub async fn build(
         },
         job,
     )?;
+    image.executable = Some(executable);
     job.finish(
         Phase::Pack,
         format!(
@@ -347,6 +352,7 @@ fn pack(
         content,
         parts: Vec::new(),
         provenance: source.provenance.clone(),
+        executable: None,
     };
     let about = about_path(&image.path);
     // Encrypted again it would be another file, with a digest that no device and no manager knows.

@@ -6,9 +6,13 @@
 
 pub mod builds;
 pub mod bytecode;
+#[cfg(unix)]
+pub mod cable;
 pub mod cargo;
+pub mod clean;
 pub mod credentials;
 pub mod device;
+pub mod doctor;
 pub mod elf;
 mod event;
 mod explain;
@@ -17,9 +21,13 @@ pub mod handover;
 pub mod image;
 pub mod keys;
 pub mod layout;
+#[cfg(unix)]
+pub mod local;
 pub mod manager;
 pub mod project;
+pub mod size;
 pub mod target;
+pub mod template;
 pub mod tools;
 
 pub use event::{Job, JobEvent, Phase};

@@ -51,6 +51,7 @@ fn image() -> BuiltImage {
         content: String::new(),
         parts: Vec::new(),
         provenance: Provenance::default(),
+        executable: None,
     }
 }
 

@@ -3,11 +3,14 @@
 //! `OTARU_WRITE_GENERATED=1 cargo test -p otaru-lsp --lib generated_types_are_current` writes it.
 
 use super::{
-    BoardButton, BoardParams, Built, CancelParams, ConsoleLine, ConsoleOutput, ConsoleParams,
-    ConsoleSource, ConsoleState, Device, DeviceParams, Devices, FlashArea, FlashMap, JobEvent,
-    JobEventKind, JobInfo, JobStarted, Manager, ManagerState, Outcome, PhaseName, PhaseProgress,
-    PhaseState, Plan, ProjectInfo, ProjectParams, RunParams, SlotDetails, SlotField, SlotParams,
-    Status, Update, Verb, VerbParams, VerbState, Verbs, Verdict,
+    BoardButton, BoardParams, Built, CancelParams, ConsoleChanged, ConsoleChannel,
+    ConsoleChannelState, ConsoleEntry, ConsoleLevel, ConsoleLine, ConsoleOutput, ConsolePage,
+    ConsoleParams, ConsoleReadParams, ConsoleSerialParams, ConsoleSource, ConsoleState, Device,
+    DeviceParams, Devices, FlashArea, FlashMap, JobEvent, JobEventKind, JobInfo, JobStarted,
+    LabCheck, LabFault, LabProgress, LabResult, LabRunParams, LabState, Manager, ManagerState,
+    NewProjectMade, NewProjectParams, Outcome, PhaseName, PhaseProgress, PhaseState, Plan,
+    PlanVerb, ProjectInfo, ProjectParams, ReportEntry, RunParams, SlotDetails, SlotField,
+    SlotParams, Status, Update, Verb, VerbInfo, VerbParams, VerbState, Verbs, Verdict,
 };
 use std::path::PathBuf;
 use ts_rs::{Config, TS};
@@ -37,8 +40,12 @@ macro_rules! declarations {
 fn generated_types_are_current() {
     let wanted = declarations![
         ProjectParams,
+        VerbInfo,
         VerbParams,
+        PlanVerb,
         RunParams,
+        NewProjectParams,
+        NewProjectMade,
         CancelParams,
         ConsoleParams,
         BoardParams,
@@ -64,6 +71,7 @@ fn generated_types_are_current() {
         JobEvent,
         JobEventKind,
         Plan,
+        ReportEntry,
         Outcome,
         Update,
         PhaseState,
@@ -74,6 +82,20 @@ fn generated_types_are_current() {
         ConsoleOutput,
         ConsoleLine,
         ConsoleSource,
+        ConsoleReadParams,
+        ConsoleSerialParams,
+        ConsolePage,
+        ConsoleChanged,
+        ConsoleEntry,
+        ConsoleChannel,
+        ConsoleChannelState,
+        ConsoleLevel,
+        LabRunParams,
+        LabState,
+        LabFault,
+        LabProgress,
+        LabResult,
+        LabCheck,
     ];
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os("OTARU_WRITE_GENERATED").is_some() {

@@ -179,7 +179,7 @@ mod sockets {
     }
 
     /// Takes the first complete line off, without its end.
-    fn cut_line(kept: &mut Vec<u8>) -> Option<Vec<u8>> {
+    pub(crate) fn cut_line(kept: &mut Vec<u8>) -> Option<Vec<u8>> {
         let end = kept.iter().position(|byte| *byte == b'\n');
         let taken = match end {
             Some(end) => end + 1,
@@ -256,7 +256,7 @@ fn details_to_protocol(details: flash_map::SlotDetails) -> SlotDetails {
 }
 
 #[cfg(unix)]
-pub(crate) use sockets::{console, map, press, slot};
+pub(crate) use sockets::{console, cut_line, map, press, slot};
 
 /// Devices on this machine need Unix sockets.
 #[cfg(not(unix))]

@@ -4,7 +4,7 @@ use super::News;
 use crate::convert::SOURCE;
 use crate::protocol::Built;
 use crate::update::ActionNews;
-use otaru_lsp_build::cargo::{self, Level};
+use otaru_lsp_build::cargo::{self, Level, Overflow};
 use otaru_lsp_build::manager::{Action, ActionStatus};
 use otaru_lsp_build::{JobEvent, Phase};
 use std::collections::BTreeMap;
@@ -72,6 +72,9 @@ impl<'t> Teller<'t> {
         for line in shown.trim_end().lines() {
             (self.tell)(News::Output(line.to_owned()));
         }
+        if found.file.is_none() {
+            self.too_large(&shown);
+        }
         // Warnings belong to the editor's own Rust server; of errors it may not know, because it
         // checks another profile.
         let (Level::Error, Some(file)) = (found.level, &found.file) else {
@@ -89,6 +92,27 @@ impl<'t> Teller<'t> {
             file: file.clone(),
             diagnostic: Box::new(diagnostic),
         });
+    }
+
+    /// A linker points at no line of the program: what does not fit, does not fit the board.
+    fn too_large(&self, text: &str) {
+        for overflow in cargo::overflows(text) {
+            let Overflow { region, bytes, .. } = &overflow;
+            let message = if overflow.is_memory() {
+                format!(
+                    "the firmware needs {bytes} bytes more memory than {region} of this board has"
+                )
+            } else {
+                format!(
+                    "the firmware is {bytes} bytes too large for the execution slot of this board \
+                     ({region})"
+                )
+            };
+            (self.tell)(News::TooLarge {
+                code: "region-overflow",
+                message,
+            });
+        }
     }
 
     fn action(&self, action: Action) {
@@ -141,6 +165,7 @@ const fn step(phase: Phase) -> Option<&'static str> {
         Phase::Pack => "packing and signing",
         Phase::Upload => "uploading",
         Phase::Flash => "flashing",
+        Phase::Erase => "erasing",
         Phase::Provision => "provisioning",
         Phase::Update => return None,
     })

@@ -5,23 +5,23 @@ use super::{Workspace, refused};
 use crate::outbox::Out;
 use crate::progress::JobProgress;
 use crate::protocol::{
-    CancelParams, JobEvent, JobEventKind, JobInfo, JobStarted, Outcome, Plan, RunParams, Verb,
-    VerbParams,
+    CancelParams, JobEvent, JobEventKind, JobInfo, JobStarted, Outcome, Plan, PlanVerb,
+    ReportEntry, RunParams, Verb, VerbParams,
 };
-use crate::verbs::{self, FotaPlan, News, Order};
-use crate::{paths, update};
+use crate::verbs::{self, News, Order, Prepared, table};
+use crate::{convert, paths, update};
 use otaru_lsp_build::Job;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::task::JoinHandle;
 use tower_lsp::jsonrpc::Error;
-use tower_lsp::ls_types::{MessageActionItem, MessageType};
+use tower_lsp::ls_types::{
+    Diagnostic, DiagnosticSeverity, MessageActionItem, MessageType, NumberOrString,
+};
 
 /// How long a question may stand unanswered before it counts as a no.
 const QUESTION_TIMEOUT: Duration = Duration::from_mins(2);
-/// The only answer that starts an update.
-const YES: &str = "Start FOTA";
 
 /// Who asked for a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,34 +50,51 @@ struct Running {
 }
 
 impl Workspace {
-    /// `otaru/build`, `otaru/upload`, `otaru/plan`
+    /// The verbs that start a job.
     pub(crate) fn start_verb(
         &mut self,
         verb: Verb,
-        params: &VerbParams,
+        params: VerbParams,
         origin: Origin,
     ) -> Result<JobStarted, Error> {
         let project = self.project(params.project.as_deref())?;
-        let obstacle = project.obstacle_to_build().or_else(|| match verb {
-            Verb::Plan | Verb::Run => project.obstacle_to_fota(),
-            Verb::Build | Verb::Upload => None,
-        });
+        let what = params.verb.unwrap_or_default();
+        let obstacle = match (verb, what) {
+            (Verb::Clean | Verb::Doctor, _) => project.obstacle_to_anything(),
+            (Verb::Plan, PlanVerb::Fota) => project
+                .obstacle_to_build()
+                .or_else(|| project.obstacle_to_fota()),
+            (Verb::Plan, PlanVerb::Erase | PlanVerb::Provision | PlanVerb::UndoProvision) => {
+                project.obstacle_to_cable()
+            }
+            _ => project.obstacle_to_build(),
+        };
         if let Some(obstacle) = obstacle {
             return Err(refused(obstacle));
         }
         let folder = project.folder.clone();
-        // Whatever is built now, what was planned before may no longer be what stands on disk.
-        self.plans.drop_project(&folder);
-        self.clear_findings(&folder);
-        let version = params.version.clone();
         let order = match verb {
-            Verb::Build => Order::Build { version },
+            Verb::Build => Order::Build {
+                version: params.version,
+            },
             Verb::Upload => Order::Upload {
-                version,
+                version: params.version,
                 register_key: params.register_key,
             },
-            Verb::Plan | Verb::Run => Order::Plan { version },
+            Verb::Plan => Order::Plan(Box::new(params)),
+            Verb::Clean => Order::Clean,
+            Verb::Link => Order::Link(Box::new(params)),
+            Verb::Size => Order::Size,
+            Verb::Doctor => Order::Doctor,
+            Verb::Run | Verb::Flash | Verb::Erase | Verb::Provision | Verb::UndoProvision => {
+                return Err(refused("this is planned first, and then run"));
+            }
         };
+        if verb != Verb::Doctor {
+            // Whatever is built now, what was planned before may no longer be what stands on disk.
+            self.plans.drop_project(&folder);
+            self.clear_findings(&folder);
+        }
         Ok(self.start_job(folder, verb, order, origin))
     }
 
@@ -99,12 +116,15 @@ impl Workspace {
         let taken = self
             .plans
             .take(&params.plan_id, params.version.as_deref(), Instant::now());
-        let (folder, plan) = taken.map_err(refused)?;
-        let started = update::begin(plan.device(), plan.replaces(), plan.version(), now_ms());
-        if let Some(project) = self.projects.get_mut(&folder) {
+        let (folder, prepared) = taken.map_err(refused)?;
+        if let Prepared::Fota(plan) = &prepared
+            && let Some(project) = self.projects.get_mut(&folder)
+        {
+            let started = update::begin(plan.device(), plan.replaces(), plan.version(), now_ms());
             project.update = Some(started);
         }
-        Ok(self.start_job(folder, Verb::Run, Order::Run(Box::new(plan)), origin))
+        let verb = table::job_of(prepared.verb());
+        Ok(self.start_job(folder, verb, Order::Run(Box::new(prepared)), origin))
     }
 
     fn start_job(
@@ -117,11 +137,8 @@ impl Workspace {
         self.jobs.last += 1;
         let job = self.jobs.last;
         let (control, events) = Job::new();
-        let title = match verb {
-            Verb::Build => "Otaru: build",
-            Verb::Upload => "Otaru: upload",
-            Verb::Plan | Verb::Run => "Otaru: FOTA",
-        };
+        let control = control.in_background();
+        let title = table::job_title(verb);
         let progress = self
             .features
             .progress
@@ -211,6 +228,8 @@ impl Workspace {
     /// Stops everything; the tasks to wait for come back.
     pub(crate) fn close_down(&mut self) -> Vec<JoinHandle<()>> {
         self.consoles.close_all();
+        self.histories.close_all();
+        self.labs.stop_all();
         let jobs: Vec<u32> = self.jobs.running.keys().copied().collect();
         for job in jobs {
             self.cancel_job(job);
@@ -254,6 +273,7 @@ impl Workspace {
                 }
                 self.publish_findings(&folder, &file);
             }
+            News::TooLarge { code, message } => self.does_not_fit(&folder, code, message),
             News::Built(built) => {
                 if let Some(project) = self.projects.get_mut(&folder) {
                     project.built = Some(built);
@@ -269,6 +289,7 @@ impl Workspace {
                 self.with_update(&folder, |update| update::action(update, &action, now_ms()));
             }
             News::Planned(plan) => self.planned(job, &folder, *plan),
+            News::Report(entries) => self.reported(job, entries),
         }
         self.stale_status.insert(folder);
     }
@@ -309,7 +330,7 @@ impl Workspace {
         );
     }
 
-    fn planned(&mut self, job: u32, folder: &Path, plan: FotaPlan) {
+    fn planned(&mut self, job: u32, folder: &Path, plan: Prepared) {
         let mut shown = plan.to_protocol();
         let version = plan.version();
         shown.plan_id = self
@@ -331,6 +352,26 @@ impl Workspace {
         }
     }
 
+    /// Tells what a verb found out; a plain editor gets it in its log.
+    fn reported(&self, job: u32, entries: Vec<ReportEntry>) {
+        let is_plain = self
+            .jobs
+            .running
+            .get(&job)
+            .is_some_and(|job| job.origin == Origin::Editor);
+        if is_plain {
+            for entry in &entries {
+                let mut line = format!("{} ({}): {}", entry.name, entry.state, entry.text);
+                if let Some(next) = &entry.next {
+                    line.push_str("; next: ");
+                    line.push_str(next);
+                }
+                self.outbox.push(Out::Log(MessageType::INFO, line));
+            }
+        }
+        self.tell_job(job, JobEventKind::Report { entries });
+    }
+
     /// Asks the person in front of a plain editor. Only the one answer starts the update; a closed
     /// question, silence and anything else is a no.
     fn ask_person(&self, plan: Plan) {
@@ -343,22 +384,22 @@ impl Workspace {
             let question = client.show_message_request(
                 MessageType::WARNING,
                 verbs::question(&plan),
-                Some(vec![action(YES), action("Cancel")]),
+                Some(vec![action(&plan.agree), action("Cancel")]),
             );
             let answer = tokio::time::timeout(QUESTION_TIMEOUT, question).await;
-            let agreed = matches!(answer, Ok(Ok(Some(chosen))) if chosen.title == YES);
+            let agreed = matches!(answer, Ok(Ok(Some(chosen))) if chosen.title == plan.agree);
             queue.tell(move |workspace| workspace.answered(plan, agreed));
         });
     }
 
     fn answered(&mut self, plan: Plan, agreed: bool) {
         if !agreed {
-            let nothing = "the update was not started; nothing was changed".to_owned();
+            let nothing = format!("{} was not started; nothing was changed", plan.agree);
             return self.outbox.push(Out::Log(MessageType::INFO, nothing));
         }
         let params = RunParams {
             plan_id: plan.plan_id,
-            version: Some(plan.to_version),
+            version: Some(plan.to_version).filter(|version| !version.is_empty()),
         };
         if let Err(error) = self.run_plan(&params, Origin::Editor) {
             self.outbox
@@ -377,6 +418,11 @@ impl Workspace {
         let Some(running) = self.jobs.running.remove(&job) else {
             return;
         };
+        if let Outcome::Failed { code, message, .. } = outcome
+            && matches!(code.as_str(), "image-too-large" | "image-outside-slot")
+        {
+            self.does_not_fit(&running.folder, code, message.clone());
+        }
         if let Some(project) = self.projects.get_mut(&running.folder) {
             project.job = None;
             if running.verb == Verb::Run
@@ -389,14 +435,39 @@ impl Workspace {
         if running.origin == Origin::Editor {
             let (level, text) = match outcome {
                 Outcome::Done { message } | Outcome::Canceled { message } => {
-                    (MessageType::INFO, message)
+                    (MessageType::INFO, message.clone())
                 }
-                Outcome::Failed { message, .. } => (MessageType::ERROR, message),
+                Outcome::Failed { message, hint, .. } => (
+                    MessageType::ERROR,
+                    match hint {
+                        Some(hint) => format!("{message}. Next: {hint}"),
+                        None => message.clone(),
+                    },
+                ),
             };
-            self.outbox.push(Out::Show(level, text.clone()));
+            self.outbox.push(Out::Show(level, text));
         }
         self.refresh_device(&running.folder);
         self.stale_status.insert(running.folder);
+    }
+
+    /// Marks where the manifest says which slot it is: at its board.
+    fn does_not_fit(&mut self, folder: &Path, code: &str, message: String) {
+        let Some(project) = self.projects.get_mut(folder) else {
+            return;
+        };
+        let range = project.slot_range();
+        let manifest = super::ProjectState::manifest_path(folder);
+        let found = Diagnostic {
+            range,
+            severity: Some(DiagnosticSeverity::ERROR),
+            code: Some(NumberOrString::String(code.to_owned())),
+            source: Some(convert::SOURCE.to_owned()),
+            message,
+            ..Diagnostic::default()
+        };
+        project.findings.entry(manifest).or_default().push(found);
+        self.stale_diagnostics.insert(folder.to_path_buf());
     }
 
     /// Takes the compiler's findings of the last build away.

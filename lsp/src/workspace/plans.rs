@@ -22,7 +22,7 @@ struct Stored<T> {
 
 /// All plans that can still be carried out.
 #[derive(Debug)]
-pub(crate) struct Plans<T = crate::verbs::FotaPlan> {
+pub(crate) struct Plans<T = crate::verbs::Prepared> {
     next: u64,
     stored: BTreeMap<u64, Stored<T>>,
 }

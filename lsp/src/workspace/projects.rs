@@ -6,15 +6,16 @@ use crate::outbox::Out;
 use crate::protocol::{
     Built, Device, JobInfo, Manager, ProjectInfo, ProjectParams, Status, Update, VerbState, Verbs,
 };
-use crate::{keys, paths, verbs};
+use crate::{convert, keys, paths, verbs};
 use otaru_lsp_build::target::plain_name;
+use otaru_lsp_ide::position::LineIndex;
 use otaru_lsp_ide::{Analysis, BuiltImage, Facts, FileKind, KeyFile, Known};
 use otaru_lsp_project::{MANIFEST_FILE_NAME, Manifest};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tower_lsp::jsonrpc::Error;
-use tower_lsp::ls_types::{Diagnostic, Uri};
+use tower_lsp::ls_types::{Diagnostic, Range, Uri};
 
 /// Shortest time between two statuses of one project.
 const STATUS_PAUSE: Duration = Duration::from_millis(50);
@@ -90,6 +91,14 @@ impl ProjectState {
     /// What the compiler found in a file.
     pub(super) fn findings_in(&self, file: &Path) -> Vec<Diagnostic> {
         self.findings.get(file).cloned().unwrap_or_default()
+    }
+
+    /// Where the manifest says which slot it is: at its board, or else at its beginning.
+    pub(super) fn slot_range(&self) -> Range {
+        let text = self.analysis.text();
+        let board = self.manifest().project.board.as_ref();
+        let span = board.map_or(0..0, |board| board.span.clone());
+        convert::range(LineIndex::new(text).span(text, span))
     }
 
     fn name(&self) -> String {
@@ -182,12 +191,22 @@ impl ProjectState {
         }
     }
 
+    /// One thing at a time.
+    pub(super) fn obstacle_to_anything(&self) -> Option<String> {
+        let job = self.job.as_ref()?;
+        Some(format!("busy: {}", job.step))
+    }
+
+    /// What needs no image needs no key.
+    pub(super) fn obstacle_to_cable(&self) -> Option<String> {
+        let problems = "Otaru.toml has problems: see the Problems view";
+        self.obstacle_to_anything()
+            .or_else(|| (!self.analysis.is_usable()).then(|| problems.to_owned()))
+    }
+
     pub(super) fn obstacle_to_build(&self) -> Option<String> {
-        if let Some(job) = &self.job {
-            return Some(format!("busy: {}", job.step));
-        }
-        if !self.analysis.is_usable() {
-            return Some("Otaru.toml has problems: see the Problems view".to_owned());
+        if let Some(obstacle) = self.obstacle_to_cable() {
+            return Some(obstacle);
         }
         if self.seen.key_file == KeyFile::Missing {
             return Some("the signing key is missing: `otaru keys new` makes one".to_owned());
@@ -225,6 +244,11 @@ impl Workspace {
                 }
             });
         });
+    }
+
+    /// A project was made on request: this client wants to work with it.
+    pub(crate) fn project_appeared(&self, folder: PathBuf) {
+        self.read_manifest(folder);
     }
 
     /// Files changed outside the editor.

@@ -36,7 +36,13 @@ pub(crate) struct ClientProfile {
 impl TestServer {
     /// Starts the server without a word.
     pub(crate) fn spawn() -> Self {
+        Self::spawn_with(&[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn spawn_with(variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_otaru-lsp"))
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -196,6 +202,11 @@ impl TestServer {
         assert_eq!(self.request("shutdown", &Value::Null), Value::Null);
         self.notify("exit", &Value::Null);
         self.wait_for_end()
+    }
+
+    /// The test does not care what else was said.
+    pub(crate) fn forget_unread(&mut self) {
+        self.unread.clear();
     }
 
     /// Closes the server's input.

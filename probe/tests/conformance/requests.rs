@@ -43,69 +43,6 @@ fn probes_and_memory_maps_are_reported() {
 }
 
 #[test]
-fn flash_is_erased_programmed_and_verified_with_progress() {
-    let mut child = Child::start("sim");
-    let (first, second) = (bytes(10_000, 1), bytes(300, 9));
-    let (a, b) = (file(&first), file(&second));
-    let segments = json!([
-        { "address": START + 100, "file": a.path() },
-        { "address": START + 0x8000, "file": b.path() },
-    ]);
-    let (events, reply) = child.ask_with_events(&flash(7, &segments));
-    assert_eq!(reply["ok"], true, "{reply}");
-    assert_eq!(reply["verified"], true);
-    assert_eq!(reply["bytes"], 10_300);
-    // 100..10100 touches three sectors, the second segment one.
-    assert_eq!(reply["erase_bytes"], 4 * 4096);
-    for (phase, total) in [("erase", 4 * 4096), ("program", 10_300), ("verify", 10_300)] {
-        let done: Vec<u64> = events
-            .iter()
-            .filter(|event| event["phase"] == phase)
-            .map(|event| {
-                assert_eq!(event["event"], "progress");
-                assert_eq!(event["total"], total, "{event}");
-                event["done"].as_u64().unwrap()
-            })
-            .collect();
-        assert!(
-            done.windows(2).all(|pair| pair[0] < pair[1]),
-            "{phase}: {done:?}"
-        );
-        assert_eq!(done.last(), Some(&total), "{phase}");
-    }
-    let reply = child.ask(&read(8, START + 100, 10_000));
-    assert_eq!(reply["data"], child::hex(&first));
-    // What the segments do not cover is as before: erased.
-    assert_eq!(child.ask(&read(9, START + 96, 4))["data"], "ffffffff");
-    assert_eq!(child.ask(&read(10, START + 10_100, 4))["data"], "ffffffff");
-    child.finish();
-}
-
-#[test]
-fn bytes_beside_a_segment_survive_its_erase() {
-    let mut child = Child::start("sim");
-    let old = file(&bytes(4096, 3));
-    let new = file(&[0xaa; 16]);
-    let reply = child.ask(&flash(
-        1,
-        &json!([{ "address": START, "file": old.path() }]),
-    ));
-    assert_eq!(reply["ok"], true, "{reply}");
-    let reply = child.ask(&flash(
-        2,
-        &json!([{ "address": START + 32, "file": new.path() }]),
-    ));
-    assert_eq!(reply["ok"], true, "{reply}");
-    let mut expected = bytes(4096, 3);
-    expected[32..48].fill(0xaa);
-    assert_eq!(
-        child.ask(&read(3, START, 4096))["data"],
-        child::hex(&expected)
-    );
-    child.finish();
-}
-
-#[test]
 fn a_dry_run_names_the_sectors_and_changes_nothing() {
     let mut child = Child::start("sim");
     let data = file(&bytes(70_000, 5));
@@ -123,28 +60,6 @@ fn a_dry_run_names_the_sectors_and_changes_nothing() {
     );
     let read = json!({ "id": 2, "op": "read", "chip": "SimMixed_1M", "address": START + 0xc000, "len": 4 });
     assert_eq!(child.ask(&read)["data"], "ffffffff");
-    child.finish();
-}
-
-#[test]
-fn verify_compares_and_reset_answers() {
-    let mut child = Child::start("sim");
-    let data = bytes(500, 1);
-    let right = file(&data);
-    let mut other = data.clone();
-    other[321] ^= 1;
-    let wrong = file(&other);
-    let verify = |id, file: &tempfile::NamedTempFile| json!({ "id": id, "op": "verify", "chip": CHIP, "segments": [{ "address": START, "file": file.path() }] });
-    child.ask(&flash(
-        1,
-        &json!([{ "address": START, "file": right.path() }]),
-    ));
-    assert_eq!(child.ask(&verify(2, &right))["verified"], true);
-    let reply = child.ask(&verify(3, &wrong));
-    assert_eq!(reply["error"]["code"], "verify_mismatch");
-    assert_eq!(reply["error"]["address"], START + 321);
-    let reply = child.ask(&json!({ "id": 4, "op": "reset", "chip": CHIP, "probe": "sim1" }));
-    assert_eq!(reply["ok"], true, "{reply}");
     child.finish();
 }
 

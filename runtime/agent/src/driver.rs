@@ -173,7 +173,7 @@ impl<'p, P: Platform, F: Flash, A: Application> Driver<'p, P, F, A> {
         };
         let session = Session::new(device, state);
         status.set_version(session.version());
-        status.set_outcome(&state);
+        status.set_record(&state);
         let mut buffer = [0; BLOCK_LEN as usize];
         let manager = Manager::load(&mut flash, &block, &mut buffer)?;
         Ok(Self {
@@ -217,7 +217,7 @@ impl<'p, P: Platform, F: Flash, A: Application> Driver<'p, P, F, A> {
         }
         self.status.set_online(self.session.online());
         self.status.set_version(self.session.version());
-        self.status.set_outcome(self.session.state());
+        self.status.set_record(self.session.state());
         let progress = self.session.progress();
         if self.status.set_progress(progress) {
             self.app.progress(progress);

@@ -41,4 +41,4 @@ pub use platform::{Application, Boot, MayInstall, Platform, ResetReason};
 pub use session::{
     Action, BACK_OFF_MS_MAX, BLOCK_LEN, Device, Event, Found, Report, Session, Text,
 };
-pub use status::{Outcome, Progress, Status, UpdatePhase, Version};
+pub use status::{Outcome, Permanent, Progress, Status, UpdatePhase, Version};

@@ -5,7 +5,7 @@ use core::fmt;
 
 use otaru_ddi::Reason;
 use otaru_image::Label;
-use otaru_record::{Cause, DigestStart, State};
+use otaru_record::{Cause, DigestStart, Phase, State};
 
 use crate::session::{phase_of, reason_of};
 
@@ -36,6 +36,26 @@ impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.trial { "testing-" } else { "" })?;
         f.write_str(self.name())
+    }
+}
+
+/// Proof that the running firmware is permanent: it is confirmed, and only a further update can
+/// replace it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permanent(());
+
+impl Permanent {
+    /// The proof, if the record says so.
+    pub fn of(state: &State) -> Option<Self> {
+        match state.phase {
+            Phase::Idle | Phase::Receiving | Phase::Parked | Phase::Requested => Some(Self(())),
+            // The bootloader comes next, or the firmware is on trial or has given itself up.
+            Phase::Installing
+            | Phase::Installed
+            | Phase::Trial
+            | Phase::Refused
+            | Phase::Reverting => None,
+        }
     }
 }
 
@@ -157,6 +177,7 @@ pub struct Status {
     version: Cell<Version>,
     progress: Cell<Progress>,
     outcome: Cell<Option<Outcome>>,
+    permanent: Cell<Option<Permanent>>,
 }
 
 impl Status {
@@ -191,6 +212,12 @@ impl Status {
         self.outcome.get()
     }
 
+    /// Some if this firmware is permanent; `None` while it is on trial and before the agent has read
+    /// the record. Ask for it before data is changed that an older firmware would need.
+    pub fn permanent(&self) -> Option<Permanent> {
+        self.permanent.get()
+    }
+
     pub(crate) fn set_online(&self, online: bool) {
         self.online.set(online);
     }
@@ -199,8 +226,9 @@ impl Status {
         self.version.set(version);
     }
 
-    pub(crate) fn set_outcome(&self, state: &State) {
+    pub(crate) fn set_record(&self, state: &State) {
         self.outcome.set(Outcome::of(state));
+        self.permanent.set(Permanent::of(state));
     }
 
     /// Sets the progress; whether it has changed.

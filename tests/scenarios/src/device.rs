@@ -145,14 +145,7 @@ impl Device {
     /// # Panics
     /// If the chip is gone.
     pub fn console(&self) -> Console {
-        let stream = Client::console(&self.dir).expect("the chip runs");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket has a time-out");
-        Console {
-            lines: BufReader::new(stream),
-            seen: Vec::new(),
-        }
+        Console::of(&self.dir)
     }
 
     /// The starts of its CPU from now on.
@@ -269,6 +262,21 @@ pub struct Console {
 }
 
 impl Console {
+    /// The console of the device in this folder, from the beginning.
+    ///
+    /// # Panics
+    /// If no chip runs there.
+    pub fn of(dir: &Path) -> Self {
+        let stream = Client::console(dir).expect("the chip runs");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a socket has a time-out");
+        Self {
+            lines: BufReader::new(stream),
+            seen: Vec::new(),
+        }
+    }
+
     /// Reads until a line contains `text` and returns that line.
     ///
     /// # Panics

@@ -197,6 +197,11 @@ impl Lab {
         self.manager = Some(manager);
     }
 
+    /// The manager's address.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// An image of the test firmware.
     pub fn image(&self, label: &str, counter: u32) -> Vec<u8> {
         image_of(label, counter, &self.key)

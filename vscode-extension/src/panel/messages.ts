@@ -1,5 +1,5 @@
 // What the panel and the extension say to each other.
-import type { FlashMap, SlotDetails, Status } from "../protocol.gen";
+import type { FlashMap, LabState, SlotDetails, Status } from "../protocol.gen";
 
 /** The buttons of the panel; each stands for the command `otaru.<name>`. */
 export const BUTTONS = [
@@ -31,6 +31,7 @@ export type Answer<T> = { answer: T } | { problem: string };
 export type ToPanel =
   | { kind: "shown"; shown: Shown }
   | { kind: "flash"; map: Answer<FlashMap> }
+  | { kind: "lab"; lab: Answer<LabState> }
   | { kind: "slot"; slot: number; details: Answer<SlotDetails> };
 
 /** From the panel. */
@@ -39,4 +40,7 @@ export type FromPanel =
   | { kind: "press"; button: Button }
   | { kind: "follow"; link: Link }
   | { kind: "flash" }
+  | { kind: "lab" }
+  | { kind: "labRun"; fault: string; times: number }
+  | { kind: "labStop" }
   | { kind: "slot"; slot: number };

@@ -1,13 +1,20 @@
 // The Control Panel's side in the extension: hands it what to show, and turns clicks into commands.
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
-import type { FlashMap, SlotDetails } from "../protocol.gen";
+import type { FlashMap, LabState, SlotDetails } from "../protocol.gen";
 import { type Answer, BUTTONS, type FromPanel, LINKS, type Shown, type ToPanel } from "./messages";
 
 /** What the panel wants to know of the device of the project that it shows. */
 export interface DeviceReader {
   flash(): Promise<FlashMap>;
   slot(slot: number): Promise<SlotDetails>;
+  lab(): Promise<LabState>;
+}
+
+/** What the panel has done to that device. */
+export interface LabOperator {
+  run(fault: string, times: number): Promise<void>;
+  stop(): Promise<void>;
 }
 
 async function answered<T>(asked: Promise<T>): Promise<Answer<T>> {
@@ -21,18 +28,25 @@ async function answered<T>(asked: Promise<T>): Promise<Answer<T>> {
 export class Panel implements vscode.WebviewViewProvider {
   readonly #extension: vscode.Uri;
   readonly #device: DeviceReader;
+  readonly #lab: LabOperator;
   #view: vscode.WebviewView | undefined;
   #shown: Shown = { kind: "starting" };
 
-  constructor(extension: vscode.Uri, device: DeviceReader) {
+  constructor(extension: vscode.Uri, device: DeviceReader, lab: LabOperator) {
     this.#extension = extension;
     this.#device = device;
+    this.#lab = lab;
   }
 
   /** Shows something else. */
   show(shown: Shown): void {
     this.#shown = shown;
     this.#send({ kind: "shown", shown });
+  }
+
+  /** Shows what became of a fault. */
+  showLab(state: LabState): void {
+    this.#send({ kind: "lab", lab: { answer: state } });
   }
 
   resolveWebviewView(view: vscode.WebviewView): void {
@@ -60,6 +74,12 @@ export class Panel implements vscode.WebviewViewProvider {
       this.#send({ kind: "shown", shown: this.#shown });
     } else if (message.kind === "flash") {
       void this.#tellFlash();
+    } else if (message.kind === "lab") {
+      void this.#tellLab();
+    } else if (message.kind === "labRun") {
+      void this.#lab.run(message.fault, message.times);
+    } else if (message.kind === "labStop") {
+      void this.#lab.stop();
     } else if (message.kind === "slot") {
       void this.#tellSlot(message.slot);
     } else if (message.kind === "press" && BUTTONS.includes(message.button)) {
@@ -73,6 +93,10 @@ export class Panel implements vscode.WebviewViewProvider {
 
   async #tellFlash(): Promise<void> {
     this.#send({ kind: "flash", map: await answered(this.#device.flash()) });
+  }
+
+  async #tellLab(): Promise<void> {
+    this.#send({ kind: "lab", lab: await answered(this.#device.lab()) });
   }
 
   async #tellSlot(slot: number): Promise<void> {

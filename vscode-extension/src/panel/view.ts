@@ -3,6 +3,7 @@
 import type { PhaseState, Status, Update, VerbState } from "../protocol.gen";
 import { digest, duration, phase, sentence, size, verdictText } from "../text";
 import { make, setText } from "./elements";
+import { LabView } from "./lab";
 import { SlotMap } from "./map";
 import type { Button, FromPanel, Link, Shown, ToPanel } from "./messages";
 
@@ -140,7 +141,17 @@ class ProjectPage {
   readonly #job = make("p", "job");
   readonly #update = new UpdateCard();
   readonly map = new SlotMap(send);
-  readonly #lab = make("details", "lab");
+  readonly lab = new LabView(
+    send,
+    make(
+      "div",
+      "verbs two",
+      pressable("reset", "Reset", ""),
+      pressable("powerCut", "Power cut", ""),
+      pressable("offline", "Offline", ""),
+      pressable("online", "Online", ""),
+    ),
+  );
 
   constructor() {
     const facts = make("dl", "facts", ...Object.values(this.#rows).flatMap((row) => row.elements));
@@ -149,21 +160,9 @@ class ProjectPage {
     this.#hint.id = "why";
     this.#fota.setAttribute("aria-describedby", "why");
     this.#job.setAttribute("role", "status");
-    this.#lab.append(
-      make("summary", "", "Try what can go wrong"),
-      make(
-        "div",
-        "verbs two",
-        pressable("reset", "Reset", ""),
-        pressable("powerCut", "Power cut", ""),
-        pressable("offline", "Offline", ""),
-        pressable("online", "Online", ""),
-      ),
-      make("p", "hint", "Buttons of a device on this machine. Press them at any moment."),
-    );
     const head = make("header", "", this.#name, this.#kind);
     this.element.append(head, facts, verbs, this.#job, this.#hint);
-    this.element.append(this.#update.element, this.map.element, this.#lab);
+    this.element.append(this.#update.element, this.map.element, this.lab.element);
   }
 
   set(status: Status): void {
@@ -184,9 +183,10 @@ class ProjectPage {
     const percent = job?.percent === null || job === null ? "" : ` ${job.percent} %`;
     setText(this.#job, job === null ? "" : job.canceling ? "canceling" : job.step + percent);
     this.#update.set(status.update);
-    this.#lab.hidden = !verbs.console.enabled;
+    this.lab.element.hidden = !verbs.console.enabled;
     this.map.element.hidden = !verbs.console.enabled;
     this.map.follow(status);
+    this.lab.follow(status);
   }
 
   #setFacts({ device, target, built, manager }: Status): void {
@@ -281,6 +281,8 @@ window.addEventListener("message", (event: MessageEvent<ToPanel>) => {
     show(message.shown);
   } else if (message.kind === "flash") {
     page?.map.set(message.map);
+  } else if (message.kind === "lab") {
+    page?.lab.set(message.lab);
   } else {
     page?.map.setSlot(message.slot, message.details);
   }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{GUEST_TARGET, TARGETS};
+use super::{CORTEX_M0, GUEST_TARGET, TARGETS};
 use crate::process::Program;
 use crate::{cache, report};
 
@@ -23,7 +23,7 @@ const RECIPE: &str = "1";
 
 /// Everything that is built for: devices, and the bytecode that runs on them.
 fn targets() -> impl Iterator<Item = &'static str> {
-    TARGETS.iter().copied().chain([GUEST_TARGET])
+    TARGETS.iter().copied().chain([CORTEX_M0, GUEST_TARGET])
 }
 
 /// The compiler on the search path can build for `target` as it is.

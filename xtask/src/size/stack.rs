@@ -5,25 +5,15 @@
 //! every address of a function among its constants: the compiler loads one into a register where a
 //! function is called several times. So the figure is an upper bound. It holds because there is no
 //! recursion, no other call through a pointer and no interrupt; the first two are refused here.
+//!
+//! Of functions in assembly and of the compiler's own library it writes down nothing. There the frame is
+//! everything that any instruction of the function pushes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use object::read::elf::ElfFile32;
 use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
-
-/// Whether this is a function written in assembly (`boards/*/src/*.s`), of which the compiler knows
-/// nothing: none of them pushes anything.
-fn is_without_frame(name: &str) -> bool {
-    let own = [
-        "reset", "fault", "memcpy", "memmove", "memset", "memcmp", "bcmp",
-    ];
-    own.contains(&name) || name.starts_with("__aeabi_mem")
-}
-
-/// What is granted to a function of the compiler's own library (shifts and divisions of 64 bits),
-/// which says nothing about its stack; its machine code pushes eight registers at most.
-const LIBRARY_FRAME: u64 = 64;
 
 /// A function: where it ends, its frame, and whom it calls.
 #[derive(Debug, Default)]
@@ -68,7 +58,7 @@ fn functions(file: &File<'_>) -> Functions {
         }
         let function = functions.entry(address).or_default();
         // One address may have several names: `memcpy` and its aliases.
-        if function.name.is_empty() || is_without_frame(name) {
+        if function.name.is_empty() {
             name.clone_into(&mut function.name);
         }
         function.len = function.len.max(len);
@@ -116,6 +106,7 @@ fn calls(file: &File<'_>, functions: &mut Functions) -> Result<()> {
         let end = start + function.len;
         let mut at = start;
         let (mut pointers, mut addresses) = (false, false);
+        let mut pushed = 0;
         while at + 1 < end {
             let Some(first) = half(at) else { break };
             if !code.is_code(at) {
@@ -132,9 +123,12 @@ fn calls(file: &File<'_>, functions: &mut Functions) -> Result<()> {
             // 0b11101, 0b11110 and 0b11111 begin an instruction of 32 bits.
             let wide = first >> 11 >= 0b11101;
             let target = if wide {
-                half(at + 2).and_then(|second| wide_branch(at, first, second))
+                let second = half(at + 2).unwrap_or(0);
+                pushed += wide_push(first, second);
+                wide_branch(at, first, second)
             } else {
                 pointers |= first & 0xFF87 == 0x4780;
+                pushed += narrow_push(first);
                 narrow_branch(at, first)
             };
             if let Some(target) = target
@@ -147,10 +141,31 @@ fn calls(file: &File<'_>, functions: &mut Functions) -> Result<()> {
         if pointers && !addresses {
             bail!("{} calls through a pointer", function.name);
         }
+        function.frame.get_or_insert(pushed);
         function.calls.sort_unstable();
         function.calls.dedup();
     }
     Ok(())
+}
+
+/// Bytes by which `push` and `sub sp` move the stack pointer.
+fn narrow_push(first: u16) -> u64 {
+    match first >> 7 {
+        _ if first & 0xFE00 == 0xB400 => u64::from((first & 0x1FF).count_ones()) * 4,
+        0b1_0110_0001 => u64::from(first & 0x7F) * 4,
+        _ => 0,
+    }
+}
+
+/// The same for `push.w`, a store that moves the stack pointer first, and `vpush`. Larger frames are not
+/// made in assembly.
+fn wide_push(first: u16, second: u16) -> u64 {
+    match first {
+        0xE92D => u64::from(second.count_ones()) * 4,
+        0xF84D if second & 0x0F00 == 0x0D00 => u64::from(second & 0xFF),
+        0xED2D | 0xED6D => u64::from(second & 0xFF) * 4,
+        _ => 0,
+    }
 }
 
 /// Where code ends and data begins, from the mapping symbols `$t` and `$d`.
@@ -230,15 +245,8 @@ fn depth(functions: &Functions, address: u32, path: &mut Vec<u32>) -> Result<u64
     if path.contains(&start) {
         bail!("{} can call itself", function.name);
     }
-    let library = function.name.starts_with("__aeabi_");
-    let known = match (is_without_frame(&function.name), library) {
-        (true, _) => Some(0),
-        (false, true) => Some(LIBRARY_FRAME),
-        (false, false) => None,
-    };
     let frame = function
         .frame
-        .or(known)
         .with_context(|| format!("nothing is known about the stack of {}", function.name))?;
     path.push(start);
     let mut below = 0;
@@ -251,7 +259,7 @@ fn depth(functions: &Functions, address: u32, path: &mut Vec<u32>) -> Result<u64
 
 #[cfg(test)]
 mod tests {
-    use super::{branch, narrow_branch, wide_branch};
+    use super::{branch, narrow_branch, narrow_push, wide_branch, wide_push};
 
     #[test]
     fn branches_are_decoded() {
@@ -264,6 +272,17 @@ mod tests {
         assert_eq!(narrow_branch(0x1000, 0xE7FE), Some(0x1000));
         assert_eq!(narrow_branch(0x1000, 0xD001), Some(0x1006));
         assert_eq!(branch(0, 0x7FE, 12), 0x802);
+    }
+
+    #[test]
+    fn what_is_pushed_is_counted() {
+        // push {r4, lr}; sub sp, #16; add sp, #16; push.w {r4-r11, lr}; str r4, [sp, #-8]!; vpush {d8}
+        assert_eq!(narrow_push(0xB510), 8);
+        assert_eq!(narrow_push(0xB084), 16);
+        assert_eq!(narrow_push(0xB004), 0);
+        assert_eq!(wide_push(0xE92D, 0x4FF0), 36);
+        assert_eq!(wide_push(0xF84D, 0x4D08), 8);
+        assert_eq!(wide_push(0xED2D, 0x8B02), 8);
     }
 
     #[test]

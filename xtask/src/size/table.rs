@@ -6,11 +6,16 @@ use anyhow::{Context, Result};
 
 const BEGIN: &str = "<!-- cargo xtask size --accept writes from here -->";
 const END: &str = "<!-- to here -->";
-const HEAD: &str = "| configuration | flash | .data | .bss | stack |\n|---|---:|---:|---:|---:|\n";
+const HEAD: &str = "| board, target | configuration | flash | .data | .bss | stack |\n\
+                    |---|---|---:|---:|---:|---:|\n";
+/// Stands where a figure is not known.
+const UNKNOWN: &str = "–";
 
 /// The figures of one configuration, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
+    /// For which board and target.
+    pub(super) target: String,
     /// What is measured.
     pub(super) name: String,
     /// Code, constants, vector table, initial values.
@@ -19,16 +24,26 @@ pub(super) struct Row {
     pub(super) data: u64,
     /// RAM that begins as zero, the copy buffer included.
     pub(super) bss: u64,
-    /// Deepest the stack can become.
-    pub(super) stack: u64,
+    /// Deepest the stack can become, where that can be told.
+    pub(super) stack: Option<u64>,
+}
+
+impl Row {
+    /// Whether both are the figures of the same program.
+    pub(super) fn is_of(&self, other: &Self) -> bool {
+        self.target == other.target && self.name == other.name
+    }
 }
 
 /// The table as it stands in the page.
 pub(super) fn markdown(rows: &[Row]) -> String {
     let lines = rows.iter().map(|row| {
+        let stack = row
+            .stack
+            .map_or_else(|| UNKNOWN.to_owned(), |stack| stack.to_string());
         format!(
-            "| {} | {} | {} | {} | {} |\n",
-            row.name, row.flash, row.data, row.bss, row.stack
+            "| {} | {} | {} | {} | {} | {stack} |\n",
+            row.target, row.name, row.flash, row.data, row.bss
         )
     });
     std::iter::once(HEAD.to_owned()).chain(lines).collect()
@@ -63,14 +78,16 @@ fn parts(text: &str) -> Option<(&str, &str, &str)> {
 
 fn row(line: &str) -> Option<Row> {
     let mut cells = line.trim().trim_matches('|').split('|').map(str::trim);
+    let target = cells.next()?.to_owned();
     let name = cells.next()?.to_owned();
     let mut number = || cells.next()?.parse().ok();
     Some(Row {
+        target,
         name,
         flash: number()?,
         data: number()?,
         bss: number()?,
-        stack: number()?,
+        stack: number(),
     })
 }
 
@@ -79,13 +96,15 @@ mod tests {
     use super::{BEGIN, END, Row, read, write};
 
     fn rows() -> Vec<Row> {
-        vec![Row {
-            name: "Ed25519, small".to_owned(),
+        let row = |name: &str, stack| Row {
+            target: "chip, target".to_owned(),
+            name: name.to_owned(),
             flash: 16_000,
             data: 0,
             bss: 512,
-            stack: 3_000,
-        }]
+            stack,
+        };
+        vec![row("Ed25519, small", Some(3_000)), row("console", None)]
     }
 
     #[test]

@@ -34,6 +34,17 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-runtime-agent",
         &["otaru-flash", "otaru-image", "otaru-record", "otaru-ddi"],
     ),
+    // Of the agent only the proof that a firmware is permanent.
+    (
+        "otaru-runtime-data",
+        &[
+            "otaru-runtime-agent",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
+        ],
+    ),
     // Never the network or a guest.
     (
         "otaru-runtime-fota",
@@ -43,6 +54,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-runtime",
         &[
             "otaru-runtime-agent",
+            "otaru-runtime-data",
             "otaru-flash",
             "otaru-image",
             "otaru-record",
@@ -65,14 +77,30 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-bootloader",
             "otaru-bootloader-recovery",
             "otaru-runtime-agent",
+            "otaru-runtime-data",
             "otaru-runtime",
+        ],
+    ),
+    // Drivers that several boards of one vendor have in common.
+    (
+        "otaru-board-nrf",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-bootloader",
         ],
     ),
     (
         "otaru-board-nrf52840",
+        &["otaru-board-nrf", "otaru-bootloader"],
+    ),
+    // The firmware of its tests writes the record.
+    (
+        "otaru-board-microbit",
         &[
+            "otaru-board-nrf",
             "otaru-flash",
-            "otaru-image",
             "otaru-record",
             "otaru-bootloader",
         ],
@@ -90,6 +118,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         ],
     ),
     ("counter", &["otaru-runtime", "otaru-board-host"]),
+    ("settings", &["otaru-runtime", "otaru-board-host"]),
     ("otaru-lsp-project", &[]),
     ("otaru-lsp-ide", &["otaru-lsp-project"]),
     // Flashing writes the device block, the identity area and the first record; uploading and
@@ -105,6 +134,21 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             // Bytecode is judged here by the code that devices judge it with.
             "otaru-abi",
             "otaru-runtime-vm",
+            // The cable of a device that runs on this machine: command line and editor write it with
+            // the same code.
+            "otaru-board-host",
+        ],
+    ),
+    // Presses the buttons of devices on this machine, and judges by their record and their slots.
+    (
+        "otaru-lsp-lab",
+        &[
+            "otaru-lsp-build",
+            "otaru-board-host",
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-ddi",
         ],
     ),
     // The board is here for the client of its control socket: console and buttons of a device that
@@ -115,6 +159,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-lsp-project",
             "otaru-lsp-ide",
             "otaru-lsp-build",
+            "otaru-lsp-lab",
             "otaru-board-host",
         ],
     ),
@@ -123,8 +168,9 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
         "otaru-manager",
         &["otaru-manager-rollout", "otaru-ddi", "otaru-image"],
     ),
-    // A process of its own that speaks JSON lines; it knows probes and nothing of ours.
-    ("otaru-probe", &[]),
+    // A process of its own that speaks JSON lines; it knows probes, and of ours the control socket of a
+    // device on this machine, which is a backend like a real probe.
+    ("otaru-probe", &["otaru-board-host", "otaru-flash"]),
     // One binary for everything on the host, so that the demo needs a single build.
     (
         "otaru",
@@ -133,6 +179,7 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-lsp-project",
             "otaru-lsp-ide",
             "otaru-lsp-build",
+            "otaru-lsp-lab",
             "otaru-manager",
             "otaru-manager-rollout",
             "otaru-board-host",
@@ -197,8 +244,21 @@ pub(super) const NORMAL: &[(&str, &[&str])] = &[
             "otaru-ddi",
             "otaru-runtime",
             "otaru-lsp-build",
+            "otaru-lsp-lab",
             "otaru-lsp-project",
             "otaru-manager",
+        ],
+    ),
+    // Bootloaders of real chips under an emulator; nobody depends on it. They are programs that it
+    // builds and starts, so it depends on no board.
+    (
+        "otaru-tests-emulator",
+        &[
+            "otaru-flash",
+            "otaru-image",
+            "otaru-record",
+            "otaru-lsp-build",
+            "otaru-lsp-project",
         ],
     ),
 ];

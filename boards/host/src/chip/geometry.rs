@@ -1,5 +1,6 @@
 //! The shape of the flash that the chip models.
 
+use crate::DATA;
 use otaru_flash::{Area, Layout};
 use serde::{Deserialize, Serialize};
 
@@ -64,12 +65,17 @@ impl NamedArea {
 }
 
 impl Geometry {
-    /// The geometry of a layout: its areas under the names of the device block.
+    /// The geometry of a layout: its areas under the names of the device block, and where there is
+    /// room for it the application's [`DATA`].
     pub fn of_layout(layout: &Layout) -> Self {
+        let fits = DATA.end().is_some_and(|end| end <= layout.flash_len);
+        let apart = !layout.areas().iter().any(|(_, area)| area.overlaps(&DATA));
+        let data = (fits && apart).then_some(("data", DATA));
         let areas = layout
             .areas()
             .into_iter()
             .filter(|(_, area)| area.len > 0)
+            .chain(data)
             .map(|(name, area)| NamedArea {
                 name: name.to_owned(),
                 offset: area.offset,

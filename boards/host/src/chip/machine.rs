@@ -305,6 +305,14 @@ impl Machine {
         Ok(())
     }
 
+    /// Makes the program end by itself; that it did is noticed as with any other.
+    pub(super) fn make_crash(&mut self) -> Result<(), ChipError> {
+        if let Some(cpu) = &mut self.cpu {
+            cpu.abort().map_err(ChipError::io("ending the program"))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn set_online(&mut self, online: bool) -> Result<(), ChipError> {
         if online == self.online {
             return Ok(());

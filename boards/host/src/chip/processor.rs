@@ -105,6 +105,15 @@ impl Processor {
         Ok(())
     }
 
+    /// Makes the program die as one does that aborts. A frozen one is let go, or it could not die.
+    pub(super) fn abort(&mut self) -> io::Result<()> {
+        kill_process_group(self.group, Signal::ABORT)?;
+        if self.frozen {
+            kill_process_group(self.group, Signal::CONT)?;
+        }
+        Ok(())
+    }
+
     /// Ends it at once, with everything it started.
     pub(super) fn kill(&mut self) -> io::Result<ExitStatus> {
         match kill_process_group(self.group, Signal::KILL) {

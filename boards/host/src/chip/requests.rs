@@ -109,6 +109,10 @@ impl Machine {
                 self.need_running()?;
                 self.freeze()?;
             }
+            Request::Crash => {
+                self.need_running()?;
+                self.make_crash()?;
+            }
             Request::Shutdown => self.shutdown = true,
         }
         Ok(done())

@@ -269,6 +269,14 @@ impl Client {
         self.ask(&Request::Freeze)
     }
 
+    /// Ends the program as an illegal access does; the chip resets the CPU.
+    ///
+    /// # Errors
+    /// [`ControlError`]; refused while the device is off or held.
+    pub fn crash(&mut self) -> Result<(), ControlError> {
+        self.ask(&Request::Crash)
+    }
+
     /// Switches the device off and ends the chip.
     ///
     /// # Errors

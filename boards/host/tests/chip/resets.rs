@@ -67,6 +67,30 @@ fn watchdog_resets_a_cpu_that_hangs() {
 }
 
 #[test]
+fn crash_on_request_is_one_like_any_other_even_of_a_frozen_program() {
+    let device = Device::start("idle");
+    let mut client = device.client();
+    let mut console = device.console();
+    console.wait("idle boot=1");
+    client.crash().expect("crash");
+    console.wait("idle boot=2 cause=crash");
+    let status = client.status().expect("status");
+    assert!(
+        status
+            .last_exit
+            .as_deref()
+            .is_some_and(|exit| exit.contains("signal: 6")),
+        "{status:?}"
+    );
+    client.freeze().expect("freeze");
+    client.crash().expect("crash");
+    console.wait("idle boot=3 cause=crash");
+    client.power_cut(Moment::default()).expect("cut");
+    let refused = client.crash().expect_err("no power");
+    assert_eq!(refused.refusal(), Some(RefusalCode::Off));
+}
+
+#[test]
 fn frozen_cpu_meets_the_watchdog() {
     let device = Device::start("idle");
     let mut events = device.events();

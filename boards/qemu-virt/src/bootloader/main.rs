@@ -16,6 +16,7 @@
 )]
 
 mod guard;
+#[cfg(feature = "console")]
 mod recovery;
 mod services;
 
@@ -29,12 +30,15 @@ const BUFFER_LEN: usize = 0x2000;
 /// Memory of one boot.
 struct Memory {
     buf: [u8; BUFFER_LEN],
+    #[cfg(feature = "console")]
     frame: [u8; recovery::FRAME_LEN],
 }
 
-/// Prints a line of the bootloader.
+/// Prints a line of the bootloader, if it has a console.
 fn say(line: core::fmt::Arguments<'_>) {
-    Console.line(format_args!(":: {line}"));
+    if cfg!(feature = "console") {
+        Console.line(format_args!(":: {line}"));
+    }
 }
 
 /// Everything between reset and jump; returns the address of the firmware's first instruction.
@@ -67,7 +71,12 @@ fn boot(memory: &mut Memory) -> u32 {
                 .wrapping_add(u32::from(start.image.header.header_len))
         }
         // The bootloader has reported why.
+        #[cfg(feature = "console")]
         Started::Stopped(stopped) => recovery::run(stopped, &mut flash, &mut services, memory),
+        #[cfg(not(feature = "console"))]
+        Started::Stopped(_) => loop {
+            core::hint::spin_loop();
+        },
     }
 }
 
@@ -84,6 +93,7 @@ fn hand_over(start: &Start) {
 extern "C" fn otaru_start() -> ! {
     static mut MEMORY: Memory = Memory {
         buf: [0; BUFFER_LEN],
+        #[cfg(feature = "console")]
         frame: [0; recovery::FRAME_LEN],
     };
     guard::catch_faults();

@@ -2,6 +2,7 @@
 
 mod cuts;
 mod hostile;
+mod parts;
 mod refuse;
 mod upload;
 mod world;

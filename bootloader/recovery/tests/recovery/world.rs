@@ -35,7 +35,7 @@ pub(crate) fn image_revoking(counter: u32, revoke: u16) -> Vec<u8> {
     built.expect("the image can be built")
 }
 
-fn builder(counter: u32, len: u32, class: [u8; 16]) -> ImageBuilder {
+pub(crate) fn builder(counter: u32, len: u32, class: [u8; 16]) -> ImageBuilder {
     let mut rng = Rng::new(u64::from(counter));
     let payload: Vec<u8> = (0..len).map(|_| rng.byte()).collect();
     let version = Version {

@@ -38,7 +38,7 @@ fn replace_once(text: &str, old: &str, new: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::new::cargo_toml;
+    use otaru_lsp_build::template::cargo_toml;
 
     #[test]
     fn the_example_is_what_the_edits_expect() {

@@ -1,15 +1,16 @@
 //! The world of the demo: a manager, a device, a project, all in one temporary folder.
 
 use super::summary::FlashWork;
-use crate::commands::device::Local;
+use crate::commands::device::console_bytes;
 use crate::commands::manager::open_failure;
-use crate::commands::new::{cargo_toml, checkout};
 use crate::failure::{Exit, Failure};
 use crate::session::{Session, open_project};
 use otaru_board_host::control::Client;
 use otaru_lsp_build::keys::{Algorithm, ProjectKey};
+use otaru_lsp_build::local::Local;
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
+use otaru_lsp_build::template::{cargo_toml, checkout};
 use otaru_lsp_project::ManagerUrl;
 use otaru_manager::{Config, Manager, OpenError};
 use serde_json::json;
@@ -192,7 +193,7 @@ impl Stage {
 
     /// Shows what the device prints, from now on, beside everything else.
     pub(super) fn show_console(&self, session: Session<'_>) -> Result<JoinHandle<()>, Failure> {
-        let mut pieces = self.device.console()?;
+        let mut pieces = console_bytes(&self.device)?;
         let output = session.output.clone();
         Ok(tokio::spawn(async move {
             let mut pending = Vec::new();
@@ -235,7 +236,7 @@ impl Stage {
 
     /// What was done to the execution slot since the device was started.
     pub(super) async fn flash_work(&self) -> Result<FlashWork, Failure> {
-        let status = self.device.with_client(Client::status).await?;
+        let status = self.device.ask(Client::status).await?;
         let area = status
             .flash
             .areas
@@ -250,7 +251,7 @@ impl Stage {
     /// Ends everything. The folder goes too, unless it is to be kept.
     pub(super) async fn strike(self, keep: bool) -> Result<(), Failure> {
         if self.device.is_running() {
-            self.device.with_client(Client::shutdown).await?;
+            self.device.ask(Client::shutdown).await?;
             self.device.stopped().await?;
         }
         // Sending fails only if the manager has ended by itself.

@@ -1,6 +1,6 @@
 //! Buttons and faults of a device on this machine.
 
-use super::local::Local;
+use super::named;
 use crate::arguments::{Device, FlashArea, Moment as Wanted};
 use crate::confirm::confirm;
 use crate::failure::{Exit, Failure};
@@ -93,8 +93,8 @@ async fn press(
     + Send
     + 'static,
 ) -> Result<(), Failure> {
-    let local = Local::named(&session.device_name(name)?)?;
-    local.with_client(button).await?;
+    let local = named(&session.device_name(name)?)?;
+    local.ask(button).await?;
     session.output.result(
         "device",
         &format!("{}: {}", local.name, did.1),
@@ -105,9 +105,9 @@ async fn press(
 
 /// Resets the device with the recovery button held, and says where its console is.
 async fn recovery(session: Session<'_>, name: Option<&str>) -> Result<(), Failure> {
-    let local = Local::named(&session.device_name(name)?)?;
+    let local = named(&session.device_name(name)?)?;
     let status = local
-        .with_client(|client| {
+        .ask(|client| {
             client.hold_recovery()?;
             client.reset(Moment::default())?;
             client.status()
@@ -129,7 +129,7 @@ async fn corrupt(
     area: Option<FlashArea>,
     at: u32,
 ) -> Result<(), Failure> {
-    let local = Local::named(&session.device_name(name)?)?;
+    let local = named(&session.device_name(name)?)?;
     let file = local.file()?.ok_or_else(|| {
         Failure::new(
             Exit::Failed,
@@ -169,9 +169,7 @@ async fn corrupt(
         &format!("Flip a bit of {} in {} at {at:#x}?", local.name, found.name),
     )?;
     let offset = found.offset.saturating_add(at);
-    local
-        .with_client(move |client| client.corrupt(offset, 1))
-        .await?;
+    local.ask(move |client| client.corrupt(offset, 1)).await?;
     session.output.result(
         "device",
         &format!("{}: flipped a bit of {} at {at:#x}", local.name, found.name),

@@ -1,23 +1,20 @@
-//! What goes to a device by cable: `flash` and `provision`.
+//! What goes to a device by cable: `flash`, `erase`, `provision` and its undoing. The question before
+//! is asked here; the work is the build backend's.
 
-use super::local::{Local, Shape};
-use crate::arguments::{Flash, Provision};
+use super::named;
+use crate::arguments::{Erase, Flash, Provision, UndoProvision};
 use crate::commands::build::built;
 use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::progress::follow;
 use crate::session::{Session, default_device};
-use otaru_board_host::control::Client;
-use otaru_flash::{IDENTITY_LEN_MAX, Identity, IdentityStore};
-use otaru_image::{DecryptionKey, PublicKey};
-use otaru_lsp_build::device::{self, FlashRequest, Flashed};
+use otaru_lsp_build::cable::{self, CableError};
+use otaru_lsp_build::device::Flashed;
 use otaru_lsp_build::image::BuiltImage;
-use otaru_lsp_build::keys::{DeviceKey, KeyTable};
+use otaru_lsp_build::local::{Local, LocalError, Shape};
 use otaru_lsp_build::manager::ManagerClient;
 use otaru_lsp_build::project::OpenProject;
-use otaru_lsp_build::{Job, Phase};
 use serde_json::json;
-use std::path::Path;
 
 /// `otaru flash`
 pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(), Failure> {
@@ -26,7 +23,7 @@ pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(),
         .device
         .clone()
         .unwrap_or_else(|| default_device(&project));
-    let local = Local::named(&name)?;
+    let local = named(&name)?;
     if local.file()?.is_some() {
         confirm(
             session.output,
@@ -37,9 +34,12 @@ pub(crate) async fn flash(session: Session<'_>, arguments: &Flash) -> Result<(),
         )?;
     }
     // A missing key must not cost a compilation.
-    let key = device_key(session, &project, arguments.decryption_key.as_deref())?;
+    let given = arguments.decryption_key.as_ref();
+    let given = given.map(|path| session.folder().join(path));
+    let key = cable::decryption_key(&project, given.as_deref())?;
     let image = built(session, &project, arguments.label.as_deref()).await?;
-    let flashed = flash_with(session, &project, &local, (&image, key)).await?;
+    let work = async |job| cable::flash(&project, &local, (&image, key), job).await;
+    let flashed = follow(session.output, work).await?;
     session.output.result(
         "flashed",
         &format!(
@@ -64,89 +64,33 @@ pub(crate) async fn flash_image(
     local: &Local,
     image: &BuiltImage,
 ) -> Result<Flashed, Failure> {
-    let key = device_key(session, project, None)?;
-    flash_with(session, project, local, (image, key)).await
+    let key = cable::decryption_key(project, None)?;
+    let work = async |job| cable::flash(project, local, (image, key), job).await;
+    Ok(follow(session.output, work).await?)
 }
 
-/// What the device will decrypt encrypted images with, if the project has any.
-fn device_key(
-    session: Session<'_>,
-    project: &OpenProject,
-    given: Option<&Path>,
-) -> Result<Option<DecryptionKey>, Failure> {
-    let named = project.settings.encryption.as_ref();
-    let path = match (given, named) {
-        (Some(given), _) => session.folder().join(given),
-        (None, Some(settings)) => project.root.join(&settings.key),
-        (None, None) => return Ok(None),
-    };
-    let key = DeviceKey::load(&path)?;
-    Ok(Some(key.secret()?.clone()))
-}
-
-async fn flash_with(
-    session: Session<'_>,
-    project: &OpenProject,
-    local: &Local,
-    (image, decryption_key): (&BuiltImage, Option<DecryptionKey>),
-) -> Result<Flashed, Failure> {
-    let shape = Shape::of_project(project);
-    ready_for_cable(local, shape).await?;
-    let bytes = std::fs::read(&image.path)
-        .map_err(|error| Failure::io(format!("{} cannot be read", image.path.display()), &error))?;
-    let public = PublicKey::parse(&image.key).map_err(|error| {
-        Failure::new(
-            crate::failure::Exit::Failed,
-            "key-unusable",
-            error.to_string(),
-        )
-    })?;
-    let table = KeyTable::of(project, public, image.development_key)?;
-    let (keys, revoked) = (table.keys(), table.revoke());
-    let counter = image.security_counter;
-    follow(session.output, async |job: Job| {
-        local
-            .with_client(move |client: &mut Client| {
-                let request = FlashRequest {
-                    board: shape.board,
-                    mode: shape.mode,
-                    keys,
-                    image: &bytes,
-                    security_counter: counter,
-                    revoked,
-                    decryption_key: decryption_key.as_ref(),
-                };
-                write(client, &request, &job)
-            })
-            .await
-    })
-    .await
-}
-
-fn write(client: &mut Client, request: &FlashRequest<'_>, job: &Job) -> Result<Flashed, Failure> {
-    let talk = |error| super::control_failure(&error);
-    let mut probe = client.hold().map_err(talk)?;
-    let flashed = device::flash(&mut probe, request, job)?;
-    probe.release().map_err(talk)?;
-    client.power_on().map_err(talk)?;
-    Ok(flashed)
-}
-
-/// Starts the device's chip, with a flash of the right shape, and without power if it was off.
-async fn ready_for_cable(local: &Local, shape: Shape) -> Result<(), Failure> {
-    let fits = match local.file()? {
-        Some(file) => file.geometry == shape.geometry()?,
-        None => false,
-    };
-    if local.is_running() {
-        if fits {
-            return Ok(());
-        }
-        // Another install mode has other areas, which the chip learns when it starts.
-        local.with_client(Client::shutdown).await?;
-        local.stopped().await?;
+/// `otaru erase`
+pub(crate) async fn erase(session: Session<'_>, arguments: &Erase) -> Result<(), Failure> {
+    let name = session.device_name(arguments.device.as_deref())?;
+    let local = named(&name)?;
+    if local.file()?.is_none() {
+        return Err(LocalError::Unknown(name).into());
     }
-    local.start(&shape, false).await
+    confirm(
+        session.output,
+        session.arguments.yes,
+        &format!(
+            "Erase {name}? Firmware, FOTA record and identity are gone; it does not start until it \
+             is flashed."
+        ),
+    )?;
+    follow(session.output, async |job| cable::erase(&local, job).await).await?;
+    session.output.result(
+        "erased",
+        &format!("{name} is erased; `otaru flash` brings it back"),
+        json!({ "device": name }),
+    );
+    Ok(())
 }
 
 /// `otaru provision`
@@ -156,7 +100,7 @@ pub(crate) async fn provision(session: Session<'_>, arguments: &Provision) -> Re
         .device
         .clone()
         .unwrap_or_else(|| default_device(&project));
-    let local = Local::named(&name)?;
+    let local = named(&name)?;
     let client = session.client(Some(&project))?;
     let workspace = client.workspace().await?;
     if !local.is_running() {
@@ -165,7 +109,7 @@ pub(crate) async fn provision(session: Session<'_>, arguments: &Provision) -> Re
             .unwrap_or_else(|| Shape::of_project(&project));
         local.start(&shape, true).await?;
     }
-    if let Some(former) = former_identity(&local, &project).await? {
+    if let Some(former) = cable::identity(&local, project.settings.board).await? {
         confirm(
             session.output,
             session.arguments.yes,
@@ -200,62 +144,42 @@ pub(crate) async fn provision_device(
     client: &ManagerClient,
     fleet: Option<&str>,
 ) -> Result<String, Failure> {
-    // A device that was never flashed has nowhere to keep an identity: say so before the manager
-    // knows of it.
-    former_identity(local, project).await?;
-    let known = client
-        .devices()
-        .await?
-        .into_iter()
-        .find(|device| device.name == local.name);
-    let (id, token, ddi_url) = if let Some(device) = known {
-        let token = client.new_device_token(&device.id).await?;
-        let url = client.ddi_url(&device).await?;
-        (device.id, token, url)
-    } else {
-        let made = client.create_device(&local.name, fleet).await?;
-        (made.id, made.token, made.ddi_url)
-    };
     let board = project.settings.board;
-    let stored_id = id.clone();
-    follow(session.output, async |job: Job| {
-        job.begin(Phase::Provision);
-        let stored = local
-            .with_client(move |client: &mut Client| {
-                let talk = |error| super::control_failure(&error);
-                let mut probe = client.hold().map_err(talk)?;
-                let identity = Identity {
-                    device_id: &stored_id,
-                    token: &token,
-                    ddi_url: ddi_url.trim_end_matches('/'),
-                    ..Identity::default()
-                };
-                device::provision(&mut probe, board, &identity)?;
-                probe.release().map_err(talk)
-            })
-            .await;
-        if stored.is_ok() {
-            job.finish(Phase::Provision, format!("{} has its identity", local.name));
-        }
-        stored
-    })
-    .await?;
-    Ok(id)
+    let work = async |job| cable::provision(local, board, (client, fleet), job).await;
+    Ok(follow(session.output, work).await?)
 }
 
-/// The id that the device has now.
-async fn former_identity(local: &Local, project: &OpenProject) -> Result<Option<String>, Failure> {
-    let board = project.settings.board;
-    local
-        .with_client(move |client: &mut Client| {
-            let talk = |error| super::control_failure(&error);
-            let mut probe = client.hold().map_err(talk)?;
-            let block = device::read_block(&mut probe, board)?;
-            let mut scratch = vec![0; IDENTITY_LEN_MAX];
-            let identity = IdentityStore::new(&block.layout).load(&mut probe, &mut scratch);
-            let id = identity.map(|identity| identity.device_id.to_owned());
-            probe.release().map_err(talk)?;
-            Ok::<_, Failure>(id)
-        })
-        .await
+/// `otaru undo-provision`
+pub(crate) async fn undo_provision(
+    session: Session<'_>,
+    arguments: &UndoProvision,
+) -> Result<(), Failure> {
+    let name = session.device_name(arguments.device.as_deref())?;
+    let local = named(&name)?;
+    let found = cable::look(&local).await?;
+    let id = found
+        .identity
+        .ok_or_else(|| CableError::NotProvisioned(name.clone()))?;
+    let client = if arguments.device_only {
+        None
+    } else {
+        Some(session.client(session.project().ok().as_ref())?)
+    };
+    let there = match &client {
+        Some(client) => format!(" It is deleted in {}, with its history.", client.url()),
+        None => " The manager is not told.".to_owned(),
+    };
+    confirm(
+        session.output,
+        session.arguments.yes,
+        &format!("Take the identity {id} away from {name}?{there}"),
+    )?;
+    let work = async |job| cable::undo_provision(&local, client.as_ref(), job).await;
+    let id = follow(session.output, work).await?;
+    session.output.result(
+        "unprovisioned",
+        &format!("{name} is not {id} any more; `otaru provision` gives it a new identity"),
+        json!({ "device": name, "id": id }),
+    );
+    Ok(())
 }

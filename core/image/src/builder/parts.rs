@@ -55,6 +55,13 @@ impl Behind {
         Ok(())
     }
 
+    /// The indices of the parts, in their order.
+    pub(super) fn indices(&self) -> Vec<u8> {
+        let mut indices: Vec<u8> = self.files.iter().map(|(index, _)| *index).collect();
+        indices.sort_unstable();
+        indices
+    }
+
     /// The TLVs that name the parts, the first of which may begin at `free`.
     pub(super) fn entries(&self, free: u64) -> Result<Vec<Entry>, BuildError> {
         let mut sorted: Vec<_> = self.files.iter().collect();

@@ -219,7 +219,7 @@ impl Forge {
     }
 }
 
-fn area(magic: u16, len: Option<u16>, entries: &[Tlv], tail: &[u8]) -> Vec<u8> {
+pub(crate) fn area(magic: u16, len: Option<u16>, entries: &[Tlv], tail: &[u8]) -> Vec<u8> {
     let mut data = Vec::new();
     for (kind, value) in entries {
         data.extend(kind.to_le_bytes());

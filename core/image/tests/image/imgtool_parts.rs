@@ -9,6 +9,7 @@ use otaru_image::{
 
 use crate::forge::{check, digest_of, len_u32, payload, trusted};
 use crate::imgtool::{imgtool, path};
+use crate::vectors::{folder, vector};
 
 fn board() -> BoardIds {
     board_uuids("example.com", "host")
@@ -89,6 +90,14 @@ fn sign(dir: &Path, key: &str, (len, version): (usize, &str), options: &[&str]) 
     std::fs::read(image).unwrap()
 }
 
+/// The TLV that names a part, as imgtool takes it.
+fn name_of(part: &[u8], offset: u32) -> String {
+    let len = len_u32(part).to_le_bytes();
+    let bytes = [&offset.to_le_bytes()[..], &len, &digest_of(part)].concat();
+    let hex = bytes.iter().map(|byte| format!("{byte:02x}"));
+    hex.fold("0x".to_owned(), |text, byte| text + &byte)
+}
+
 /// The file whose images imgtool signed, put together by hand as `docs/formats/image.md` says it.
 #[test]
 #[ignore = "needs imgtool; cargo xtask test runs it"]
@@ -100,15 +109,7 @@ fn file_put_together_of_images_by_imgtool_is_the_one_that_we_make() {
     let index = ["--custom-tlv", "0x00a2", "0x01"];
     let radio = sign(dir.path(), &key_file, (700, "3.0.0+0"), &index);
     let offset = 8192_u32;
-    let named = [
-        &offset.to_le_bytes()[..],
-        &len_u32(&radio).to_le_bytes(),
-        &digest_of(&radio),
-    ];
-    let named = named
-        .concat()
-        .iter()
-        .fold("0x".to_owned(), |text, byte| text + &format!("{byte:02x}"));
+    let named = name_of(&radio, offset);
     let kind = format!("{:#06x}", tlv::PART_FIRST);
     let options = [
         "--dependencies",
@@ -137,4 +138,56 @@ fn file_put_together_of_images_by_imgtool_is_the_one_that_we_make() {
         .sign(&key)
         .unwrap();
     assert!(ours == file, "the bytes differ");
+}
+
+/// An image of the stored file.
+fn sign_vector(dir: &Path, options: &[&str]) -> Vec<u8> {
+    let (raw, image) = (path(dir, "payload.bin"), path(dir, "signed.img"));
+    std::fs::write(&raw, payload(64)).unwrap();
+    let key = folder().join("signing-key.pem");
+    let key = key.to_str().unwrap();
+    let sign = ["sign", "-k", key, "--pad-header", "-S", "0x10000", "-H"];
+    let common = ["32", "-s", "5", "--vid", "example.com", "--cid", "host"];
+    imgtool(&[&sign[..], &common, options, &[&raw, &image]].concat());
+    std::fs::read(image).unwrap()
+}
+
+/// `tests/vectors/v1/README.md` says how `parts.img` was made; this is it.
+#[test]
+#[ignore = "needs imgtool; cargo xtask test runs it"]
+fn stored_file_with_parts_is_still_what_imgtool_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = "0x00a2";
+    let one = ["-v", "1.0.0", "--custom-tlv", index, "0x01"];
+    let two = ["-v", "2.0.0", "--rom-fixed", "0x08020340", "--custom-tlv"];
+    let two = [&two[..], &[index, "0x02"]].concat();
+    let three = ["-v", "2.1.0", "-d", "(0, 1.2.3+0)(1, 1.0.0+0)"];
+    let label = ["--custom-tlv", "0x00a0", "resources 2.1.0"];
+    let three = [&three[..], &label, &["--custom-tlv", index, "0x03"]].concat();
+    let parts = [&one[..], &two, &three].map(|options| sign_vector(dir.path(), options));
+    let mut options: Vec<String> = [
+        "-v",
+        "1.2.3+4",
+        "-d",
+        "(1, 1.0.0+0)(2, 0.0.0+0)(3, 2.1.0+0)",
+        "--rom-fixed",
+        "0x08020000",
+        "--custom-tlv",
+        "0x00a0",
+        "1.2.3+4 parts",
+    ]
+    .map(str::to_owned)
+    .into();
+    let places = [512_u32, 832, 1152];
+    for (kind, (part, place)) in (tlv::PART_FIRST..).zip(parts.iter().zip(places)) {
+        options.extend(["--custom-tlv".to_owned(), format!("{kind:#06x}")]);
+        options.push(name_of(part, place));
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut file = sign_vector(dir.path(), &options);
+    for (part, place) in parts.iter().zip(places) {
+        file.resize(usize::try_from(place).unwrap(), PART_GAP);
+        file.extend_from_slice(part);
+    }
+    assert!(file == vector("parts.img"), "the bytes differ");
 }

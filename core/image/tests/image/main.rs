@@ -19,5 +19,6 @@ mod parts;
 mod random;
 mod refuse;
 mod small;
+mod vector_parts;
 mod vectors;
 mod wycheproof;

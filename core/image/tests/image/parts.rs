@@ -65,13 +65,13 @@ impl File {
         Self { first, pieces }
     }
 
-    fn named(mut self, index: u16, place: (u32, u32), digest: [u8; 32]) -> Self {
+    fn named(mut self, index: u8, place: (u32, u32), digest: [u8; 32]) -> Self {
         let mut data = place.0.to_le_bytes().to_vec();
         data.extend(place.1.to_le_bytes());
         data.extend(digest);
         self.first
             .protected
-            .push((tlv::PART_FIRST + index - 1, data));
+            .push((tlv::PART_FIRST + u16::from(index) - 1, data));
         self
     }
 
@@ -80,9 +80,18 @@ impl File {
         self
     }
 
-    /// Names a part as it is, and places it.
-    fn with(self, index: u16, offset: u32, bytes: Vec<u8>) -> Self {
-        self.named(index, (offset, len_u32(&bytes)), digest_of(&bytes))
+    /// Depends on this part, in any version.
+    fn needing(mut self, index: u8) -> Self {
+        let mut data = vec![0; 12];
+        data[0] = index;
+        self.first.protected.push((tlv::DEPENDENCY, data));
+        self
+    }
+
+    /// Names a part as it is, depends on it, and places it.
+    fn with(self, index: u8, offset: u32, bytes: Vec<u8>) -> Self {
+        self.needing(index)
+            .named(index, (offset, len_u32(&bytes)), digest_of(&bytes))
             .piece(usize::try_from(offset).unwrap(), bytes)
     }
 
@@ -255,6 +264,7 @@ fn part_at_another_index_is_refused() {
     let (one, two) = (signed(&part(1)), signed(&part(1).security_counter(7)));
     assert_eq!(one.len(), two.len());
     let exchanged = File::new()
+        .needing(1)
         .named(1, (512, len_u32(&one)), digest_of(&one))
         .piece(512, two);
     assert_eq!(refused(&exchanged), VerifyError::HashMismatch);
@@ -354,7 +364,7 @@ fn tlvs_of_parts_that_break_a_rule_are_refused() {
 fn something_between_parts_is_refused() {
     let one = signed(&part(1));
     let file = File::new().with(1, 1024, one);
-    let own = Forge::new().build().len() + 44;
+    let own = Forge::new().build().len() + 44 + 16;
     assert!(file.build()[own..1024].iter().all(|&byte| byte == PART_GAP));
     for offset in [own, 700, 1023] {
         let file = File::new()
@@ -530,4 +540,42 @@ fn builder_refuses_what_devices_would() {
     assert_eq!(fails(encrypted), BuildError::PartsEncrypted);
     let again = builder(9).depends_on(needs(1, 1)).depends_on(needs(1, 2));
     assert_eq!(fails(again), BuildError::Dependencies);
+}
+
+#[test]
+fn part_that_the_firmware_does_not_need_is_refused() {
+    let not_needed = |index| malformed(Malformed::PartNotNeeded(index));
+    let one = signed(&part(1));
+    let named = |file: File| {
+        let place = (512, len_u32(&one));
+        file.named(1, place, digest_of(&one))
+            .piece(512, one.clone())
+    };
+    assert_eq!(refused(&named(File::new())), not_needed(1));
+    assert_eq!(refused(&named(File::new().needing(2))), not_needed(1));
+    let two = named(File::new().needing(1)).with(2, 2048, signed(&part(2)));
+    let keys = [trusted(&signing_key())];
+    assert!(judged(&two.build(), &device(&keys)).is_ok());
+}
+
+#[test]
+fn builder_depends_on_every_part_and_on_no_version_of_it_unless_told() {
+    let info = look(&good()).unwrap();
+    let needed = |image| {
+        let mut found = info.dependencies.iter();
+        found.find(|needed| needed.image == image).copied()
+    };
+    assert_eq!(needed(1), Some(needs(1, 0)));
+    assert_eq!(needed(2), Some(needs(2, 4)));
+    assert_eq!(needed(3), Some(needs(3, 0)));
+    // One more than an image can express.
+    let others = [7, 8].map(|image| needs(image, 0));
+    let mut full = builder(9);
+    for index in 1..=3 {
+        full = full.part(index, signed(&part(index)));
+    }
+    let full = full.depends_on(others[0]);
+    assert!(full.sign(&signing_key()).is_ok());
+    let more = full.depends_on(others[1]).sign(&signing_key());
+    assert_eq!(more.unwrap_err(), BuildError::Dependencies);
 }

@@ -66,6 +66,19 @@ impl ManagerClient {
         Ok(token.token)
     }
 
+    /// Deletes a device with its history; its token stops working. One that is not known there is
+    /// gone already.
+    ///
+    /// # Errors
+    /// [`ManagerError`]
+    pub async fn delete_device(&self, id: &str) -> Result<(), ManagerError> {
+        let path = format!("/devices/{}", segment(id));
+        match self.send(self.request(Method::DELETE, &path)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
     /// All fleets.
     ///
     /// # Errors

@@ -17,6 +17,8 @@ mod driver;
 #[cfg(feature = "encryption")]
 mod encrypted;
 mod life;
+#[cfg(feature = "parts")]
+mod parts;
 mod rotation;
 mod server;
 mod session;

@@ -172,6 +172,7 @@ impl World {
 
     /// The same with this image, which the record calls so and of which these bytes are installed,
     /// and perhaps with a key for encrypted ones.
+    #[cfg(feature = "encryption")]
     pub(crate) fn with_image(
         mode: Mode,
         seed: u64,

@@ -1,8 +1,9 @@
 //! The firmware of the scenarios. What it does wrong is written in its own label.
 
-use otaru_board_host::{DEVICE_BLOCK_AT, HostFlash, HostPlatform, TakeError};
+use otaru_board_host::{DATA, DEVICE_BLOCK_AT, HostFlash, HostPlatform, TakeError};
 use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, Flash as _, Slot};
 use otaru_record::SlotReader;
+use otaru_runtime::data::{Data, Key, Schema};
 use otaru_runtime::{Application, MayInstall, Platform, Status, println, run};
 
 struct Behaviour {
@@ -43,6 +44,12 @@ fn main() -> Result<(), TakeError> {
     }
     assert!(!behaviour.is("panic"), "the pressure went below zero");
     let status = Status::new();
+    if behaviour.is("settings") {
+        let schema = Schema(if behaviour.is("settings2") { 2 } else { 1 });
+        let work = settings(&board, &status, schema);
+        board.block_on(run(&board, board.flash(), &mut behaviour, &status, work));
+        return Ok(());
+    }
     let hangs = behaviour.is("hang");
     let flash = board.board().flash();
     let work = async {
@@ -60,6 +67,38 @@ fn main() -> Result<(), TakeError> {
     };
     board.block_on(run(&board, flash, &mut behaviour, &status, work));
     Ok(())
+}
+
+/// Counts its starts in a setting, of the form that it was written for.
+async fn settings(board: &HostPlatform, status: &Status, schema: Schema) {
+    const STARTS: Key = Key(1);
+    let at = board.boot().device_block_at;
+    let mut data = Data::on_device(board.flash(), at, DATA).expect("the data area is good");
+    let starts = match data.get(STARTS, schema) {
+        Some(value) => {
+            println!(
+                board,
+                "start {:?} of schema {}", value.bytes, value.schema.0
+            );
+            value.bytes.first().copied().unwrap_or(0)
+        }
+        None => 0,
+    };
+    data.put(STARTS, schema, &[starts + 1]).expect("it fits");
+    loop {
+        if let Some(permanent) = status.permanent() {
+            data.retire(STARTS, schema, permanent)
+                .expect("it can be written");
+            println!(
+                board,
+                "version {} keeps schema {} only",
+                status.version(),
+                schema.0
+            );
+            return;
+        }
+        board.sleep_ms(100).await;
+    }
 }
 
 /// The label of the image that runs.

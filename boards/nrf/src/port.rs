@@ -1,15 +1,23 @@
 //! Watchdog, reset cause and the verifier.
 
 use crate::registers::Register;
-#[cfg(not(any(feature = "small", feature = "dalek")))]
-use NoVerifier as Chosen;
 use otaru_bootloader::{Event, Port, ResetCause};
+
+#[cfg(not(any(feature = "small", feature = "dalek", feature = "p256")))]
+use NoVerifier as Ed25519;
 #[cfg(feature = "dalek")]
-use otaru_image::Ed25519Dalek as Chosen;
+use otaru_image::Ed25519Dalek as Ed25519;
 #[cfg(all(feature = "small", not(feature = "dalek")))]
-use otaru_image::Ed25519Small as Chosen;
-#[cfg(not(any(feature = "small", feature = "dalek")))]
-use otaru_image::{SignatureRejected, SignatureVerifier};
+use otaru_image::Ed25519Small as Ed25519;
+#[cfg(all(feature = "p256", not(any(feature = "small", feature = "dalek"))))]
+use otaru_image::NoEd25519 as Ed25519;
+
+/// The verifier that the features choose; without any of them one that refuses everything.
+#[cfg(not(feature = "p256"))]
+pub type Chosen = Ed25519;
+/// The verifier that the features choose.
+#[cfg(feature = "p256")]
+pub type Chosen = otaru_image::WithP256<Ed25519>;
 
 const RESET_REASON: Register = Register::at(0x4000_0400);
 
@@ -21,7 +29,7 @@ const WATCHDOG_RELOAD: Register = Register::at(0x4001_0600);
 const RELOAD: u32 = 0x6E52_4635;
 
 /// Why the CPU started. Read once: the register keeps every cause until it is cleared.
-pub(crate) fn reset_cause() -> ResetCause {
+pub fn reset_cause() -> ResetCause {
     let reason = RESET_REASON.read();
     // A one clears.
     RESET_REASON.write(reason);
@@ -38,8 +46,9 @@ pub(crate) fn reset_cause() -> ResetCause {
     }
 }
 
-/// What the bootloader needs from this board. It prints nothing: no pin is known to be a console.
-pub(crate) struct Services;
+/// What the bootloader needs from a board. It prints nothing: no pin is known to be a console.
+#[derive(Debug)]
+pub struct Services;
 
 impl Port for Services {
     type Verifier = Chosen;
@@ -48,7 +57,7 @@ impl Port for Services {
     const SHOWS_ENTRIES: bool = false;
 
     fn verifier(&mut self) -> Chosen {
-        Chosen
+        Chosen::default()
     }
 
     #[inline(never)]
@@ -78,20 +87,20 @@ impl Port for Services {
 
 /// Refuses every signature, in a way that no optimiser sees through: the rest of the bootloader
 /// stays in the program and can be measured.
-#[cfg(not(any(feature = "small", feature = "dalek")))]
-#[derive(Debug)]
-pub(crate) struct NoVerifier;
+#[cfg(not(any(feature = "small", feature = "dalek", feature = "p256")))]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoVerifier;
 
-#[cfg(not(any(feature = "small", feature = "dalek")))]
-impl SignatureVerifier for NoVerifier {
+#[cfg(not(any(feature = "small", feature = "dalek", feature = "p256")))]
+impl otaru_image::SignatureVerifier for NoVerifier {
     fn check(
         &self,
         _public: &[u8; 32],
         _message: &[u8],
         _signature: &[u8; 64],
-    ) -> Result<(), SignatureRejected> {
+    ) -> Result<(), otaru_image::SignatureRejected> {
         if core::hint::black_box(true) {
-            Err(SignatureRejected)
+            Err(otaru_image::SignatureRejected)
         } else {
             Ok(())
         }

@@ -1,7 +1,7 @@
-//! Reading and writing the registers of this chip.
+//! Reading and writing the registers of these chips.
 
 /// A register of 32 bits at a fixed address.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Register(u32);
 
 impl Register {
