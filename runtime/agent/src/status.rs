@@ -47,7 +47,7 @@ pub struct Permanent(());
 impl Permanent {
     /// The proof, if the record says so.
     pub fn of(state: &State) -> Option<Self> {
-        match state.phase {
+        match state.phase() {
             Phase::Idle | Phase::Receiving | Phase::Parked | Phase::Requested => Some(Self(())),
             // The bootloader comes next, or the firmware is on trial or has given itself up.
             Phase::Installing
