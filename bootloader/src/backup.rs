@@ -1,11 +1,15 @@
 //! Where the chunks of a backup stand (install protocol, sections 3 and 4).
+//!
+//! Numbers of chunks and steps are below three thousand, because a layout that passes its check has at
+//! most 1024 chunks, and no chunk begins behind its slot. So the arithmetic here and in the files beside
+//! this one may wrap but never does; an area refuses any other offset.
 
 use crate::boot::Context;
 use crate::port::Port;
-use crate::verify::Acceptance;
+use crate::verify::verify_held;
 use otaru_flash::{Flash, Layout, Mode, Slot};
 use otaru_image::ReadAt;
-use otaru_record::{Backup, State};
+use otaru_record::{Backup, Held, State};
 
 /// Where in the secondary slot the old chunk `chunk` of a `swap` stands, as a chunk number.
 ///
@@ -16,15 +20,15 @@ pub(crate) fn saved_at(state: &State, chunk: u32) -> u32 {
         let before = (0..chunk)
             .rev()
             .find(|&other| state.differing.contains(other));
-        before.map_or(0, |other| other.saturating_add(1))
+        before.map_or(0, |other| other.wrapping_add(1))
     } else {
-        chunk.saturating_add(1)
+        chunk.wrapping_add(1)
     }
 }
 
 /// Slot and chunk number where chunk `chunk` of the backup stands.
 pub(crate) fn chunk_of_backup(state: &State, chunk: u32) -> Option<(Slot, u32)> {
-    match state.backup {
+    match state.backup() {
         Backup::None => None,
         Backup::Copy(slot) => Some((slot, chunk)),
         Backup::Permuted => Some((Slot::Storage0, saved_at(state, chunk))),
@@ -34,8 +38,7 @@ pub(crate) fn chunk_of_backup(state: &State, chunk: u32) -> Option<(Slot, u32)> 
 /// Whether there is a complete backup that verifies and may run. Never one below the floor: the
 /// backup of mode `swap` is an older image.
 pub fn backup_verifies<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>, state: &State) -> bool {
-    let accept = Acceptance::of(state, &state.backup_image);
-    state.backup_complete() && accept.verify(ctx, Source::Backup(state)).is_ok()
+    state.backup_complete() && verify_held(ctx, state, Held::Backup, Source::Backup(state)).is_ok()
 }
 
 /// Slot and chunk number where chunk `chunk` of the image stands that is being installed. In mode
@@ -43,16 +46,16 @@ pub fn backup_verifies<F: Flash, P: Port>(ctx: &mut Context<'_, F, P>, state: &S
 /// installed.
 fn chunk_of_incoming(mode: Mode, state: &State, chunk: u32) -> Option<(Slot, u32)> {
     if mode == Mode::Standby {
-        return Some((state.slot?, chunk));
+        return Some((state.slot()?, chunk));
     }
     let before = state.differing.iter().take_while(|&other| other < chunk);
-    let steps = before.fold(0_u32, |steps, _other| steps.saturating_add(2));
+    let steps = before.fold(0_u32, |steps, _other| steps.wrapping_add(2));
     // Its step b is the second of its two, and the first one that is not done is in the state.
-    let installed = state.differing.contains(chunk) && steps.saturating_add(1) < state.step.into();
+    let installed = state.differing.contains(chunk) && steps.wrapping_add(1) < state.step().into();
     if installed {
         Some((Slot::Execution, chunk))
     } else {
-        Some((state.slot?, chunk.saturating_add(1)))
+        Some((state.slot()?, chunk.wrapping_add(1)))
     }
 }
 
@@ -100,7 +103,7 @@ impl<F: Flash> ReadAt for ImageReader<'_, F> {
             let place = match self.source {
                 Source::Slot(slot) => {
                     let shift = u32::from(self.layout.image_offset(slot) > 0);
-                    Some((slot, chunk.saturating_add(shift)))
+                    Some((slot, chunk.wrapping_add(shift)))
                 }
                 Source::Backup(state) => chunk_of_backup(state, chunk),
                 // Only an encrypted image is read while it is being installed.
@@ -110,17 +113,13 @@ impl<F: Flash> ReadAt for ImageReader<'_, F> {
                 Source::Incoming(_) => None,
             };
             let (slot, stored) = place.ok_or(Unreadable)?;
-            let room = chunk_len.saturating_sub(within) as usize;
+            let room = chunk_len.wrapping_sub(within) as usize;
             let (piece, later) = rest.split_at_mut(room.min(rest.len()));
-            let from = stored
-                .checked_mul(chunk_len)
-                .and_then(|base| base.checked_add(within));
+            let from = stored.wrapping_mul(chunk_len).wrapping_add(within);
             let area = self.layout.slot(slot);
-            area.read(self.flash, from.ok_or(Unreadable)?, piece)
+            area.read(self.flash, from, piece)
                 .map_err(|_failed| Unreadable)?;
-            at = at
-                .checked_add(u32::try_from(piece.len()).unwrap_or(u32::MAX))
-                .ok_or(Unreadable)?;
+            at = at.wrapping_add(u32::try_from(piece.len()).unwrap_or(u32::MAX));
             rest = later;
         }
         Ok(())

@@ -15,7 +15,7 @@ use otaru_flash::{DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, Flash, Slot};
 use otaru_image::ImageInfo;
 #[cfg(feature = "skip-hash")]
 use otaru_image::inspect;
-use otaru_record::{AppendError, Cause, Journal, LoadError, Phase, State};
+use otaru_record::{AppendError, Cause, Change, Held, Image, Journal, LoadError, Phase, State};
 
 /// More phase changes than any boot can need: requested, installing, reverting, escalated, idle,
 /// healing, idle and a spare one.
@@ -261,7 +261,7 @@ fn try_boot<F: Flash, P: Port>(
     findings.image = ctx.found;
     let state = journal.state();
     let (trial, of) = if state.on_trial() && !journal.is_frozen() {
-        (state.trials_used, state.trials_allowed)
+        (state.trials_used(), state.trials_allowed())
     } else {
         (0, 0)
     };
@@ -289,8 +289,8 @@ fn find<F: Flash, P: Port>(
     let state = journal.state();
     if state.on_trial() {
         ctx.port.report(Event::Ended(Cause::TrialReset));
-        let next = state.reverting(Cause::TrialReset, state.installed);
-        append(ctx, journal, &next)?;
+        let change = Change::Reverting(Cause::TrialReset, state.steps_installed());
+        append(ctx, journal, &change)?;
         run(ctx, journal, cause)?;
     }
     Err(Recovery::Requested)
@@ -310,10 +310,12 @@ fn rebuild<F: Flash, P: Port>(
         .as_ref()
         .ok_or(Recovery::NoImage(Cause::StorageFailed))?;
     let mut state = State::default();
-    state.current.len = found.len;
-    state.current.digest = ctx.digest;
-    state.floor = found.security_counter;
-    state.revoked = found.revoke;
+    state.set_current(&Image {
+        len: found.len,
+        digest: ctx.digest,
+    });
+    state.set_floor(found.security_counter);
+    state.set_revoked(found.revoke);
     if journal.renew(ctx.flash, &state).is_err() {
         journal.freeze();
     }
@@ -329,7 +331,7 @@ fn without_record<F: Flash, P: Port>(
 ) -> Result<(), Recovery> {
     journal.freeze();
     let state = journal.state();
-    verify_execution(ctx, state, &state.current).map_err(|_other| Recovery::RecordWrite)?;
+    verify_execution(ctx, state, Held::Current).map_err(|_other| Recovery::RecordWrite)?;
     ctx.port.report(Event::RecordUnwritable);
     Ok(())
 }
@@ -344,7 +346,7 @@ fn run<F: Flash, P: Port>(
         let fresh = round == 0;
         let state = journal.state();
         ctx.port.report(Event::Phase(state));
-        let start = match state.phase {
+        let start = match state.phase() {
             Phase::Idle | Phase::Receiving | Phase::Parked => {
                 confirmed(ctx, journal, fresh.then_some(cause))?
             }
@@ -352,8 +354,9 @@ fn run<F: Flash, P: Port>(
             Phase::Installing => installing(ctx, journal, fresh)?,
             Phase::Installed | Phase::Trial => trial(ctx, journal, cause, fresh)?,
             Phase::Refused => {
-                let next = state.reverting(state.outcome.cause, state.installed);
-                append(ctx, journal, &next)?;
+                // The firmware has recorded why.
+                let change = Change::Reverting(Cause::None, state.steps_installed());
+                append(ctx, journal, &change)?;
                 false
             }
             Phase::Reverting => reverting(ctx, journal, fresh)?,
@@ -378,7 +381,7 @@ fn trusted<F: Flash, P: Port>(
         cause,
         Some(ResetCause::PowerOn | ResetCause::Button | ResetCause::Software)
     );
-    if !ctx.block.skip_hash || state.factory || !calm {
+    if !ctx.block.skip_hash || state.factory_made() || !calm {
         return false;
     }
     let mut reader = ImageReader {
@@ -386,7 +389,7 @@ fn trusted<F: Flash, P: Port>(
         layout: &ctx.block.layout,
         source: Source::Slot(Slot::Execution),
     };
-    let len = state.current.len;
+    let len = state.current().len;
     ctx.found = inspect(&mut reader, len)
         .ok()
         .filter(|info| info.len == len);
@@ -409,18 +412,17 @@ fn confirmed<F: Flash, P: Port>(
     let verdict = if trusted(ctx, state, reset) {
         Ok(())
     } else {
-        verify_execution(ctx, state, &state.current)
+        verify_execution(ctx, state, Held::Current)
     };
     let Err(cause) = verdict else {
         journal.settle(ctx.flash).map_err(record_failed)?;
         return Ok(true);
     };
-    let next = state.healing();
-    if next.is_err() || !backup_verifies(ctx, state) {
+    if !backup_verifies(ctx, state) {
         return Err(Recovery::NoImage(cause));
     }
     ctx.port.report(Event::Healing);
-    append(ctx, journal, &next)?;
+    append(ctx, journal, &Change::Healing)?;
     Ok(false)
 }
 
@@ -429,14 +431,15 @@ fn requested<F: Flash, P: Port>(
     journal: &mut Journal,
 ) -> Result<bool, Recovery> {
     let state = journal.state();
-    let next = match prepare(ctx, state) {
-        Ok(differing) => state.installing(ctx.block.layout.mode, differing),
+    let prepared = prepare(ctx, state);
+    let change = match &prepared {
+        Ok(differing) => Change::Installing(ctx.block.layout.mode, differing),
         Err(cause) => {
-            ctx.port.report(Event::Ended(cause));
-            state.ended(cause)
+            ctx.port.report(Event::Ended(*cause));
+            Change::Rejected(*cause)
         }
     };
-    append(ctx, journal, &next)?;
+    append(ctx, journal, &change)?;
     Ok(false)
 }
 
@@ -446,8 +449,7 @@ fn installing<F: Flash, P: Port>(
     fresh: bool,
 ) -> Result<bool, Recovery> {
     if fresh {
-        let next = journal.state().resumed();
-        append(ctx, journal, &next)?;
+        append(ctx, journal, &Change::Resumed)?;
     }
     let started = ctx.port.now_ms();
     let done = match install(ctx, journal) {
@@ -459,20 +461,26 @@ fn installing<F: Flash, P: Port>(
     let state = journal.state();
     let steps = match done {
         Some((steps, chunks)) => {
-            if verify_execution(ctx, state, &state.other).is_ok() {
-                let next = state.installed(steps, chunks, millis);
-                append(ctx, journal, &next)?;
-                let next = journal.state().trial();
-                append(ctx, journal, &next)?;
+            if verify_execution(ctx, state, Held::Other).is_ok() {
+                let installed = Change::Installed {
+                    steps,
+                    chunks,
+                    millis,
+                };
+                append(ctx, journal, &installed)?;
+                append(ctx, journal, &Change::Trial)?;
                 return Ok(true);
             }
             steps
         }
-        None => state.step,
+        None => state.step(),
     };
     ctx.port.report(Event::Ended(Cause::InstallFailed));
-    let next = state.reverting(Cause::InstallFailed, steps);
-    append(ctx, journal, &next)?;
+    append(
+        ctx,
+        journal,
+        &Change::Reverting(Cause::InstallFailed, steps),
+    )?;
     Ok(false)
 }
 
@@ -489,19 +497,16 @@ fn trial<F: Flash, P: Port>(
         ResetCause::Crash => Cause::TrialCrash,
         ResetCause::PowerOn | ResetCause::Button | ResetCause::Software => Cause::TrialReset,
     };
-    if fresh {
-        let next = state.trial();
-        if next.is_ok() {
-            if verify_execution(ctx, state, &state.other).is_ok() {
-                append(ctx, journal, &next)?;
-                return Ok(true);
-            }
-            ended = Cause::InstallFailed;
+    if fresh && state.allows(&Change::Trial) {
+        if verify_execution(ctx, state, Held::Other).is_ok() {
+            append(ctx, journal, &Change::Trial)?;
+            return Ok(true);
         }
+        ended = Cause::InstallFailed;
     }
     ctx.port.report(Event::Ended(ended));
-    let next = state.reverting(ended, state.installed);
-    append(ctx, journal, &next)?;
+    let change = Change::Reverting(ended, state.steps_installed());
+    append(ctx, journal, &change)?;
     Ok(false)
 }
 
@@ -511,40 +516,36 @@ fn reverting<F: Flash, P: Port>(
     fresh: bool,
 ) -> Result<bool, Recovery> {
     if fresh {
-        let next = journal.state().resumed();
-        append(ctx, journal, &next)?;
+        append(ctx, journal, &Change::Resumed)?;
     }
     // A chunk that cannot be copied is judged below, by what then stands in the execution slot.
     if let Err(Failure::Record(error)) = revert(ctx, journal) {
         return Err(record_failed(error));
     }
     let state = journal.state();
-    let target = if state.heal {
-        &state.backup_image
+    let target = if state.heals() {
+        Held::Backup
     } else {
-        &state.current
+        Held::Current
     };
-    let next = match verify_execution(ctx, state, target) {
-        Ok(()) => state.reverted(),
-        Err(cause) => {
-            let next = state.escalated();
-            if next.is_err() {
-                return Err(Recovery::NoImage(cause));
-            }
-            next
-        }
+    let change = match verify_execution(ctx, state, target) {
+        Ok(()) => Change::Reverted,
+        Err(_bad) if state.allows(&Change::Escalated) => Change::Escalated,
+        Err(cause) => return Err(Recovery::NoImage(cause)),
     };
-    append(ctx, journal, &next)?;
+    append(ctx, journal, &change)?;
     Ok(false)
 }
 
+#[inline(never)]
 fn append<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     journal: &mut Journal,
-    next: &Result<State, otaru_record::WrongPhase>,
+    change: &Change<'_>,
 ) -> Result<(), Recovery> {
-    let next = next.as_ref().map_err(|_wrong| Recovery::RecordWrite)?;
-    journal.append(ctx.flash, next).map_err(record_failed)
+    let mut next = *journal.state();
+    next.apply(change).map_err(|_wrong| Recovery::RecordWrite)?;
+    journal.append(ctx.flash, &next).map_err(record_failed)
 }
 
 fn record_failed<E>(_error: AppendError<E>) -> Recovery {

@@ -80,8 +80,8 @@ impl Walk<'_> {
         let source = layout.slot(self.from.slot);
         let target = layout.slot(self.to.slot);
         let chunk_len = layout.chunk_len;
-        let mut source_at = self.from.chunk.checked_mul(chunk_len)?;
-        let mut target_at = self.to.chunk.checked_mul(chunk_len)?;
+        let mut source_at = self.from.chunk.wrapping_mul(chunk_len);
+        let mut target_at = self.to.chunk.wrapping_mul(chunk_len);
         let (data, check) = buf.split_at_mut_checked(buf.len() / 2)?;
         if self.program.is_some() {
             target.erase(flash, target_at, chunk_len).ok()?;
@@ -103,9 +103,9 @@ impl Walk<'_> {
                 return Some(false);
             }
             let step = u32::try_from(len).ok()?;
-            source_at = source_at.checked_add(step)?;
-            target_at = target_at.checked_add(step)?;
-            left = left.saturating_sub(len);
+            source_at = source_at.wrapping_add(step);
+            target_at = target_at.wrapping_add(step);
+            left = left.wrapping_sub(len);
         }
         Some(true)
     }

@@ -29,7 +29,7 @@ pub(crate) fn form_of(source: Source<'_>) -> Form {
 /// A permuted backup came out of the execution slot, chunk by chunk. With no chunk moved it stands
 /// in the secondary slot as it was sent there; an install of another image always moves one.
 fn form_of_backup(state: &State) -> Form {
-    let moved = state.backup == Backup::Permuted && !state.differing.is_empty();
+    let moved = state.backup() == Backup::Permuted && !state.differing.is_empty();
     if moved { Form::Installed } else { Form::AsSent }
 }
 

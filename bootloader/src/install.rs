@@ -5,10 +5,10 @@ use crate::boot::Context;
 use crate::copy::{Job, Place, copy, equal};
 use crate::decrypt::cipher_for;
 use crate::port::{Event, Port, Step, Work};
-use crate::verify::{Acceptance, verify_execution};
+use crate::verify::{verify_execution, verify_held};
 use otaru_flash::{Flash, Mode, Slot};
 use otaru_image::PayloadCipher;
-use otaru_record::{AppendError, Backup, Cause, ChunkSet, Journal, State};
+use otaru_record::{AppendError, Backup, Cause, ChunkSet, Held, Journal, State};
 
 /// Why copying stopped.
 pub(crate) enum Failure<E> {
@@ -20,22 +20,21 @@ pub(crate) enum Failure<E> {
 
 /// `requested`: checks everything that must hold before the first byte of the execution slot
 /// changes, and finds the chunks that differ.
+#[inline(never)]
 pub(crate) fn prepare<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     state: &State,
 ) -> Result<ChunkSet, Cause> {
-    let slot = state.slot.ok_or(Cause::StorageFailed)?;
+    let slot = state.slot().ok_or(Cause::StorageFailed)?;
     let block = ctx.block;
-    let parked = Acceptance::of(state, &state.other).verify(ctx, Source::Slot(slot))?;
-    let running = Acceptance::of(state, &state.current);
-    let in_execution = verify_execution(ctx, state, &state.current);
-    match (block.layout.mode, state.backup) {
+    let parked = verify_held(ctx, state, Held::Other, Source::Slot(slot))?;
+    let in_execution = verify_execution(ctx, state, Held::Current);
+    match (block.layout.mode, state.backup()) {
         (Mode::Swap, _) => in_execution.map_err(|_bad| Cause::StorageFailed)?,
         (Mode::Standby, Backup::Copy(backup))
-            if backup != slot && state.backup_image == state.current =>
+            if backup != slot && state.backup_image() == state.current() =>
         {
-            running
-                .verify(ctx, Source::Slot(backup))
+            verify_held(ctx, state, Held::Current, Source::Slot(backup))
                 .map_err(|_bad| Cause::BackupMissing)?;
             in_execution.map_err(|_bad| Cause::StorageFailed)?;
         }
@@ -54,8 +53,8 @@ fn differing<F: Flash, P: Port>(
 ) -> ChunkSet {
     ctx.port.report(Event::Begin(Work::Compare));
     let layout = &ctx.block.layout;
-    let old = layout.chunks_of(state.current.len);
-    let new = layout.chunks_of(state.other.len);
+    let old = layout.chunks_of(state.current().len);
+    let new = layout.chunks_of(state.other().len);
     let shift = u32::from(layout.mode == Mode::Swap);
     let last = match layout.mode {
         Mode::Swap => old.max(new),
@@ -70,7 +69,7 @@ fn differing<F: Flash, P: Port>(
         };
         let there = Place {
             slot,
-            chunk: chunk.saturating_add(shift),
+            chunk: chunk.wrapping_add(shift),
         };
         let both = compare && chunk < old && chunk < new;
         if !both || !equal(ctx.flash, layout, here, there, ctx.buf) {
@@ -87,16 +86,16 @@ pub(crate) fn install<F: Flash, P: Port>(
     journal: &mut Journal,
 ) -> Result<(u16, u16), Failure<F::Error>> {
     let state = journal.state();
-    let slot = state.slot.ok_or(Failure::Copy)?;
+    let slot = state.slot().ok_or(Failure::Copy)?;
     let cipher = cipher_for(ctx, Source::Incoming(state)).ok_or(Failure::Copy)?;
     let plain = PayloadCipher::none();
     let layout = &ctx.block.layout;
     let swap = layout.mode == Mode::Swap;
-    let old = layout.chunks_of(state.current.len);
-    let new = layout.chunks_of(state.other.len);
+    let old = layout.chunks_of(state.current().len);
+    let new = layout.chunks_of(state.other().len);
     let shift = u32::from(swap);
-    let per_chunk = shift.saturating_add(1);
-    let total = state.differing.len().saturating_mul(per_chunk);
+    let per_chunk = shift.wrapping_add(1);
+    let total = state.differing.len().wrapping_mul(per_chunk);
     let mut copied = 0_u16;
     let mut number = 0_u32;
     for chunk in 0..layout.chunk_count() {
@@ -130,18 +129,18 @@ pub(crate) fn install<F: Flash, P: Port>(
                 job: Job {
                     from: Place {
                         slot,
-                        chunk: chunk.saturating_add(shift),
+                        chunk: chunk.wrapping_add(shift),
                     },
                     to: here,
                     cipher: &cipher,
                 },
-                number: number.saturating_add(shift),
+                number: number.wrapping_add(shift),
                 total,
             };
             step(ctx, journal, &action)?;
-            copied = copied.saturating_add(1);
+            copied = copied.wrapping_add(1);
         }
-        number = number.saturating_add(per_chunk);
+        number = number.wrapping_add(per_chunk);
     }
     Ok((u16::try_from(total).unwrap_or(u16::MAX), copied))
 }
@@ -161,7 +160,7 @@ pub(crate) fn step<F: Flash, P: Port>(
     journal: &mut Journal,
     action: &Action<'_>,
 ) -> Result<(), Failure<F::Error>> {
-    if action.number < u32::from(journal.state().step) {
+    if action.number < u32::from(journal.state().step()) {
         return Ok(());
     }
     let number = u16::try_from(action.number).map_err(|_too_many| Failure::Copy)?;
@@ -175,7 +174,7 @@ pub(crate) fn step<F: Flash, P: Port>(
         } else {
             action.job.to.chunk
         },
-        done: action.number.saturating_add(1),
+        done: action.number.wrapping_add(1),
         total: action.total,
     });
     Ok(())

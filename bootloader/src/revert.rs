@@ -18,9 +18,9 @@ pub(crate) fn revert<F: Flash, P: Port>(
     let state = journal.state();
     let cipher = cipher_for(ctx, Source::Backup(state)).ok_or(Failure::Copy)?;
     let layout = &ctx.block.layout;
-    let old = layout.chunks_of(state.backup_image.len);
-    let new = layout.chunks_of(state.other.len);
-    let total = if state.heal {
+    let old = layout.chunks_of(state.backup_image().len);
+    let new = layout.chunks_of(state.other().len);
+    let total = if state.heals() {
         old
     } else {
         state.differing.len()
@@ -28,13 +28,13 @@ pub(crate) fn revert<F: Flash, P: Port>(
     let mut next = 0_u32;
     for chunk in 0..layout.chunk_count() {
         let state = journal.state();
-        if !state.heal && !state.differing.contains(chunk) {
+        if !state.heals() && !state.differing.contains(chunk) {
             continue;
         }
         let number = next;
-        next = next.saturating_add(1);
+        next = next.wrapping_add(1);
         let in_both = chunk < old && chunk < new;
-        if chunk >= old || !(state.heal || touched(state, layout.mode, number, in_both)) {
+        if chunk >= old || !(state.heals() || touched(state, layout.mode, number, in_both)) {
             continue;
         }
         let (slot, stored) = chunk_of_backup(state, chunk).ok_or(Failure::Copy)?;
@@ -64,9 +64,9 @@ pub(crate) fn revert<F: Flash, P: Port>(
 /// Whether the install may have changed this differing chunk of the execution slot. In `swap` it
 /// did only if its step a is marked; in `standby` the first chunk without a mark may be torn.
 fn touched(state: &State, mode: Mode, index: u32, in_both: bool) -> bool {
-    let installed = u32::from(state.installed);
+    let installed = u32::from(state.steps_installed());
     match mode {
-        Mode::Swap => in_both && index.saturating_mul(2) < installed,
+        Mode::Swap => in_both && index.wrapping_mul(2) < installed,
         Mode::Standby => in_both && index <= installed,
     }
 }

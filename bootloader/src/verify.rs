@@ -9,7 +9,7 @@ use otaru_flash::{Flash, Slot};
 use otaru_image::{
     BoardIds, Expectation, ImageFlags, Reason, Stopped, Uuid, Verification, VerifyError,
 };
-use otaru_record::{Cause, Image, State, key_table};
+use otaru_record::{Cause, Held, Image, State, key_table};
 
 /// How often an image is read before a verdict against it counts: a single bad reading must not
 /// end in a revert.
@@ -35,10 +35,10 @@ impl<'a> Acceptance<'a> {
     };
 
     /// The image `image` under the rules in force.
-    pub const fn of(state: &State, image: &'a Image) -> Self {
+    pub fn of(state: &State, image: &'a Image) -> Self {
         Self {
-            floor: state.floor,
-            revoked: state.revoked,
+            floor: state.floor(),
+            revoked: state.revoked(),
             image: Some(image),
         }
     }
@@ -134,14 +134,23 @@ impl<'a> Acceptance<'a> {
     }
 }
 
-/// Whether the image in the execution slot is `image`, and may run under the rules in force.
+/// Whether one of the images that the record knows stands there, and may run under the rules in force.
 #[inline(never)]
+pub(crate) fn verify_held<F: Flash, P: Port>(
+    ctx: &mut Context<'_, F, P>,
+    state: &State,
+    image: Held,
+    source: Source<'_>,
+) -> Result<ImageFlags, Cause> {
+    let image = state.image(image);
+    Acceptance::of(state, &image).verify(ctx, source)
+}
+
+/// The same in the execution slot.
 pub(crate) fn verify_execution<F: Flash, P: Port>(
     ctx: &mut Context<'_, F, P>,
     state: &State,
-    image: &Image,
+    image: Held,
 ) -> Result<(), Cause> {
-    Acceptance::of(state, image)
-        .verify(ctx, Source::Slot(Slot::Execution))
-        .map(|_flags| ())
+    verify_held(ctx, state, image, Source::Slot(Slot::Execution)).map(|_flags| ())
 }

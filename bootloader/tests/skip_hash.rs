@@ -136,7 +136,7 @@ fn with_image(image: &[u8], skip_hash: bool, factory: bool) -> Memory {
         digest: Sha256::digest(image).into(),
     };
     let mut state = State::factory(current, 0);
-    state.factory = factory;
+    state.set_factory_made(factory);
     let geometry = Geometry::new(&layout).unwrap();
     Journal::create(&mut memory, geometry, &state).unwrap();
     memory

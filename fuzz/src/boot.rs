@@ -226,7 +226,7 @@ impl Port for Services {
             assert!(trial <= of, "start {trial} of {of}");
         }
         if let Event::Phase(state) = event {
-            self.phases.push(state.phase);
+            self.phases.push(state.phase());
         }
     }
 }
@@ -254,7 +254,7 @@ impl Board {
         let after = self.journal();
         if let (Some(before), Some(after)) = (before, after) {
             assert!(
-                after.state().floor >= before.state().floor,
+                after.state().floor() >= before.state().floor(),
                 "the floor fell"
             );
         }
@@ -276,7 +276,7 @@ impl Board {
         let after = after.expect("nothing else starts without a record");
         assert_eq!(after.state(), start.journal.state());
         let settled = matches!(
-            after.state().phase,
+            after.state().phase(),
             Phase::Idle | Phase::Receiving | Phase::Parked
         );
         if settled && faultless {
@@ -337,16 +337,16 @@ impl Board {
         let state = *start.journal.state();
         // Without a record that can be written, only the confirmed image runs, whatever the phase.
         let image = if start.journal.is_frozen() {
-            state.current
+            state.current()
         } else {
-            *state.running()
+            state.running()
         };
         let keys: Vec<otaru_image::Key> = (0..)
             .zip(block.keys())
             .map(|(number, key)| otaru_image::Key {
                 kind: otaru_image::KeyKind::Ed25519,
                 public: key.public,
-                revoked: state.revoked >> number & 1 != 0,
+                revoked: state.revoked() >> number & 1 != 0,
             })
             .collect();
         let expect = Expectation {
@@ -356,7 +356,7 @@ impl Board {
                 cid: Uuid(block.class_id),
             }),
             slot_address: Some(block.execution_address()),
-            security_floor: state.floor,
+            security_floor: state.floor(),
             digest: Some(image.digest),
             len: Some(image.len),
             ..Expectation::default()

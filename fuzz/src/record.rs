@@ -158,10 +158,8 @@ impl Life {
             }
             2 | 3 => {
                 let step = u16::from(input.u8());
-                let next = State {
-                    step: step + 1,
-                    ..before
-                };
+                let mut next = before;
+                next.set_step(step + 1);
                 (self.journal.mark(&mut self.flash, step), next)
             }
             4 => (self.journal.settle(&mut self.flash), before),
@@ -239,11 +237,11 @@ impl Life {
             if let Some(permit) = self.journal.permit(slot) {
                 assert_eq!(permit.slot(), slot);
                 assert_ne!(
-                    state.backup,
+                    state.backup(),
                     Backup::Copy(slot),
                     "the backup may be written"
                 );
-                assert!(matches!(state.phase, Phase::Idle | Phase::Receiving));
+                assert!(matches!(state.phase(), Phase::Idle | Phase::Receiving));
             }
         }
     }

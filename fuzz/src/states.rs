@@ -48,38 +48,38 @@ pub fn state(input: &mut Input<'_>, images: &[Image]) -> State {
     }
     let flags = input.u8();
     let attempts = input.u8();
-    State {
-        phase,
-        step: u16::from(input.u8()),
-        installed: u16::from(input.u8()),
-        current: pick(images, current),
-        other: pick(images, other),
-        slot: pick(&slots, places),
-        backup: pick(&backups, places >> 2),
-        backup_image: pick(images, places >> 4),
-        permuted_len: u32::from(input.u16()),
-        differing,
-        heal: flags & 1 != 0,
-        factory: flags & 2 != 0,
-        attempt: u64::from(flags >> 2 & 3),
-        trials_used: attempts & 15,
-        trials_allowed: attempts >> 4,
-        floor: u32::from(flags >> 4 & 3),
-        revoked: u16::from(flags >> 6),
-        outcome: Outcome {
-            attempt: u64::from(input.u8() & 3),
-            cause: pick(Cause::ALL, input.u8()),
-            phase: pick(&PHASES, input.u8()),
-            reported: flags & 128 != 0,
-            cuts: input.u16(),
-            chunks: input.u16(),
-            millis: input.u32(),
-            from: pick(images, current).name(),
-            to: pick(images, other).name(),
-        },
-        deadline_s: input.u16(),
+    let mut state = State::default();
+    state.set_phase(phase);
+    state.set_step(u16::from(input.u8()));
+    state.set_steps_installed(u16::from(input.u8()));
+    state.set_current(&pick(images, current));
+    state.set_other(&pick(images, other));
+    state.set_slot(pick(&slots, places));
+    state.set_backup(pick(&backups, places >> 2));
+    state.set_backup_image(&pick(images, places >> 4));
+    state.set_permuted_len(u32::from(input.u16()));
+    state.differing = differing;
+    state.set_heals(flags & 1 != 0);
+    state.set_factory_made(flags & 2 != 0);
+    state.set_attempt(u64::from(flags >> 2 & 3));
+    state.set_trials_used(attempts & 15);
+    state.set_trials_allowed(attempts >> 4);
+    state.set_floor(u32::from(flags >> 4 & 3));
+    state.set_revoked(u16::from(flags >> 6));
+    state.set_outcome(&Outcome {
+        attempt: u64::from(input.u8() & 3),
+        cause: pick(Cause::ALL, input.u8()),
+        phase: pick(&PHASES, input.u8()),
+        reported: flags & 128 != 0,
         cuts: input.u16(),
-    }
+        chunks: input.u16(),
+        millis: input.u32(),
+        from: pick(images, current).name(),
+        to: pick(images, other).name(),
+    });
+    state.set_deadline_s(input.u16());
+    state.set_cuts(input.u16());
+    state
 }
 
 /// Length of a cell of the record, in bytes.

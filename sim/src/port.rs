@@ -80,15 +80,15 @@ impl Port for Board<'_> {
                 // A28: a step that is marked as done is never done again.
                 if let (Some(phase), Some((marked_in, marked))) = (phase, self.ledger.now().marked)
                     && phase == marked_in
-                    && state.step < marked
+                    && state.step() < marked
                 {
                     self.broken.get_or_insert(format!(
                         "resumed at step {} although {marked} were marked",
-                        state.step
+                        state.step()
                     ));
                 }
                 self.phase = phase;
-                self.step = state.step;
+                self.step = state.step();
                 // What this boot sees may be torn; only a mark that it made itself is sure.
                 if phase.is_none() {
                     self.ledger.learn(|known| known.marked = None);

@@ -38,10 +38,10 @@ pub enum CopyPhase {
 
 impl CopyPhase {
     /// The phase of copying that this is, if it is one.
-    pub const fn of(state: &State) -> Option<Self> {
-        match state.phase {
+    pub fn of(state: &State) -> Option<Self> {
+        match state.phase() {
             Phase::Installing => Some(Self::Installing),
-            Phase::Reverting if state.heal => Some(Self::Healing),
+            Phase::Reverting if state.heals() => Some(Self::Healing),
             Phase::Reverting => Some(Self::Reverting),
             Phase::Idle
             | Phase::Receiving

@@ -57,8 +57,8 @@ fn storage_holds_the_file_that_was_sent_and_the_execution_slot_plain_text() {
         assert_ne!(images.sent(1), images.installed(1));
         assert!(device.holds(1));
         let start = start(device.boot());
-        let Backup::Copy(slot) = start.journal.state().backup else {
-            panic!("{:?}", start.journal.state().backup);
+        let Backup::Copy(slot) = start.journal.state().backup() else {
+            panic!("{:?}", start.journal.state().backup());
         };
         let at = device.layout().slot(slot).offset;
         assert!(device.flash.holds(at, images.sent(1)));
@@ -88,7 +88,7 @@ fn lost_record_is_rebuilt_from_an_encrypted_image() {
         let mut device = device(mode, "confirm", Encryption::All);
         device.run(&[]).expect("the update succeeds");
         device.lose_record();
-        let current = start(device.boot()).journal.state().current;
+        let current = start(device.boot()).journal.state().current();
         assert_eq!(current, device.images().image(1));
     }
 }
@@ -105,7 +105,7 @@ fn parked_image_whose_key_was_damaged_is_not_installed() {
         let len = device.images().image(1).len;
         device.corrupt(slot, len - 1);
         let state = *start(device.boot()).journal.state();
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::DigestMismatch));
         assert!(device.holds(0));
     }
@@ -118,7 +118,7 @@ fn device_without_a_key_refuses_encrypted_images_and_goes_on_running() {
         device.run_to_request().expect("an install is requested");
         device.forget_decryption_key();
         let state = *start(device.boot()).journal.state();
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::Unsupported));
         assert!(device.holds(0));
     }

@@ -48,7 +48,7 @@ fn damaged_execution_slot_is_healed_from_its_copy_in_standby() {
     for at in [0, 40, 700, 2700] {
         device.corrupt(Slot::Execution, at);
         let state = started(device.boot());
-        assert_eq!(state.phase, Phase::Idle);
+        assert_eq!(state.phase(), Phase::Idle);
         assert!(device.holds(1), "byte {at}");
     }
 }
@@ -83,7 +83,7 @@ fn lost_record_boots_the_verified_image_and_makes_a_new_one() {
         let mut device = updated(mode);
         device.lose_record();
         let state = started(device.boot());
-        assert_eq!((state.phase, state.floor), (Phase::Idle, 2));
+        assert_eq!((state.phase(), state.floor()), (Phase::Idle, 2));
         let before = device.flash.operations();
         assert_eq!(started(device.boot()), state);
         let after = device.flash.operations();
@@ -111,7 +111,7 @@ fn image_damaged_after_it_was_parked_is_not_installed() {
         let execution = device.layout().execution;
         let wear = device.flash.wear_max(execution.offset, execution.len);
         let state = started(device.boot());
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::DigestMismatch));
         assert!(device.holds(0));
         let after = device.flash.wear_max(execution.offset, execution.len);
@@ -129,7 +129,7 @@ fn parked_image_that_cannot_be_read_is_not_installed() {
         device.run_to_request().expect("an install is requested");
         device.make_unreadable(slot, 900, 8);
         let state = started(device.boot());
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::StorageFailed));
         assert!(device.holds(0));
     }
@@ -141,7 +141,7 @@ fn without_a_whole_backup_nothing_is_installed_in_standby() {
     device.run_to_request().expect("an install is requested");
     device.corrupt(Slot::Storage0, 900);
     let state = started(device.boot());
-    let ended = (state.phase, state.outcome.cause);
+    let ended = (state.phase(), state.outcome().cause);
     assert_eq!(ended, (Phase::Idle, Cause::BackupMissing));
     assert!(device.holds(0));
 }
@@ -156,7 +156,7 @@ fn storage_that_cannot_be_read_does_not_keep_the_confirmed_image_from_running() 
             device.flash.make_unreadable(area.offset, area.len);
         }
         for _ in 0..3 {
-            assert_eq!(started(device.boot()).phase, Phase::Idle);
+            assert_eq!(started(device.boot()).phase(), Phase::Idle);
         }
         assert!(device.holds(1));
     }
@@ -215,7 +215,7 @@ fn worn_out_record_does_not_let_an_unconfirmed_image_run_on() {
         let mut device = device(mode, "hang");
         device.run_to_request().expect("an install is requested");
         let state = started(device.boot());
-        assert_eq!(state.phase, Phase::Trial);
+        assert_eq!(state.phase(), Phase::Trial);
         let area = device.layout().record;
         device.flash.wear_out(area.offset, area.len);
         device.flash.reset();
@@ -249,7 +249,7 @@ fn chunk_that_takes_no_program_during_the_install_ends_in_the_old_image() {
         let area = device.layout().execution;
         device.flash.wear_out(area.offset + 5 * 512, 512);
         let state = started(device.boot());
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::InstallFailed), "{mode:?}");
         assert!(device.holds(0));
     }

@@ -112,7 +112,7 @@ fn every_cut_of_an_update_with_a_bad_part_leaves_the_old_set() {
         let mut device = device_of(&shape, Change::BadPart, IMPOSSIBLE);
         device.run_to_request().expect("the agent does not look");
         let state = *start(device.boot()).journal.state();
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::KeyUnknown));
         assert!(device.holds(0));
     }
@@ -164,7 +164,7 @@ fn part_that_was_damaged_while_parked_is_not_installed() {
         let len = device.images().image(1).len;
         device.corrupt(slot, len - 1000);
         let state = *start(device.boot()).journal.state();
-        let ended = (state.phase, state.outcome.cause);
+        let ended = (state.phase(), state.outcome().cause);
         assert_eq!(ended, (Phase::Idle, Cause::DigestMismatch));
         assert!(device.holds(0));
     }
@@ -178,7 +178,7 @@ fn lost_record_is_rebuilt_with_the_parts() {
         device.run(&[]).expect("the update succeeds");
         device.lose_record();
         let state = *start(device.boot()).journal.state();
-        assert_eq!(state.current, device.images().image(1));
+        assert_eq!(state.current(), device.images().image(1));
         // A part that is damaged is found then, too.
         device.lose_record();
         let len = device.images().image(1).len;
@@ -191,7 +191,7 @@ fn lost_record_is_rebuilt_with_the_parts() {
 fn backup_of_standby_has_the_parts() {
     let mut device = device(Mode::Standby, Change::All, scenario("second"));
     device.run(&[]).expect("the update succeeds");
-    let Backup::Copy(slot) = start(device.boot()).journal.state().backup else {
+    let Backup::Copy(slot) = start(device.boot()).journal.state().backup() else {
         panic!("there is a backup");
     };
     let at = device.layout().slot(slot).offset;

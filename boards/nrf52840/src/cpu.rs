@@ -13,15 +13,10 @@ const VECTOR_TABLE: *mut u32 = 0xE000_ED08 as *mut u32;
 /// Lowest alignment that the CPU needs for the 64 vectors of this chip.
 const TABLE_ALIGNMENT: u32 = 0x100;
 
-static mut BUFFER: [u8; BUFFER_LEN] = [0; BUFFER_LEN];
-
-/// Called by the start-up code with RAM initialised.
+/// Called by the start-up code. Everything is on the stack, the copy buffer too.
 #[unsafe(no_mangle)]
 extern "C" fn start() -> ! {
-    let buf = &raw mut BUFFER;
-    // SAFETY: this function runs once per reset, and nobody else names the buffer.
-    let buf = unsafe { &mut *buf };
-    match decide::<Nrf52840>(buf) {
+    match decide::<Nrf52840>(&mut [0; BUFFER_LEN]) {
         Some(table) if table.0 % TABLE_ALIGNMENT == 0 => jump(table),
         Some(_) | None => stay(),
     }

@@ -4,7 +4,7 @@
     .thumb
 
     .section .vectors, "a"
-    .word reset
+    .word start
     .word fault
     .word fault
     .word fault
@@ -17,21 +17,7 @@
     .word fault
     .word fault
 
-    .section .text.reset, "ax"
-    .global reset
-    .type reset, %function
-    .thumb_func
-reset:
-    ldr r0, =data_start
-    ldr r1, =data_stored
-    ldr r2, =data_end
-    subs r2, r2, r0
-    bl memcpy
-    ldr r0, =bss_start
-    ldr r1, =bss_end
-    subs r1, r1, r0
-    bl __aeabi_memclr
-    bl start
+    .section .text.fault, "ax"
     .type fault, %function
     .thumb_func
 fault:
@@ -41,7 +27,7 @@ fault:
     str r1, [r0]
 0:  b 0b
     .ltorg
-    .size reset, . - reset
+    .size fault, . - fault
 
     .section .text.memcpy, "ax"
     .global memcpy, __aeabi_memcpy, __aeabi_memcpy4, __aeabi_memcpy8

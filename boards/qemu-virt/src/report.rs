@@ -56,10 +56,10 @@ impl<W: Write> Report<W> {
             }
             Event::Entry(sequence, state) => self.say(format_args!(
                 "{sequence:08}   {:<10}  {:<8}  {:<8}  {}",
-                state.phase.name(),
-                Short(&state.current),
-                Short(&state.other),
-                state.step
+                state.phase().name(),
+                Short(&state.current()),
+                Short(&state.other()),
+                state.step()
             )),
             Event::RecordLost => self.say(format_args!(
                 "the record is lost: making a new one from what stands here"
@@ -68,7 +68,7 @@ impl<W: Write> Report<W> {
                 "the record cannot be written: starting the confirmed image, without updates"
             )),
             Event::Phase(state) => {
-                if self.phase.replace(state.phase) != Some(state.phase) {
+                if self.phase.replace(state.phase()) != Some(state.phase()) {
                     self.phase_of(state);
                 }
             }
@@ -95,11 +95,11 @@ impl<W: Write> Report<W> {
     }
 
     fn phase_of(&mut self, state: &State) {
-        let name = state.phase.name();
-        let (current, other) = (Short(&state.current), Short(&state.other));
-        match state.phase {
+        let name = state.phase().name();
+        let (current, other) = (Short(&state.current()), Short(&state.other()));
+        match state.phase() {
             Phase::Idle | Phase::Receiving | Phase::Parked => {
-                let backup = match state.backup {
+                let backup = match state.backup() {
                     Backup::None => "no backup",
                     Backup::Copy(slot) => slot.name(),
                     Backup::Permuted => "the secondary slot",
@@ -108,17 +108,18 @@ impl<W: Write> Report<W> {
             }
             Phase::Requested => self.say(format_args!(
                 "{name}: {current} to {other}, update {}",
-                state.attempt
+                state.attempt()
             )),
             Phase::Installing | Phase::Reverting => self.say(format_args!(
                 "{name}: {} chunks differ, at step {}, after {} resets",
                 state.differing.len(),
-                state.step,
-                state.cuts
+                state.step(),
+                state.cuts()
             )),
             Phase::Installed | Phase::Trial | Phase::Refused => self.say(format_args!(
                 "{name}: image {other}, start {} of {}",
-                state.trials_used, state.trials_allowed
+                state.trials_used(),
+                state.trials_allowed()
             )),
         }
     }

@@ -107,7 +107,7 @@ fn judge(flash: &mut Ram<'_>, layout: &Layout, lost: bool) -> Result<(), Violati
     if let Some(violation) = flash.violation {
         return Err(violation);
     }
-    match Journal::load(flash, layout).map(|journal| journal.state().phase) {
+    match Journal::load(flash, layout).map(|journal| journal.state().phase()) {
         Ok(Phase::Idle | Phase::Receiving) => Ok(()),
         Err(LoadError::Lost) if lost => Ok(()),
         Ok(_) | Err(_) => Err(Violation::Record),

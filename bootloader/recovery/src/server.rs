@@ -91,11 +91,11 @@ impl Server {
             .map(|journal| *journal.state());
         let slot = match state {
             // The uploaded image is its own backup.
-            Some(state) if recovered => match state.backup {
+            Some(state) if recovered => match state.backup() {
                 Backup::Copy(slot) => slot,
                 Backup::Permuted | Backup::None => Slot::Storage0,
             },
-            Some(state) => state.slot.unwrap_or(state.free_slot(block.layout.mode)),
+            Some(state) => state.slot().unwrap_or(state.free_slot(block.layout.mode)),
             None => Slot::Storage0,
         };
         let mut storage = listed(block, slot, device);

@@ -120,8 +120,8 @@ impl Storage {
             return Err(Refusal::NotAnImage);
         }
         let state = self.receive(block, image, device)?;
-        let slot = state.slot.ok_or(Refusal::Phase)?;
-        let upload = Upload::new(&block.layout, slot, image, state.step);
+        let slot = state.slot().ok_or(Refusal::Phase)?;
+        let upload = Upload::new(&block.layout, slot, image, state.step());
         device.board.tell(Note::Upload {
             from: upload.at,
             len: image.len,
@@ -141,7 +141,7 @@ impl Storage {
             Some(journal) => *journal.state(),
             None => salvaged(block, device),
         };
-        let needed = former.backup == Backup::Permuted && !self.current_stands();
+        let needed = former.backup() == Backup::Permuted && !self.current_stands();
         if needed && backup_verifies(&mut device.context(block), &former) {
             self.keep(block, &former, device)?;
             return Err(Refusal::OnlyBackup);
@@ -188,7 +188,7 @@ impl Storage {
         device.board.tell(Note::Verifying);
         let journal = self.journal.as_mut().ok_or(Refusal::Record)?;
         let state = *journal.state();
-        let slot = state.slot.ok_or(Refusal::Phase)?;
+        let slot = state.slot().ok_or(Refusal::Phase)?;
         let accept = Acceptance {
             image: (image.digest != [0; 32]).then_some(&image),
             ..Acceptance::of(&state, &image)
@@ -231,7 +231,7 @@ impl Storage {
             image,
             hash: info.image_hash,
         });
-        device.board.tell(Note::Recovered(&next.current));
+        device.board.tell(Note::Recovered(&next.current()));
         Ok(complete(image.len))
     }
 
@@ -243,7 +243,7 @@ impl Storage {
     ) -> Result<(), Refusal> {
         self.upload = None;
         let state = self.receive(block, Image::default(), device)?;
-        let slot = state.slot.ok_or(Refusal::Phase)?;
+        let slot = state.slot().ok_or(Refusal::Phase)?;
         let layout = &block.layout;
         let area = layout.slot(slot);
         let journal = self.journal.as_ref().ok_or(Refusal::Record)?;
@@ -302,16 +302,15 @@ fn salvaged<F: Flash, B: Console>(block: &DeviceBlock, device: &mut Device<'_, F
                 len: info.len,
                 digest,
             };
-            return State {
-                backup: match mode {
-                    Mode::Standby => Backup::Copy(slot),
-                    Mode::Swap => Backup::Permuted,
-                },
-                backup_image: image,
-                permuted_len: image.len,
-                floor: info.security_counter,
-                ..State::default()
-            };
+            let mut state = State::default();
+            state.set_backup(match mode {
+                Mode::Standby => Backup::Copy(slot),
+                Mode::Swap => Backup::Permuted,
+            });
+            state.set_backup_image(&image);
+            state.set_permuted_len(image.len);
+            state.set_floor(info.security_counter);
+            return state;
         }
     }
     State::default()

@@ -1,19 +1,51 @@
 //! Bounded little-endian access to byte buffers, and the CRC of everything persistent.
 
-use crc::{CRC_32_ISO_HDLC, Crc};
-
-/// Without a table on devices, for the sake of size.
-#[cfg(target_os = "none")]
-type Tables = crc::NoTable;
-/// With one elsewhere: simulator and tools read millions of entries.
-#[cfg(not(target_os = "none"))]
-type Tables = crc::Table<16>;
-
-const CRC: Crc<u32, Tables> = Crc::<u32, Tables>::new(&CRC_32_ISO_HDLC);
-
 /// CRC-32 (ISO-HDLC, the one of Ethernet and zip) of `data`.
+#[cfg(target_os = "none")]
 pub fn crc32(data: &[u8]) -> u32 {
+    bit_by_bit(data)
+}
+
+/// CRC-32 (ISO-HDLC, the one of Ethernet and zip) of `data`; with a table, because simulator and
+/// tools read millions of entries.
+#[cfg(not(target_os = "none"))]
+pub fn crc32(data: &[u8]) -> u32 {
+    const CRC: crc::Crc<u32, crc::Table<16>> = crc::Crc::<u32, _>::new(&crc::CRC_32_ISO_HDLC);
     CRC.checksum(data)
+}
+
+/// The same without a table and in half the code that a general CRC takes, for devices.
+#[cfg(any(test, target_os = "none"))]
+#[inline(never)]
+fn bit_by_bit(data: &[u8]) -> u32 {
+    const POLYNOMIAL_REFLECTED: u32 = 0xEDB8_8320;
+    let mut rest = u32::MAX;
+    for &byte in data {
+        rest ^= u32::from(byte);
+        for _bit in 0..u8::BITS {
+            let carry = rest & 1 != 0;
+            rest >>= 1;
+            if carry {
+                rest ^= POLYNOMIAL_REFLECTED;
+            }
+        }
+    }
+    !rest
+}
+
+/// How many bits of `data` are one.
+#[inline(never)]
+pub fn ones(data: &[u8]) -> u32 {
+    let mut sum = 0_u32;
+    for &byte in data {
+        // A Cortex-M has no instruction for it; one by one it is half the code of a whole word.
+        let mut rest = byte;
+        while rest != 0 {
+            sum = sum.wrapping_add(u32::from(rest & 1));
+            rest >>= 1;
+        }
+    }
+    sum
 }
 
 /// Writes fields one behind the other; a field that does not fit makes [`Writer::finish`] fail.
@@ -105,4 +137,32 @@ impl<'a> Reader<'a> {
 pub(crate) fn checked(block: &[u8]) -> Option<&[u8]> {
     let (body, crc) = block.split_last_chunk::<4>()?;
     (crc32(body) == u32::from_le_bytes(*crc)).then_some(body)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    /// The check value that the catalogue of CRCs gives for it.
+    #[test]
+    fn crc_of_devices_has_the_check_value() {
+        assert_eq!(bit_by_bit(b"123456789"), 0xCBF4_3926);
+    }
+
+    proptest! {
+        #[test]
+        fn crc_of_devices_and_of_tools_agree(data: Vec<u8>) {
+            prop_assert_eq!(bit_by_bit(&data), crc32(&data));
+        }
+
+        #[test]
+        fn ones_are_counted(data: Vec<u8>) {
+            let expected: u32 = data.iter().map(|byte| byte.count_ones()).sum();
+            prop_assert_eq!(ones(&data), expected);
+        }
+    }
 }

@@ -77,6 +77,14 @@ pub struct Key {
 }
 
 impl Key {
+    /// The place of a key that is not there. Of this kind because it is all zeros then, and so is a
+    /// device block that says nothing.
+    const BLANK: Self = Self {
+        public: [0; 32],
+        kind: KeyKind::P256 { y_odd: false },
+        development: false,
+    };
+
     fn flags(&self) -> u8 {
         let kind = match self.kind {
             KeyKind::Ed25519 => 0,
@@ -122,7 +130,9 @@ pub struct DeviceBlock {
     pub vendor_id: [u8; 16],
     /// Class UUID of the board (MCUboot TLV 0x75).
     pub class_id: [u8; 16],
-    keys: [Option<Key>; KEYS_MAX],
+    /// The key table; only the first [`Self::key_count`] are there.
+    keys: [Key; KEYS_MAX],
+    key_count: u8,
     name: [u8; BOARD_NAME_LEN_MAX],
     /// Whether the block in flash holds a decryption key. The key itself is not kept here, because
     /// this value lives as long as the firmware: see [`DeviceBlock::read_decryption_key`].
@@ -176,12 +186,14 @@ impl DeviceBlock {
     /// [`DeviceBlockError::OutOfRange`] or [`DeviceBlockError::Layout`].
     pub fn new(name: &str, layout: Layout, keys: &[Key]) -> Result<Self, DeviceBlockError> {
         layout.check().map_err(DeviceBlockError::Layout)?;
-        let mut table = [None; KEYS_MAX];
+        let mut table = [Key::BLANK; KEYS_MAX];
         if keys.len() > KEYS_MAX {
             return Err(DeviceBlockError::OutOfRange);
         }
+        let mut key_count = 0_u8;
         for (entry, key) in table.iter_mut().zip(keys) {
-            *entry = Some(*key);
+            *entry = *key;
+            key_count = key_count.wrapping_add(1);
         }
         let mut padded = [0; BOARD_NAME_LEN_MAX];
         padded
@@ -197,6 +209,7 @@ impl DeviceBlock {
             vendor_id: [0; 16],
             class_id: [0; 16],
             keys: table,
+            key_count,
             name: padded,
             decrypts: false,
         })
@@ -223,7 +236,7 @@ impl DeviceBlock {
 
     /// The key table, in order; the position is the number by which a key is revoked.
     pub fn keys(&self) -> impl Iterator<Item = &Key> {
-        self.keys.iter().flatten()
+        self.keys.iter().take(self.key_count.into())
     }
 
     /// Whether a key of the table was made for development.
@@ -285,7 +298,7 @@ impl DeviceBlock {
             self.trials,
         ]);
         out.u16(self.layout.write_unit);
-        out.u8(u8::try_from(self.keys().count()).unwrap_or(u8::MAX));
+        out.u8(self.key_count);
         let flag = |set: bool, bit: u8| if set { bit } else { 0 };
         out.u8(flag(self.skip_hash, FLAG_SKIP_HASH)
             | flag(self.layout.overwrite, FLAG_OVERWRITE)
@@ -319,13 +332,14 @@ impl DeviceBlock {
     pub const fn blank() -> Self {
         Self {
             layout: Layout::blank(),
-            trials: 1,
+            trials: 0,
             watchdog_ms: 0,
             skip_hash: false,
             flash_address: 0,
             vendor_id: [0; 16],
             class_id: [0; 16],
-            keys: [None; KEYS_MAX],
+            keys: [Key::BLANK; KEYS_MAX],
+            key_count: 0,
             name: [0; BOARD_NAME_LEN_MAX],
             decrypts: false,
         }
@@ -370,11 +384,11 @@ impl DeviceBlock {
         let [mode, erased, trials] = field(block, 9);
         let [key_count, flags] = field(block, 14);
         let (entries, _) = block.get(160..448)?.as_chunks::<36>();
-        self.keys = [None; KEYS_MAX];
+        self.key_count = key_count;
         let used = self.keys.get_mut(..usize::from(key_count))?;
         for (key, entry) in used.iter_mut().zip(entries) {
             let (public, rest) = entry.split_first_chunk()?;
-            *key = Some(Key::decode(*public, *rest.first()?)?);
+            *key = Key::decode(*public, *rest.first()?)?;
         }
         let layout = &mut self.layout;
         layout.flash_len = number(16);

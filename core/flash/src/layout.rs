@@ -282,9 +282,9 @@ impl Layout {
     /// Number of chunks that an image of `len` bytes touches.
     #[inline(never)]
     pub fn chunks_of(&self, len: u32) -> u32 {
-        let rest = u32::from(!multiple(len, self.chunk_len));
+        let rest = u32::from(rest(len, self.chunk_len) != 0);
         let whole = len.checked_div(self.chunk_len);
-        whole.map_or(0, |whole| whole.saturating_add(rest))
+        whole.map_or(0, |whole| whole.wrapping_add(rest))
     }
 
     /// Whether the layout can work; call this before anything else is done with it.
@@ -293,6 +293,7 @@ impl Layout {
     ///
     /// # Errors
     /// The first [`LayoutError`] found.
+    #[inline(never)]
     pub fn check(&self) -> Result<(), LayoutError> {
         if !self.write_unit.is_power_of_two() || self.write_unit > WRITE_UNIT_MAX {
             return Err(LayoutError::WriteUnit);
@@ -310,35 +311,30 @@ impl Layout {
             second,
         ];
         for (area, &name) in areas.iter().zip(&AreaName::ALL) {
-            let optional = name == AreaName::Storage1 && self.mode == Mode::Swap;
-            if !(optional && area.len == 0) {
-                self.check_area(area, name)?;
+            if name == AreaName::Storage1 && self.mode == Mode::Swap && area.len == 0 {
+                break;
             }
-        }
-        for (area, &name) in areas.iter().zip(&AreaName::ALL) {
-            for (other, &other_name) in areas.iter().zip(&AreaName::ALL) {
-                if other_name > name && area.overlaps(other) {
-                    return Err(LayoutError::Overlap(name, other_name));
+            self.check_area(area, name)?;
+            for (other, &before) in areas.iter().zip(&AreaName::ALL) {
+                if before < name && area.overlaps(other) {
+                    return Err(LayoutError::Overlap(before, name));
                 }
-            }
-        }
-        for (area, &name) in areas.iter().zip(&AreaName::ALL) {
-            let halved = matches!(name, AreaName::Identity | AreaName::Record);
-            let [half, _] = area.halves();
-            if halved && (half.len == 0 || !multiple(half.len, half.erase_len)) {
-                return Err(LayoutError::OddHalves(name));
             }
         }
         self.check_chunks()
     }
 
-    #[inline(never)]
     fn check_area(&self, area: &Area, name: AreaName) -> Result<(), LayoutError> {
-        let aligned = multiple(area.offset, area.erase_len)
-            && multiple(area.len, area.erase_len)
-            && multiple(area.erase_len, u32::from(self.write_unit));
-        if area.len == 0 || !aligned {
+        let unaligned = rest(area.offset, area.erase_len)
+            | rest(area.len, area.erase_len)
+            | rest(area.erase_len, u32::from(self.write_unit));
+        if area.len == 0 || unaligned != 0 {
             return Err(LayoutError::Unaligned(name));
+        }
+        let halved = matches!(name, AreaName::Identity | AreaName::Record);
+        let half = area.len / 2;
+        if halved && (half == 0 || rest(half, area.erase_len) != 0) {
+            return Err(LayoutError::OddHalves(name));
         }
         match area.end() {
             Some(end) if end <= self.flash_len => Ok(()),
@@ -350,11 +346,15 @@ impl Layout {
         let [first, second] = &self.storage;
         let (chunk_len, execution) = (self.chunk_len, &self.execution);
         let swap = self.mode == Mode::Swap;
-        if chunk_len == 0
-            || !multiple(chunk_len, execution.erase_len)
-            || !multiple(execution.len, chunk_len)
-            || (swap && !multiple(chunk_len, first.erase_len))
-        {
+        let smallest = if swap {
+            first.erase_len
+        } else {
+            execution.erase_len
+        };
+        let unfit = rest(chunk_len, execution.erase_len)
+            | rest(execution.len, chunk_len)
+            | rest(chunk_len, smallest);
+        if unfit != 0 {
             return Err(LayoutError::ChunkLen);
         }
         if self.chunk_count() > CHUNKS_MAX {
@@ -373,6 +373,8 @@ impl Layout {
     }
 }
 
-fn multiple(n: u32, of: u32) -> bool {
-    n.checked_rem(of) == Some(0)
+/// What is left of `n` when it is divided; not zero if it cannot be.
+#[inline(never)]
+fn rest(n: u32, by: u32) -> u32 {
+    n.checked_rem(by).unwrap_or(1)
 }

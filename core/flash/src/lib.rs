@@ -23,7 +23,7 @@ mod layout;
 mod nor;
 
 pub use area::{AccessError, Area};
-pub use bytes::crc32;
+pub use bytes::{crc32, ones};
 pub use device_block::{
     BOARD_NAME_LEN_MAX, DEVICE_BLOCK_LEN, DeviceBlock, DeviceBlockError, KEYS_MAX, Key, KeyKind,
 };

@@ -5,17 +5,11 @@
 //! of one can therefore never pass as the other. The entry as a whole ends with the number of its
 //! zero bits, which detects any program that was cut short, and a CRC-32.
 
+use crate::Body;
 use crate::geometry::{ENTRY_FIXED_LEN, MARK_LEN};
-use crate::{Backup, Body, Cause, Image, Outcome, Phase, State};
-use otaru_flash::{Slot, crc32};
+use otaru_flash::{crc32, ones};
 
-const ENTRY_TAG: u32 = 0x4F54_0001;
 const MARK_TAG: u32 = 0xA5 << 24;
-const NO_SLOT: u8 = 0xFF;
-const PERMUTED: u8 = 0x80;
-const FLAG_REPORTED: u8 = 1;
-const FLAG_HEAL: u8 = 2;
-const FLAG_FACTORY: u8 = 4;
 
 /// The place of an entry in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,57 +38,19 @@ fn words(unit: &[u8]) -> Option<(u32, u32)> {
     Some((u32::from_le_bytes(*first), u32::from_le_bytes(*second)))
 }
 
-/// How many bits of body and checksum are zero.
-fn zero_bits(body: &[u8], crc: [u8; 4]) -> [u8; 2] {
-    let bytes = body.iter().chain(&crc);
-    let zeros = bytes.fold(0_u32, |sum, byte| sum.wrapping_add(byte.count_zeros()));
-    u16::try_from(zeros).unwrap_or(u16::MAX).to_le_bytes()
+/// The trailer of an entry, from its first byte on: checksum, two zeros, and how many bits of body and
+/// checksum are zero.
+#[inline(never)]
+fn trailer(body: &[u8]) -> u64 {
+    let crc = crc32(body);
+    let all = body.len().wrapping_add(4).wrapping_mul(8) as u64;
+    let ones = ones(body).wrapping_add(ones(&crc.to_le_bytes()));
+    // No entry is so long that the count leaves 16 bits.
+    all.wrapping_sub(ones.into()) << 48 | u64::from(crc)
 }
 
-/// Bytes of an entry before its bitmap.
-const FIELDS_LEN: usize = ENTRY_FIXED_LEN as usize - TRAILER_LEN;
 /// Checksum, two zeros and the count of zero bits.
 const TRAILER_LEN: usize = 8;
-
-/// The fields in front of the bitmap, at the offsets of the format. Every offset below is a
-/// constant inside the array, so that each access becomes a plain load or store.
-type Fields = [u8; FIELDS_LEN];
-
-fn put<const N: usize>(fields: &mut Fields, at: usize, value: [u8; N]) {
-    if let Some(place) = fields.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
-        *place = value;
-    }
-}
-
-fn put_image(fields: &mut Fields, at: usize, image: &Image) {
-    put(fields, at, image.len.to_le_bytes());
-    put(fields, at.saturating_add(4), image.digest);
-}
-
-fn get<const N: usize>(fields: &Fields, at: usize) -> [u8; N] {
-    let place = fields.get(at..).and_then(<[u8]>::first_chunk);
-    place.copied().unwrap_or([0; N])
-}
-
-fn get_u8(fields: &Fields, at: usize) -> u8 {
-    let [byte] = get(fields, at);
-    byte
-}
-
-fn get_u16(fields: &Fields, at: usize) -> u16 {
-    u16::from_le_bytes(get(fields, at))
-}
-
-fn get_u32(fields: &Fields, at: usize) -> u32 {
-    u32::from_le_bytes(get(fields, at))
-}
-
-fn get_image(fields: &Fields, at: usize) -> Image {
-    Image {
-        len: get_u32(fields, at),
-        digest: get(fields, at.saturating_add(4)),
-    }
-}
 
 /// Tag, its complement, epoch and sequence number.
 const HEAD_LEN: usize = 16;
@@ -104,7 +60,7 @@ impl Stamp {
     #[inline(never)]
     pub(crate) fn encode<S: Body>(self, state: &S, len: usize, buf: &mut [u8]) -> Option<usize> {
         let entry = buf.get_mut(..len)?;
-        let (body, trailer) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
+        let (body, end) = entry.split_last_chunk_mut::<TRAILER_LEN>()?;
         state.put(body)?;
         let head = body.first_chunk_mut::<HEAD_LEN>()?;
         let [t0, t1, t2, t3] = S::TAG.to_le_bytes();
@@ -114,10 +70,7 @@ impl Stamp {
         *head = [
             t0, t1, t2, t3, n0, n1, n2, n3, e0, e1, e2, e3, s0, s1, s2, s3,
         ];
-        let crc = crc32(body).to_le_bytes();
-        let [z0, z1] = zero_bits(body, crc);
-        let [c0, c1, c2, c3] = crc;
-        *trailer = [c0, c1, c2, c3, 0, 0, z0, z1];
+        *end = trailer(body).to_le_bytes();
         Some(len)
     }
 
@@ -126,15 +79,11 @@ impl Stamp {
     #[inline(never)]
     pub(crate) fn decode<S: Body>(len: usize, cell: &[u8], state: &mut S) -> Option<Self> {
         let entry = cell.get(..len)?;
-        let (body, [c0, c1, c2, c3, p0, p1, z0, z1]) = entry.split_last_chunk::<TRAILER_LEN>()?;
+        let (body, end) = entry.split_last_chunk::<TRAILER_LEN>()?;
         let [_, _, _, _, _, _, _, _, e0, e1, e2, e3, s0, s1, s2, s3] =
             *body.first_chunk::<HEAD_LEN>()?;
-        let crc = crc32(body).to_le_bytes();
-        let whole = crc == [*c0, *c1, *c2, *c3]
-            && zero_bits(body, crc) == [*z0, *z1]
-            && [*p0, *p1] == [0, 0]
-            && words(body) == Some((S::TAG, !S::TAG));
-        if !whole {
+        let whole = words(body) == Some((S::TAG, !S::TAG));
+        if !whole || trailer(body).to_le_bytes() != *end {
             return None;
         }
         state.take(body)?;
@@ -143,131 +92,6 @@ impl Stamp {
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
         })
     }
-}
-
-impl Body for State {
-    const TAG: u32 = ENTRY_TAG;
-
-    fn put(&self, body: &mut [u8]) -> Option<()> {
-        let (fields, bitmap) = body.split_first_chunk_mut::<FIELDS_LEN>()?;
-        self.put_fields(fields);
-        for (to, from) in bitmap.iter_mut().zip(self.differing.bytes()) {
-            *to = *from;
-        }
-        Some(())
-    }
-
-    fn take(&mut self, body: &[u8]) -> Option<()> {
-        let (fields, bitmap) = body.split_first_chunk::<FIELDS_LEN>()?;
-        self.take_fields(fields, bitmap)
-    }
-
-    /// Neither a download nor a backup ever stands in the execution slot.
-    fn is_storable(&self) -> bool {
-        self.slot != Some(Slot::Execution) && self.backup != Backup::Copy(Slot::Execution)
-    }
-
-    fn mark(&mut self, step: u16) {
-        self.step = step.saturating_add(1);
-    }
-}
-
-impl State {
-    fn put_fields(&self, fields: &mut Fields) {
-        let backup = match self.backup {
-            Backup::None => NO_SLOT,
-            Backup::Copy(slot) => slot.code(),
-            Backup::Permuted => PERMUTED,
-        };
-        let slot = self.slot.map_or(NO_SLOT, Slot::code);
-        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
-        let outcome = &self.outcome;
-        let flags = flag(outcome.reported, FLAG_REPORTED)
-            | flag(self.heal, FLAG_HEAL)
-            | flag(self.factory, FLAG_FACTORY);
-        let trials = [self.trials_used, self.trials_allowed];
-        put(fields, 16, [self.phase as u8, slot, backup]);
-        put(fields, 19, trials);
-        put(fields, 21, [flags]);
-        put(fields, 22, self.step.to_le_bytes());
-        put(fields, 24, self.installed.to_le_bytes());
-        put(fields, 26, self.deadline_s.to_le_bytes());
-        put(fields, 28, self.cuts.to_le_bytes());
-        put(fields, 30, self.revoked.to_le_bytes());
-        put(fields, 32, self.floor.to_le_bytes());
-        put(fields, 36, self.permuted_len.to_le_bytes());
-        put(fields, 40, self.attempt.to_le_bytes());
-        put_image(fields, 48, &self.current);
-        put_image(fields, 84, &self.other);
-        put_image(fields, 120, &self.backup_image);
-        put(fields, 156, outcome.attempt.to_le_bytes());
-        put(fields, 164, outcome.cause.code().to_le_bytes());
-        put(fields, 166, [outcome.phase as u8, 0]);
-        put(fields, 168, outcome.cuts.to_le_bytes());
-        put(fields, 170, outcome.chunks.to_le_bytes());
-        put(fields, 172, outcome.millis.to_le_bytes());
-        put(fields, 176, outcome.from);
-        put(fields, 184, outcome.to);
-    }
-
-    fn take_fields(&mut self, fields: &Fields, bitmap: &[u8]) -> Option<()> {
-        let slot_code = get_u8(fields, 17);
-        self.slot = storage(slot_code);
-        if self.slot.is_none() && slot_code != NO_SLOT {
-            return None;
-        }
-        self.backup = match get_u8(fields, 18) {
-            NO_SLOT => Backup::None,
-            PERMUTED => Backup::Permuted,
-            code => Backup::Copy(storage(code)?),
-        };
-        let flags = get_u8(fields, 21);
-        self.phase = Phase::from_code(get_u8(fields, 16))?;
-        self.trials_used = get_u8(fields, 19);
-        self.trials_allowed = get_u8(fields, 20);
-        self.heal = flags & FLAG_HEAL != 0;
-        self.factory = flags & FLAG_FACTORY != 0;
-        self.step = get_u16(fields, 22);
-        self.installed = get_u16(fields, 24);
-        self.deadline_s = get_u16(fields, 26);
-        self.cuts = get_u16(fields, 28);
-        self.revoked = get_u16(fields, 30);
-        self.floor = get_u32(fields, 32);
-        self.permuted_len = get_u32(fields, 36);
-        self.attempt = u64::from_le_bytes(get(fields, 40));
-        self.current = get_image(fields, 48);
-        self.other = get_image(fields, 84);
-        self.backup_image = get_image(fields, 120);
-        self.outcome = Outcome {
-            attempt: u64::from_le_bytes(get(fields, 156)),
-            cause: Cause::from_code(get_u16(fields, 164))?,
-            phase: Phase::from_code(get_u8(fields, 166))?,
-            reported: flags & FLAG_REPORTED != 0,
-            cuts: get_u16(fields, 168),
-            chunks: get_u16(fields, 170),
-            millis: get_u32(fields, 172),
-            from: get(fields, 176),
-            to: get(fields, 184),
-        };
-        self.differing.take_bytes(bitmap)
-    }
-}
-
-/// Compared as they are stored: every field is, and this way the comparison is one of bytes.
-impl PartialEq for State {
-    fn eq(&self, other: &Self) -> bool {
-        let mut fields = [[0; FIELDS_LEN]; 2];
-        let [own, others] = &mut fields;
-        self.put_fields(own);
-        other.put_fields(others);
-        own == others && self.differing == other.differing
-    }
-}
-
-/// The storage slot with this number. The execution slot has one too, but neither a download nor a
-/// backup ever stands there; copying it onto itself would destroy it.
-fn storage(code: u8) -> Option<Slot> {
-    Slot::from_code(code).filter(|&slot| slot != Slot::Execution)
 }
 
 /// Entry length implied by the field list above; the geometry uses the same number.

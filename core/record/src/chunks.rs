@@ -1,6 +1,6 @@
 //! A set of chunk numbers, kept as a bitmap.
 
-use otaru_flash::CHUNKS_MAX;
+use otaru_flash::{CHUNKS_MAX, ones};
 
 const BYTES: usize = (CHUNKS_MAX / 8) as usize;
 
@@ -38,8 +38,7 @@ impl ChunkSet {
 
     /// How many chunks are in the set.
     pub fn len(&self) -> u32 {
-        let ones = |sum: u32, byte: &u8| sum.wrapping_add(byte.count_ones());
-        self.0.iter().fold(0, ones)
+        ones(&self.0)
     }
 
     /// Whether the set is empty.
@@ -59,10 +58,7 @@ impl ChunkSet {
     /// Becomes the set with these first bytes of a bitmap; the rest is empty.
     pub(crate) fn take_bytes(&mut self, bytes: &[u8]) -> Option<()> {
         self.0 = [0; BYTES];
-        let room = self.0.get_mut(..bytes.len())?;
-        for (to, from) in room.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+        self.0.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(())
     }
 }

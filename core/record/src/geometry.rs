@@ -64,8 +64,8 @@ impl Geometry {
     #[inline(never)]
     pub(crate) fn fit(&mut self, layout: &Layout) -> Result<(), LayoutError> {
         let chunks = layout.chunk_count();
-        let bitmap_len = chunks.div_ceil(64).saturating_mul(8);
-        let entry_len = bitmap_len.saturating_add(ENTRY_FIXED_LEN);
+        let bitmap_len = chunks.div_ceil(64).wrapping_mul(8);
+        let entry_len = bitmap_len.wrapping_add(ENTRY_FIXED_LEN);
         let units = Units {
             write_unit: layout.write_unit,
             erased: layout.erased,
@@ -73,12 +73,12 @@ impl Geometry {
         };
         self.divide(&layout.record, units, entry_len)?;
         let marks = match layout.mode {
-            Mode::Swap => chunks.saturating_mul(2),
+            Mode::Swap => chunks.wrapping_mul(2),
             Mode::Standby => chunks,
         };
         let needed = marks
             .div_ceil(self.marks_per_cell().max(1))
-            .saturating_add(ENTRIES);
+            .wrapping_add(ENTRIES);
         self.has_at_least(needed)
     }
 
@@ -139,9 +139,10 @@ impl Geometry {
         self.cell_len.checked_div(self.unit_len).unwrap_or(1)
     }
 
-    /// Offset of a cell in its half.
+    /// Offset of a cell in its half. Meant for cells that exist, or one that does not and whose offset
+    /// the half refuses.
     pub(crate) fn cell_at(&self, cell: u32) -> u32 {
-        cell.saturating_mul(self.cell_len)
+        cell.wrapping_mul(self.cell_len)
     }
 
     /// The half with this index (0 or 1).

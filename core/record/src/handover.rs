@@ -102,7 +102,7 @@ impl<S: Body> Journal<S> {
             half,
             epoch: u32::from_le_bytes([e0, e1, e2, e3]),
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
-            cell: u32::from_le_bytes([c0, c1, c2, c3]),
+            cell: u32::from_le_bytes([c0, c1, c2, c3]).min(geometry.cells),
             torn_end: flags & TORN_END != 0,
             mark_at: None,
             settled: flags & SETTLED != 0,

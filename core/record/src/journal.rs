@@ -9,7 +9,7 @@ use crate::geometry::{CELL_LEN_MAX, Geometry};
 use crate::scan::{Half, Seen, see, stable};
 use crate::{Body, State, StoragePermit};
 use core::fmt;
-use otaru_flash::{AccessError, Area, Flash, Layout, LayoutError, Slot};
+use otaru_flash::{AccessError, Flash, Layout, LayoutError, Slot};
 
 /// In how many cells a mark is tried before the whole state is appended instead.
 const MARK_TRIES: u32 = 3;
@@ -61,25 +61,27 @@ impl<E: fmt::Debug> core::error::Error for AppendError<E> {}
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own, and all combinations occur"
 )]
+// In this order: what is used often stands where a short instruction reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(C)]
 pub struct Journal<S = State> {
-    pub(crate) geometry: Geometry,
     pub(crate) half: u8,
-    pub(crate) epoch: u32,
-    pub(crate) sequence: u32,
-    /// Next cell to write.
-    pub(crate) cell: u32,
-    /// Whether the cell before it holds neither an entry nor a mark. Only the first append of a boot
-    /// asks.
+    /// Whether the cell before the next one holds neither an entry nor a mark. Only the first append
+    /// of a boot asks.
     pub(crate) torn_end: bool,
-    /// Cell and unit of the next mark, if the last thing written was a mark or its state.
-    pub(crate) mark_at: Option<(u32, u32)>,
     /// Whether this boot has already appended.
     pub(crate) settled: bool,
     /// Whether the newest state stands there twice.
     pub(crate) twice: bool,
     /// Whether nothing may be appended any more, because the flash does not take it.
     pub(crate) frozen: bool,
+    pub(crate) epoch: u32,
+    pub(crate) sequence: u32,
+    /// Next cell to write.
+    pub(crate) cell: u32,
+    /// Cell and unit of the next mark, if the last thing written was a mark or its state.
+    pub(crate) mark_at: Option<(u32, u32)>,
+    pub(crate) geometry: Geometry,
     pub(crate) state: S,
 }
 
@@ -238,8 +240,7 @@ impl<S: Body> Journal<S> {
         if self.settled {
             return Ok(());
         }
-        let state = self.state;
-        self.append(flash, &state)
+        self.append_copies(flash, None, 2)
     }
 
     /// Appends `state` and reads it back. The first append after a reset goes behind a gap and is
@@ -252,8 +253,7 @@ impl<S: Body> Journal<S> {
         flash: &mut F,
         state: &S,
     ) -> Result<(), AppendError<F::Error>> {
-        let copies = if self.settled { 1 } else { 2 };
-        self.append_copies(flash, state, copies)
+        self.append_copies(flash, Some(state), 1)
     }
 
     /// Appends `state` twice, for the one entry that must never be lost again: the confirm.
@@ -265,60 +265,52 @@ impl<S: Body> Journal<S> {
         flash: &mut F,
         state: &S,
     ) -> Result<(), AppendError<F::Error>> {
-        self.append_copies(flash, state, 2)
+        self.append_copies(flash, Some(state), 2)
     }
 
+    /// Appends this state or else the one in force, so often, and at least twice if this boot has not
+    /// appended yet.
     fn append_copies<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &S,
+        state: Option<&S>,
         copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
-        if self.frozen || !state.is_storable() {
+        if self.frozen || !state.is_none_or(S::is_storable) {
             return Err(AppendError::Flash(None));
         }
+        let copies = if self.settled { copies } else { 2 };
         let appended = self.try_append(flash, state, copies);
-        if appended.is_err() {
-            // Nobody knows what stands there now: the next append has to decide anew.
-            (self.settled, self.twice, self.mark_at) = (false, false, None);
-        }
-        appended
+        // After a failure nobody knows what stands there: the next append has to decide anew.
+        self.settled = appended.is_ok();
+        self.twice = matches!(appended, Ok(true));
+        self.mark_at = None;
+        appended.map(|_twice| {
+            if let Some(state) = state {
+                self.state = *state;
+            }
+        })
     }
 
+    /// The same, without the bookkeeping. Whether it stands there twice now.
     fn try_append<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &S,
+        state: Option<&S>,
         copies: u32,
-    ) -> Result<(), AppendError<F::Error>> {
-        let first = !self.settled;
-        let gap = if first { GAP_MAX } else { 0 };
-        let needed = copies.saturating_add(gap);
-        let mut full = self.cell.saturating_add(needed) > self.geometry.cells;
-        if first && !full {
-            self.leave_gap(flash);
-        }
-        // Cells that do not take an entry are passed over; when none is left, the other half begins.
-        for _ in 0..2 {
-            let copies = if full {
-                self.change_half(flash)?;
-                2
-            } else {
-                copies
-            };
-            match (0..copies).try_for_each(|_| self.write_entry(flash, state)) {
-                Ok(()) => {
-                    self.state = *state;
-                    self.settled = true;
-                    self.twice = copies > 1;
-                    self.mark_at = None;
-                    return Ok(());
-                }
-                Err(error) if full => return Err(error),
-                Err(_no_room) => full = true,
+    ) -> Result<bool, AppendError<F::Error>> {
+        let gap = if self.settled { 0 } else { GAP_MAX };
+        let needed = copies.wrapping_add(gap);
+        if self.cell.wrapping_add(needed) <= self.geometry.cells {
+            if !self.settled {
+                self.leave_gap(flash);
+            }
+            if self.write_copies(flash, state, copies).is_ok() {
+                return Ok(copies > 1);
             }
         }
-        Err(AppendError::Flash(None))
+        self.change_half(flash)?;
+        self.write_copies(flash, state, 2).map(|()| true)
     }
 
     /// Leaves cells behind before the first append of a boot: the last boot may have been cut while it
@@ -332,25 +324,24 @@ impl<S: Body> Journal<S> {
     /// A failure changes nothing: the cells are passed over in any case.
     fn leave_gap<F: Flash>(&mut self, flash: &mut F) {
         if !self.geometry.overwrite {
-            self.cell = self.cell.saturating_add(1);
+            self.cell = self.cell.wrapping_add(1);
             return;
         }
         let begin = self.cell.saturating_sub(u32::from(self.torn_end));
-        self.cell = self.cell.saturating_add(2);
-        let area = *self.geometry.half(self.half);
+        self.cell = self.cell.wrapping_add(2);
         for cell in begin..self.cell {
-            self.spoil_cell(flash, &area, cell);
+            self.spoil_cell(flash, cell);
         }
     }
 
     /// Overwrites the first unit of a cell, so that the cell never counts as an entry again. Only
     /// where the flash allows it.
     #[inline(never)]
-    fn spoil_cell<F: Flash>(&self, flash: &mut F, area: &Area, cell: u32) {
-        let spoilt = [!self.geometry.erased; CELL_LEN_MAX];
-        let unit = spoilt.get(..self.geometry.unit_len as usize);
-        if let Some(unit) = unit.filter(|_| self.geometry.overwrite) {
-            drop(area.program(flash, self.geometry.cell_at(cell), unit));
+    fn spoil_cell<F: Flash>(&self, flash: &mut F, cell: u32) {
+        if self.geometry.overwrite {
+            let mut spoilt = [0; CELL_LEN_MAX];
+            let unit = spoilt.get_mut(..self.geometry.unit_len as usize);
+            drop(self.program(flash, self.geometry.cell_at(cell), unit));
         }
     }
 
@@ -361,15 +352,16 @@ impl<S: Body> Journal<S> {
     /// if the erase then were cut before it changed anything, a later boot could see both, take the
     /// half for the newer one, and write into sectors that an erase has touched.
     fn change_half<F: Flash>(&mut self, flash: &mut F) -> Result<(), AppendError<F::Error>> {
-        let other = 1_u8.saturating_sub(self.half);
-        let area = *self.geometry.half(other);
-        self.spoil_cell(flash, &area, 0);
-        area.erase(flash, 0, area.len)
-            .map_err(|cause| AppendError::Flash(Some(cause)))?;
         let before = (self.half, self.epoch, self.cell);
-        (self.half, self.epoch, self.cell) = (other, self.epoch.wrapping_add(1), 0);
-        let state = self.state;
-        let begun = self.write_entry(flash, &state);
+        self.half ^= 1;
+        self.epoch = self.epoch.wrapping_add(1);
+        self.cell = 0;
+        self.spoil_cell(flash, 0);
+        let area = self.geometry.half(self.half);
+        let begun = area
+            .erase(flash, 0, area.len)
+            .map_err(|cause| AppendError::Flash(Some(cause)))
+            .and_then(|()| self.write_copies(flash, None, 1));
         if begun.is_err() {
             // Without its first entry the other half is none.
             (self.half, self.epoch, self.cell) = before;
@@ -377,33 +369,40 @@ impl<S: Body> Journal<S> {
         begun
     }
 
-    /// Writes an entry into the next cell that takes it.
-    fn write_entry<F: Flash>(
+    /// Writes so many entries with this state or else the one in force, each into the next cell that
+    /// takes it.
+    fn write_copies<F: Flash>(
         &mut self,
         flash: &mut F,
-        state: &S,
+        state: Option<&S>,
+        copies: u32,
     ) -> Result<(), AppendError<F::Error>> {
         let mut failure = None;
-        while self.cell < self.geometry.cells {
+        let mut left = copies;
+        while left > 0 {
+            if self.cell >= self.geometry.cells {
+                return Err(AppendError::Flash(failure));
+            }
             let stamp = Stamp {
                 epoch: self.epoch,
                 sequence: self.sequence.wrapping_add(1),
             };
             let mut buf = [0xFF; CELL_LEN_MAX];
             let at = self.geometry.cell_at(self.cell);
-            self.cell = self.cell.saturating_add(1);
+            self.cell = self.cell.wrapping_add(1);
             let len = self.geometry.cell_len as usize;
+            let state = state.unwrap_or(&self.state);
             let written = stamp.encode(state, self.geometry.entry_len(), &mut buf);
             let bytes = written.and_then(|_entry| buf.get_mut(..len));
             match self.program(flash, at, bytes) {
                 Ok(()) => {
                     self.sequence = stamp.sequence;
-                    return Ok(());
+                    left = left.wrapping_sub(1);
                 }
                 Err(cause) => failure = cause,
             }
         }
-        Err(AppendError::Flash(failure))
+        Ok(())
     }
 
     /// Programs these bytes into the half in force, on flash that erases to zero their inverse, and
@@ -465,8 +464,8 @@ impl Journal {
         step: u16,
     ) -> Result<(), AppendError<F::Error>> {
         self.claim(flash)?;
-        let before = self.state.step;
-        self.state.step = step.saturating_add(1);
+        let before = self.state.step();
+        self.state.set_step(step.saturating_add(1));
         for _ in 0..MARK_TRIES {
             let (cell, unit) = match self.mark_at {
                 Some((cell, unit)) if unit < self.geometry.marks_per_cell() => (cell, unit),
@@ -475,19 +474,18 @@ impl Journal {
             if cell >= self.geometry.cells {
                 break;
             }
-            self.cell = cell.saturating_add(1);
+            self.cell = cell.wrapping_add(1);
             if self.program_mark(flash, (cell, unit), step).is_ok() {
-                self.mark_at = Some((cell, unit.saturating_add(1)));
+                self.mark_at = Some((cell, unit.wrapping_add(1)));
                 self.twice = false;
                 return Ok(());
             }
             // Marks behind a torn one in the same cell would not be found: take the next cell.
             self.mark_at = None;
         }
-        let state = self.state;
-        let appended = self.append_copies(flash, &state, 2);
+        let appended = self.append_copies(flash, None, 2);
         if appended.is_err() {
-            self.state.step = before;
+            self.state.set_step(before);
         }
         appended
     }
@@ -495,7 +493,7 @@ impl Journal {
     fn mark_offset(&self, (cell, unit): (u32, u32)) -> u32 {
         self.geometry
             .cell_at(cell)
-            .saturating_add(unit.saturating_mul(self.geometry.unit_len))
+            .wrapping_add(unit.wrapping_mul(self.geometry.unit_len))
     }
 
     fn program_mark<F: Flash>(

@@ -43,6 +43,6 @@ pub use journal::{AppendError, Journal, LoadError};
 pub use keys::key_table;
 pub use permit::StoragePermit;
 pub use reader::SlotReader;
-pub use state::{Backup, Cause, DigestStart, Image, Outcome, Phase, State};
-pub use transition::{Download, WrongPhase};
+pub use state::{Backup, Cause, DigestStart, Held, Image, Outcome, Phase, State};
+pub use transition::{Change, Download, WrongPhase};
 pub use volatile::Volatile;

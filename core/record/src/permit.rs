@@ -15,9 +15,11 @@ pub struct StoragePermit<'a> {
 impl<'a> StoragePermit<'a> {
     pub(crate) fn new(journal: &'a Journal, slot: Slot) -> Option<Self> {
         let state = journal.state();
-        let allowed = match state.phase {
-            Phase::Idle => state.backup != Backup::Copy(slot) && state.backup != Backup::Permuted,
-            Phase::Receiving => state.slot == Some(slot) && state.backup != Backup::Copy(slot),
+        let allowed = match state.phase() {
+            Phase::Idle => {
+                state.backup() != Backup::Copy(slot) && state.backup() != Backup::Permuted
+            }
+            Phase::Receiving => state.slot() == Some(slot) && state.backup() != Backup::Copy(slot),
             Phase::Parked
             | Phase::Requested
             | Phase::Installing

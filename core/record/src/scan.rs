@@ -12,24 +12,25 @@ const READINGS: usize = 3;
 
 /// What a boot sees in one half.
 #[derive(Debug, Clone, Copy)]
+#[repr(C)]
 pub(crate) struct Half<S> {
-    /// Epoch of the first valid entry; `None` if there is none.
-    pub(crate) epoch: Option<u32>,
     /// Whether there is a valid entry beyond the first.
     pub(crate) beyond_first: bool,
-    /// The newest state, with the step of the last mark behind it.
-    pub(crate) state: S,
-    /// Sequence number of the newest entry.
-    pub(crate) sequence: u32,
     /// Whether the newest state stands there twice, neither time as the half's first entry, and one
     /// boot wrote both.
     pub(crate) twice: bool,
-    /// Cell and sequence number of the last entry beyond the first.
-    last: Option<(u32, u32)>,
-    /// First cell behind everything that does not read as erased.
-    pub(crate) end: u32,
     /// Whether the cell before `end` holds neither an entry nor a mark.
     pub(crate) torn_end: bool,
+    /// Epoch of the first valid entry; `None` if there is none.
+    pub(crate) epoch: Option<u32>,
+    /// Sequence number of the newest entry.
+    pub(crate) sequence: u32,
+    /// Cell of the last entry beyond the first.
+    last: Option<u32>,
+    /// First cell behind everything that does not read as erased.
+    pub(crate) end: u32,
+    /// The newest state, with the step of the last mark behind it.
+    pub(crate) state: S,
 }
 
 /// One cell as read by this boot.
@@ -73,8 +74,8 @@ fn read_stable<F: Flash>(
     }
     let mut read = 0_usize;
     for unit in 0..geometry.marks_per_cell() {
-        let at = base.saturating_add(unit.saturating_mul(geometry.unit_len));
-        let end = read.saturating_add(geometry.unit_len as usize);
+        let at = base.wrapping_add(unit.wrapping_mul(geometry.unit_len));
+        let end = read.wrapping_add(geometry.unit_len as usize);
         let target = buf.get_mut(read..end);
         if !target.is_some_and(|target| stable(flash, half, at, target)) {
             break;
@@ -133,14 +134,14 @@ impl<S: Body> Half<S> {
     /// Reads a whole half.
     pub(crate) fn scan<F: Flash>(flash: &mut F, half: &Area, geometry: &Geometry) -> Self {
         let mut seen = Self {
-            epoch: None,
             beyond_first: false,
-            state: S::default(),
-            sequence: 0,
             twice: false,
+            torn_end: false,
+            epoch: None,
+            sequence: 0,
             last: None,
             end: 0,
-            torn_end: false,
+            state: S::default(),
         };
         let mut state = S::default();
         for cell in 0..geometry.cells {
@@ -156,7 +157,7 @@ impl<S: Body> Half<S> {
                 }
                 Seen::Torn => true,
             };
-            seen.end = cell.saturating_add(1);
+            seen.end = cell.wrapping_add(1);
         }
         seen
     }
@@ -168,12 +169,10 @@ impl<S: Body> Half<S> {
         match self.epoch {
             None => self.epoch = Some(entry.epoch),
             Some(epoch) if epoch == entry.epoch => {
-                let before = (cell.checked_sub(1), entry.sequence.checked_sub(1));
-                let follows = self
-                    .last
-                    .map(|(cell, sequence)| (Some(cell), Some(sequence)));
-                self.twice = follows == Some(before) && self.state == *state;
-                self.last = Some((cell, entry.sequence));
+                self.twice = self.last.is_some_and(|last| last.wrapping_add(1) == cell)
+                    && self.sequence.wrapping_add(1) == entry.sequence
+                    && self.state == *state;
+                self.last = Some(cell);
                 self.beyond_first = true;
             }
             Some(_) => return,

@@ -1,6 +1,9 @@
 //! The state of an update: everything a boot needs to know, in one entry.
 
+mod fields;
+
 use crate::ChunkSet;
+use fields::STORED_LEN;
 use otaru_flash::Slot;
 
 /// Where the device stands. The number is what is stored.
@@ -42,6 +45,11 @@ impl Phase {
             9 => Self::Reverting,
             _ => return None,
         })
+    }
+
+    /// Whether a phase has this number.
+    fn is_code(code: u8) -> bool {
+        (Self::Idle as u8..=Self::Reverting as u8).contains(&code)
     }
 
     /// The name shown on the console.
@@ -168,6 +176,11 @@ impl Cause {
     pub fn from_code(code: u16) -> Option<Self> {
         Self::ALL.iter().copied().find(|cause| cause.code() == code)
     }
+
+    /// Whether a cause has this number: [`Cause::from_code`] without its table.
+    fn is_code(code: u16) -> bool {
+        matches!(code, 0 | 1 | 1001..=1021 | 1023 | 1025..=1029)
+    }
 }
 
 /// Which image: its length and the SHA-256 of the complete file.
@@ -231,78 +244,83 @@ pub struct Outcome {
     pub millis: u32,
 }
 
+/// One of the three images that a state knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Held {
+    /// [`State::current`].
+    Current = fields::CURRENT,
+    /// [`State::other`].
+    Other = fields::OTHER,
+    /// [`State::backup_image`].
+    Backup = fields::BACKUP_IMAGE,
+}
+
 /// Everything the record says (rule J1).
-#[derive(Debug, Clone, Copy, Eq, Default)]
+///
+/// It is kept in the order and almost in the form in which it is stored (`docs/formats/record.md` has
+/// the offsets), so that reading and writing an entry is little more than a copy. Every field is a
+/// function that reads its bytes, and has a setter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(C, align(4))]
 pub struct State {
-    /// Where the device stands.
-    pub phase: Phase,
-    /// `receiving`: sixteenths of the download that are stored. `installing` and `reverting`:
-    /// first step not yet done. After an interrupted download: where it may be resumed.
-    pub step: u16,
-    /// Steps of the install that had been done when a revert began.
-    pub installed: u16,
-    /// The confirmed image.
-    pub current: Image,
-    /// The image of the running update, in [`State::slot`]; in `idle` a partial download.
-    pub other: Image,
-    /// Storage slot of `other`.
-    pub slot: Option<Slot>,
-    /// Where a complete backup stands.
-    pub backup: Backup,
-    /// Which image the backup holds: `current`, or in `swap` after a confirm the previous one.
-    pub backup_image: Image,
-    /// Length of the new image of the install that permuted the secondary slot.
-    pub permuted_len: u32,
+    phase: Phase,
+    stored: [u8; STORED_LEN],
     /// The differing chunks of the running or, for a permuted backup, of the last install.
     pub differing: ChunkSet,
-    /// Whether a revert restores the execution slot outside an update (all chunks, no outcome).
-    pub heal: bool,
-    /// Whether `current` came by cable: its version is shown as `Factory`.
-    pub factory: bool,
-    /// DDI action id of the running attempt; 0 in `idle`.
-    pub attempt: u64,
-    /// Starts of the image on trial so far.
-    pub trials_used: u8,
-    /// Starts that it gets.
-    pub trials_allowed: u8,
-    /// Seconds the new firmware has to confirm.
-    pub deadline_s: u16,
-    /// Lowest security counter that may run.
-    pub floor: u32,
-    /// Revoked keys, bit = position in the key table.
-    pub revoked: u16,
-    /// Resets so far during the running install or revert.
-    pub cuts: u16,
-    /// How the last attempt ended.
-    pub outcome: Outcome,
 }
 
 impl State {
     /// The state of a device that was flashed by cable with `current`.
     pub fn factory(current: Image, floor: u32) -> Self {
-        Self {
-            current,
-            floor,
-            factory: true,
-            ..Self::default()
-        }
+        let mut state = Self::default();
+        state.set_current(&current);
+        state.set_floor(floor);
+        state.set_factory_made(true);
+        state
     }
 
     /// The image that the execution slot holds, or will hold when the phase's work is done.
-    pub const fn running(&self) -> &Image {
-        match self.phase {
-            Phase::Installed | Phase::Trial | Phase::Refused => &self.other,
-            Phase::Idle
-            | Phase::Receiving
-            | Phase::Parked
-            | Phase::Requested
-            | Phase::Installing
-            | Phase::Reverting => &self.current,
+    pub fn running(&self) -> Image {
+        if self.on_trial() {
+            self.other()
+        } else {
+            self.current()
         }
     }
 
     /// Whether the image in the execution slot is unconfirmed.
     pub const fn on_trial(&self) -> bool {
-        matches!(self.phase, Phase::Installed | Phase::Trial | Phase::Refused)
+        matches!(
+            self.phase(),
+            Phase::Installed | Phase::Trial | Phase::Refused
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_and_no_other_number_is_known() {
+        for code in 0..=u16::MAX {
+            assert_eq!(
+                Cause::is_code(code),
+                Cause::from_code(code).is_some(),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_phase_and_no_other_number_is_known() {
+        for code in 0..=u8::MAX {
+            assert_eq!(
+                Phase::is_code(code),
+                Phase::from_code(code).is_some(),
+                "{code}"
+            );
+        }
     }
 }

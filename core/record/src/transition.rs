@@ -1,6 +1,9 @@
 //! Which state may follow which. Pure: each function takes a state and returns the next.
 
+mod change;
 mod recovery;
+
+pub use change::Change;
 
 use crate::{Backup, Cause, ChunkSet, Image, Outcome, Phase, State};
 use core::fmt;
@@ -49,10 +52,10 @@ impl State {
     /// Never inlined: the compiler would take the copy apart, field by field, in every transition.
     #[inline(never)]
     fn copied(&self, phases: &[Phase]) -> Next {
-        if phases.contains(&self.phase) {
+        if phases.contains(&self.phase()) {
             Ok(*self)
         } else {
-            Err(WrongPhase(self.phase))
+            Err(WrongPhase(self.phase()))
         }
     }
 
@@ -62,11 +65,11 @@ impl State {
     /// [`WrongPhase`] outside `idle`, so a trial firmware never copies itself.
     pub fn backed_up(&self, slot: Slot) -> Next {
         self.change(&[Phase::Idle], |next| {
-            if next.slot == Some(slot) {
+            if next.slot() == Some(slot) {
                 next.forget_download();
             }
-            next.backup = Backup::Copy(slot);
-            next.backup_image = next.current;
+            next.set_backup(Backup::Copy(slot));
+            next.back_current_up();
         })
     }
 
@@ -80,24 +83,24 @@ impl State {
             let slot = next.free_slot(mode);
             // Without an announced digest nobody knows whether it is the same image.
             let known = download.image.digest != [0; 32];
-            let resumable = known && next.slot == Some(slot) && next.other == download.image;
+            let resumable = known && next.slot() == Some(slot) && next.other() == download.image;
             if !resumable {
-                next.step = 0;
+                next.set_step(0);
             }
             if mode == Mode::Swap {
-                next.backup = Backup::None;
-                next.backup_image = Image::default();
+                next.set_backup(Backup::None);
+                next.set_backup_image(&Image::default());
                 next.differing = ChunkSet::default();
-                next.permuted_len = 0;
+                next.set_permuted_len(0);
             }
-            next.phase = Phase::Receiving;
-            next.slot = Some(slot);
-            next.other = download.image;
-            next.attempt = download.attempt;
-            next.deadline_s = download.deadline_s.max(1);
-            next.trials_allowed = download.trials.clamp(1, 16);
-            next.trials_used = 0;
-            next.cuts = 0;
+            next.set_phase(Phase::Receiving);
+            next.set_slot(Some(slot));
+            next.set_other(&download.image);
+            next.set_attempt(download.attempt);
+            next.set_deadline_s(download.deadline_s.max(1));
+            next.set_trials_allowed(download.trials.clamp(1, 16));
+            next.set_trials_used(0);
+            next.set_cuts(0);
         })
     }
 
@@ -106,7 +109,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `receiving`.
     pub fn restarted(&self) -> Next {
-        self.change(&[Phase::Receiving], |next| next.step = 0)
+        self.change(&[Phase::Receiving], |next| next.set_step(0))
     }
 
     /// `receiving` → `parked`, after the stored image was read back and verified.
@@ -114,7 +117,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `receiving`.
     pub fn parked(&self) -> Next {
-        self.parked_as(self.other.digest)
+        self.parked_as(self.other().digest)
     }
 
     /// The same for an image whose digest was not announced: what was found when it was verified.
@@ -123,9 +126,13 @@ impl State {
     /// [`WrongPhase`] outside `receiving`.
     pub fn parked_as(&self, digest: [u8; 32]) -> Next {
         self.change(&[Phase::Receiving], |next| {
-            next.phase = Phase::Parked;
-            next.step = 0;
-            next.other.digest = digest;
+            next.set_phase(Phase::Parked);
+            next.set_step(0);
+            let image = Image {
+                digest,
+                ..next.other()
+            };
+            next.set_other(&image);
         })
     }
 
@@ -134,7 +141,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `parked`.
     pub fn requested(&self) -> Next {
-        self.change(&[Phase::Parked], |next| next.phase = Phase::Requested)
+        self.change(&[Phase::Parked], |next| next.set_phase(Phase::Requested))
     }
 
     /// Ends an attempt before anything was installed: → `idle` with an outcome. A partial
@@ -145,10 +152,10 @@ impl State {
     pub fn ended(&self, cause: Cause) -> Next {
         let open = [Phase::Receiving, Phase::Parked, Phase::Requested];
         self.change(&open, |next| {
-            let phase = next.phase;
+            let phase = next.phase();
             // The marks of an upload in recovery are counted in other pieces than the agent's.
-            let resumable = phase == Phase::Receiving && !next.is_recovering() && next.step > 0;
-            next.finish(cause, phase);
+            let resumable = phase == Phase::Receiving && !next.is_recovering() && next.step() > 0;
+            next.finish(Some((cause, phase)));
             if !(resumable && cause == Cause::Interrupted) {
                 next.forget_download();
             }
@@ -162,14 +169,14 @@ impl State {
     /// [`WrongPhase`] outside `idle`.
     pub fn failed_early(&self, attempt: u64, cause: Cause, to: &Image) -> Next {
         self.change(&[Phase::Idle], |next| {
-            next.outcome = Outcome {
+            next.set_outcome(&Outcome {
                 attempt,
                 cause,
                 phase: Phase::Receiving,
-                from: next.current.name(),
+                from: next.current().name(),
                 to: to.name(),
                 ..Outcome::default()
-            };
+            });
         })
     }
 
@@ -178,19 +185,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `requested`.
     pub fn installing(&self, mode: Mode, differing: ChunkSet) -> Next {
-        self.change(&[Phase::Requested], |next| {
-            next.phase = Phase::Installing;
-            next.step = 0;
-            next.installed = 0;
-            next.cuts = 0;
-            next.outcome = Outcome::default();
-            next.differing = differing;
-            if mode == Mode::Swap {
-                next.backup = Backup::Permuted;
-                next.backup_image = next.current;
-                next.permuted_len = next.other.len;
-            }
-        })
+        self.after(&Change::Installing(mode, &differing))
     }
 
     /// `installing` or `reverting` at another step, after a reset.
@@ -198,9 +193,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] in any other phase.
     pub fn resumed(&self) -> Next {
-        self.change(&[Phase::Installing, Phase::Reverting], |next| {
-            next.cuts = next.cuts.saturating_add(1);
-        })
+        self.after(&Change::Resumed)
     }
 
     /// `installing` → `installed`, after the copied image was verified where it runs.
@@ -208,19 +201,10 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `installing`.
     pub fn installed(&self, steps: u16, chunks: u16, millis: u32) -> Next {
-        self.change(&[Phase::Installing], |next| {
-            next.phase = Phase::Installed;
-            next.step = 0;
-            next.installed = steps;
-            next.outcome = Outcome {
-                attempt: next.attempt,
-                phase: Phase::Installed,
-                cuts: next.cuts,
-                chunks,
-                millis,
-                ..Outcome::default()
-            };
-            next.cuts = 0;
+        self.after(&Change::Installed {
+            steps,
+            chunks,
+            millis,
         })
     }
 
@@ -229,20 +213,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] in any other phase, or when no attempt is left.
     pub fn trial(&self) -> Next {
-        let used = if self.phase == Phase::Installed {
-            0
-        } else {
-            self.trials_used
-        };
-        let open: &[Phase] = if used < self.trials_allowed {
-            &[Phase::Installed, Phase::Trial]
-        } else {
-            &[]
-        };
-        self.change(open, |next| {
-            next.phase = Phase::Trial;
-            next.trials_used = used.saturating_add(1);
-        })
+        self.after(&Change::Trial)
     }
 
     /// `trial` → `refused`: the new firmware gives itself up.
@@ -251,9 +222,9 @@ impl State {
     /// [`WrongPhase`] outside `trial`.
     pub fn refused(&self, cause: Cause) -> Next {
         self.change(&[Phase::Trial], |next| {
-            next.phase = Phase::Refused;
-            next.outcome.cause = cause;
-            next.outcome.phase = Phase::Trial;
+            next.set_phase(Phase::Refused);
+            next.set_outcome_cause(cause);
+            next.set_outcome_phase(Phase::Trial);
         })
     }
 
@@ -262,24 +233,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] unless an install had begun.
     pub fn reverting(&self, cause: Cause, steps: u16) -> Next {
-        let begun = [
-            Phase::Installing,
-            Phase::Installed,
-            Phase::Trial,
-            Phase::Refused,
-        ];
-        self.change(&begun, |next| {
-            let phase = next.phase;
-            next.phase = Phase::Reverting;
-            next.installed = steps;
-            next.step = 0;
-            next.heal = false;
-            next.outcome.attempt = next.attempt;
-            if phase != Phase::Refused {
-                next.outcome.cause = cause;
-                next.outcome.phase = phase;
-            }
-        })
+        self.after(&Change::Reverting(cause, steps))
     }
 
     /// `reverting` → `idle` on the old image, after it was verified where it runs.
@@ -287,37 +241,20 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `reverting`.
     pub fn reverted(&self) -> Next {
-        self.change(&[Phase::Reverting], |next| {
-            let complete = next.backup_complete();
-            if next.heal {
-                next.current = next.backup_image;
-            }
-            if next.attempt == 0 {
-                next.phase = Phase::Idle;
-                next.step = 0;
-                next.heal = false;
-                return;
-            }
-            next.finish(next.outcome.cause, next.outcome.phase);
-            if next.backup == Backup::Permuted && !complete {
-                next.backup = Backup::None;
-                next.backup_image = Image::default();
-            }
-            next.forget_download();
-        })
+        self.after(&Change::Reverted)
     }
 
     /// Whether the backup holds every chunk of its image. After an install in mode `swap` was
     /// aborted only a part of the old image was moved out; the rest never left its place.
     pub fn backup_complete(&self) -> bool {
-        match self.backup {
+        match self.backup() {
             Backup::None => false,
             Backup::Copy(_) => true,
             Backup::Permuted => {
-                let aborted = self.phase == Phase::Installing
-                    || (self.phase == Phase::Reverting
-                        && self.attempt != 0
-                        && self.outcome.phase == Phase::Installing);
+                let aborted = self.phase() == Phase::Installing
+                    || (self.phase() == Phase::Reverting
+                        && self.attempt() != 0
+                        && self.ended_in(Phase::Installing));
                 !aborted
             }
         }
@@ -328,17 +265,8 @@ impl State {
     ///
     /// # Errors
     /// [`WrongPhase`] outside `reverting`, without a complete backup, or the second time.
-    #[inline(never)]
     pub fn escalated(&self) -> Next {
-        let open: &[Phase] = if self.heal || !self.backup_complete() {
-            &[]
-        } else {
-            &[Phase::Reverting]
-        };
-        self.change(open, |next| {
-            next.heal = true;
-            next.step = 0;
-        })
+        self.after(&Change::Escalated)
     }
 
     /// `idle`, `receiving`, `parked` → `reverting 0` to restore a bad execution slot from the
@@ -347,22 +275,7 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] in any other phase, or without a backup.
     pub fn healing(&self) -> Next {
-        let open: &[Phase] = if self.backup_complete() {
-            &[Phase::Idle, Phase::Receiving, Phase::Parked]
-        } else {
-            &[]
-        };
-        self.change(open, |next| {
-            let phase = next.phase;
-            if phase != Phase::Idle {
-                next.finish(Cause::StorageFailed, phase);
-            }
-            next.forget_download();
-            next.phase = Phase::Reverting;
-            next.heal = true;
-            next.step = 0;
-            next.cuts = 0;
-        })
+        self.after(&Change::Healing)
     }
 
     /// `trial` → `idle` on the new image. The only transition that stops a revert, raises the
@@ -371,22 +284,23 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] unless on trial with this attempt and this image.
     pub fn confirmed(&self, mode: Mode, attempt: u64, counter: u32, revoke: u16) -> Next {
-        let open: &[Phase] = if attempt == self.attempt {
+        let open: &[Phase] = if attempt == self.attempt() {
             &[Phase::Trial]
         } else {
             &[]
         };
         self.change(open, |next| {
-            next.finish(Cause::Confirmed, Phase::Trial);
-            next.current = next.other;
-            next.factory = false;
-            next.floor = next.floor.max(counter);
-            next.revoked |= revoke;
+            next.finish(Some((Cause::Confirmed, Phase::Trial)));
+            let confirmed = next.other();
+            next.set_current(&confirmed);
+            next.set_factory_made(false);
+            next.set_floor(next.floor().max(counter));
+            next.set_revoked(next.revoked() | revoke);
             if mode == Mode::Standby
-                && let Some(slot) = next.slot
+                && let Some(slot) = next.slot()
             {
-                next.backup = Backup::Copy(slot);
-                next.backup_image = next.other;
+                next.set_backup(Backup::Copy(slot));
+                next.set_backup_image(&confirmed);
             }
             next.forget_download();
         })
@@ -397,41 +311,41 @@ impl State {
     /// # Errors
     /// [`WrongPhase`] outside `idle`.
     pub fn reported(&self) -> Next {
-        self.change(&[Phase::Idle], |next| next.outcome.reported = true)
+        self.change(&[Phase::Idle], |next| next.set_reported(true))
     }
 
     fn forget_download(&mut self) {
-        self.slot = None;
-        self.other = Image::default();
-        self.step = 0;
+        self.set_slot(None);
+        self.set_other(&Image::default());
+        self.set_step(0);
     }
 
-    /// Back to `idle`; what is known about the install of this attempt stays in the outcome. Before
-    /// the download is forgotten and the current image replaced: the outcome names both. What nobody
-    /// asked for over the network (attempt 0) leaves the last outcome as it is.
+    /// Back to `idle`; what is known about the install of this attempt stays in the outcome, with cause
+    /// and phase unless they stand there already. Before the download is forgotten and the current image
+    /// replaced: the outcome names both. What nobody asked for over the network (attempt 0) leaves the
+    /// last outcome as it is.
     #[inline(never)]
-    fn finish(&mut self, cause: Cause, phase: Phase) {
-        if self.attempt != 0 {
-            if self.outcome.attempt != self.attempt {
-                self.outcome = Outcome {
-                    attempt: self.attempt,
-                    ..Outcome::default()
-                };
+    fn finish(&mut self, ended: Option<(Cause, Phase)>) {
+        if self.attempt() != 0 {
+            if self.outcome_attempt() != self.attempt() {
+                self.clear_outcome();
+                self.set_outcome_attempt(self.attempt());
             }
-            self.outcome.cause = cause;
-            self.outcome.phase = phase;
-            self.outcome.from = self.current.name();
-            self.outcome.to = self.other.name();
-            self.outcome.reported = false;
-            self.outcome.cuts = self.outcome.cuts.saturating_add(self.cuts);
+            if let Some((cause, phase)) = ended {
+                self.set_outcome_cause(cause);
+                self.set_outcome_phase(phase);
+            }
+            self.name_outcome_images();
+            self.set_reported(false);
+            self.add_outcome_cuts(self.cuts());
         }
-        self.phase = Phase::Idle;
-        self.attempt = 0;
-        self.trials_used = 0;
-        self.trials_allowed = 0;
-        self.deadline_s = 0;
-        self.cuts = 0;
-        self.installed = 0;
-        self.heal = false;
+        self.set_phase(Phase::Idle);
+        self.set_attempt(0);
+        self.set_trials_used(0);
+        self.set_trials_allowed(0);
+        self.set_deadline_s(0);
+        self.set_cuts(0);
+        self.set_steps_installed(0);
+        self.set_heals(false);
     }
 }

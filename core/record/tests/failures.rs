@@ -59,10 +59,9 @@ fn state(number: u16) -> State {
         len: 1000,
         digest: [7; 32],
     };
-    State {
-        step: number,
-        ..State::factory(current, 1)
-    }
+    let mut state = State::factory(current, 1);
+    state.set_step(number);
+    state
 }
 
 fn created() -> (Ram, Journal) {
@@ -155,11 +154,11 @@ fn mark_that_could_not_be_made_is_not_believed() {
     let record = layout().record;
     flash.failing = record.offset..record.offset + record.len;
     journal.mark(&mut flash, 1).expect_err("nothing is taken");
-    assert_eq!(journal.state().step, 1);
+    assert_eq!(journal.state().step(), 1);
     flash.failing = 0..0;
-    assert_eq!(reloaded(&mut flash).state().step, 1);
+    assert_eq!(reloaded(&mut flash).state().step(), 1);
     journal.mark(&mut flash, 1).expect("marked now");
-    assert_eq!(reloaded(&mut flash).state().step, 2);
+    assert_eq!(reloaded(&mut flash).state().step(), 2);
 }
 
 #[test]
@@ -178,14 +177,12 @@ fn storage_is_not_written_before_this_boot_has_appended() {
 fn two_entries_that_two_boots_wrote_are_not_two_copies() {
     // Each boot is cut after its first copy; both saw the same state.
     let (mut flash, mut journal) = created();
-    let confirmed = State {
-        outcome: otaru_record::Outcome {
-            attempt: 5,
-            cause: Cause::Confirmed,
-            ..otaru_record::Outcome::default()
-        },
-        ..state(9)
-    };
+    let mut confirmed = state(9);
+    confirmed.set_outcome(&otaru_record::Outcome {
+        attempt: 5,
+        cause: Cause::Confirmed,
+        ..otaru_record::Outcome::default()
+    });
     journal.append(&mut flash, &confirmed).expect("appended");
     let record = layout().record;
     let cells = |flash: &Ram| {

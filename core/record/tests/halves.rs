@@ -38,10 +38,8 @@ fn nearly_full() -> SimFlash {
 /// One boot that appends; the power may go.
 fn boot(flash: &mut SimFlash, phase: Phase) {
     let mut journal = Journal::load(flash, &LAYOUT).expect("the record is not lost");
-    let state = State {
-        phase,
-        ..*journal.state()
-    };
+    let mut state = *journal.state();
+    state.set_phase(phase);
     let appended = journal.append(flash, &state);
     assert!(appended.is_ok() || flash.is_off(), "{appended:?}");
 }
@@ -79,10 +77,8 @@ fn boot_or_renew(flash: &mut SimFlash, phase: Phase) {
     let state = State::factory(Image::default(), 1);
     let done = match journal.read(flash, &LAYOUT) {
         Ok(()) => {
-            let state = State {
-                phase,
-                ..*journal.state()
-            };
+            let mut state = *journal.state();
+            state.set_phase(phase);
             journal.append(flash, &state)
         }
         Err(_lost) => journal.renew(flash, &state),

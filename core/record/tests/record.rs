@@ -70,38 +70,38 @@ fn full_state() -> State {
     for chunk in [0, 3, 15] {
         differing.insert(chunk);
     }
-    State {
-        phase: Phase::Reverting,
-        step: 0x0102,
-        installed: 0x0304,
-        current: image(0x11),
-        other: image(0x22),
-        slot: Some(Slot::Storage1),
-        backup: Backup::Copy(Slot::Storage0),
-        backup_image: image(0x33),
-        permuted_len: 0x0506_0708,
-        differing,
-        heal: true,
-        factory: true,
-        attempt: 0x1112_1314_1516_1718,
-        trials_used: 2,
-        trials_allowed: 3,
-        deadline_s: 300,
-        floor: 0x2122_2324,
-        revoked: 0x8001,
-        cuts: 7,
-        outcome: Outcome {
-            attempt: 0x3132_3334_3536_3738,
-            cause: Cause::TrialWatchdog,
-            phase: Phase::Trial,
-            reported: true,
-            cuts: 9,
-            chunks: 10,
-            millis: 11,
-            from: [0x41; 8],
-            to: [0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49],
-        },
-    }
+    let mut state = State::default();
+    state.set_phase(Phase::Reverting);
+    state.set_step(0x0102);
+    state.set_steps_installed(0x0304);
+    state.set_current(&image(0x11));
+    state.set_other(&image(0x22));
+    state.set_slot(Some(Slot::Storage1));
+    state.set_backup(Backup::Copy(Slot::Storage0));
+    state.set_backup_image(&image(0x33));
+    state.set_permuted_len(0x0506_0708);
+    state.differing = differing;
+    state.set_heals(true);
+    state.set_factory_made(true);
+    state.set_attempt(0x1112_1314_1516_1718);
+    state.set_trials_used(2);
+    state.set_trials_allowed(3);
+    state.set_deadline_s(300);
+    state.set_floor(0x2122_2324);
+    state.set_revoked(0x8001);
+    state.set_cuts(7);
+    state.set_outcome(&Outcome {
+        attempt: 0x3132_3334_3536_3738,
+        cause: Cause::TrialWatchdog,
+        phase: Phase::Trial,
+        reported: true,
+        cuts: 9,
+        chunks: 10,
+        millis: 11,
+        from: [0x41; 8],
+        to: [0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49],
+    });
+    state
 }
 
 #[test]
@@ -129,17 +129,11 @@ fn every_field_round_trips() {
 
 #[test]
 fn execution_slot_is_no_place_for_a_download_or_a_backup() {
-    let states = [
-        State {
-            slot: Some(Slot::Execution),
-            ..State::factory(image(1), 3)
-        },
-        State {
-            backup: Backup::Copy(Slot::Execution),
-            ..State::factory(image(1), 3)
-        },
-    ];
-    for state in states {
+    let mut download = State::factory(image(1), 3);
+    download.set_slot(Some(Slot::Execution));
+    let mut backup = State::factory(image(1), 3);
+    backup.set_backup(Backup::Copy(Slot::Execution));
+    for state in [download, backup] {
         let (mut flash, mut journal) = created();
         let before = *journal.state();
         // It would read as no entry.
@@ -161,38 +155,34 @@ fn blank_record_is_lost() {
 fn thousands_of_entries_keep_the_newest_and_erase_rarely() {
     let (mut flash, mut journal) = created();
     for attempt in 1..3000 {
-        let state = State {
-            attempt,
-            ..State::factory(image(1), 3)
-        };
+        let mut state = State::factory(image(1), 3);
+        state.set_attempt(attempt);
         journal.append(&mut flash, &state).expect("appended");
         if attempt % 7 == 0 {
             journal = Journal::load(&mut flash, &layout()).expect("loads");
         }
-        assert_eq!(journal.state().attempt, attempt);
+        assert_eq!(journal.state().attempt(), attempt);
     }
 }
 
 #[test]
 fn marks_move_the_step_through_changes_of_half() {
     let (mut flash, mut journal) = created();
-    let state = State {
-        phase: Phase::Receiving,
-        ..State::factory(image(1), 3)
-    };
+    let mut state = State::factory(image(1), 3);
+    state.set_phase(Phase::Receiving);
     journal.append(&mut flash, &state).expect("appended");
     for step in 0..2500 {
         journal.mark(&mut flash, step).expect("marked");
         if step % 11 == 0 {
             journal = Journal::load(&mut flash, &layout()).expect("loads");
         }
-        assert_eq!(journal.state().step, step + 1);
+        assert_eq!(journal.state().step(), step + 1);
     }
     assert_eq!(
         Journal::load(&mut flash, &layout())
             .expect("loads")
             .state()
-            .step,
+            .step(),
         2500
     );
 }
@@ -285,21 +275,18 @@ fn unconfirmed_attempts_never_raise_the_floor() {
         .reverting(Cause::TrialReset, 0)
         .and_then(|state| state.reverted())
         .expect("in order");
-    assert_eq!((reverted.floor, reverted.current), (3, image(1)));
+    assert_eq!((reverted.floor(), reverted.current()), (3, image(1)));
     let confirmed = trial.confirmed(Mode::Standby, 5, 9, 2).expect("on trial");
     assert_eq!(
-        (confirmed.floor, confirmed.current, confirmed.revoked),
+        (confirmed.floor(), confirmed.current(), confirmed.revoked()),
         (9, image(2), 2)
     );
-    assert_eq!(confirmed.backup, Backup::Copy(Slot::Storage1));
+    assert_eq!(confirmed.backup(), Backup::Copy(Slot::Storage1));
 }
 
 #[test]
 fn recovery_makes_the_uploaded_image_current_with_its_slot_as_backup() {
-    let idle = State {
-        floor: 3,
-        ..State::factory(image(1), 3)
-    };
+    let idle = State::factory(image(1), 3);
     for (mode, state, slot, backup) in [
         (
             Mode::Standby,
@@ -317,21 +304,25 @@ fn recovery_makes_the_uploaded_image_current_with_its_slot_as_backup() {
     ] {
         let recovering = state.recovering(mode, image(2)).expect("idle");
         assert!(recovering.is_recovering());
-        assert_eq!(recovering.slot, Some(slot));
-        assert_eq!(recovering.current, image(1), "nothing is decided yet");
+        assert_eq!(recovering.slot(), Some(slot));
+        assert_eq!(recovering.current(), image(1), "nothing is decided yet");
         let recovered = recovering
             .recovered(mode, image(2).digest, 9)
             .expect("recovering");
-        assert_eq!(recovered.phase, Phase::Idle);
+        assert_eq!(recovered.phase(), Phase::Idle);
         assert_eq!(
-            (recovered.current, recovered.backup, recovered.backup_image),
+            (
+                recovered.current(),
+                recovered.backup(),
+                recovered.backup_image()
+            ),
             (image(2), backup, image(2))
         );
         assert!(recovered.differing.is_empty() && recovered.backup_complete());
-        assert_eq!(recovered.floor, 3, "only a confirm raises the floor");
-        assert_eq!(recovered.outcome, Outcome::default(), "nobody to tell");
+        assert_eq!(recovered.floor(), 3, "only a confirm raises the floor");
+        assert_eq!(recovered.outcome(), Outcome::default(), "nobody to tell");
         let healing = recovered.healing().expect("there is a backup");
-        assert_eq!(healing.reverted().expect("healing").current, image(2));
+        assert_eq!(healing.reverted().expect("healing").current(), image(2));
     }
 }
 
@@ -341,7 +332,7 @@ fn recovery_without_a_record_takes_the_floor_from_the_image() {
         .recovering(Mode::Swap, image(2))
         .and_then(|state| state.recovered(Mode::Swap, image(2).digest, 9))
         .expect("in order");
-    assert_eq!((recovered.floor, recovered.current), (9, image(2)));
+    assert_eq!((recovered.floor(), recovered.current()), (9, image(2)));
 }
 
 #[test]
@@ -367,7 +358,7 @@ fn recovery_ends_an_update_and_tells_so() {
         (failed, Phase::Installing),
     ] {
         let recovering = state.recovering(Mode::Swap, image(3)).expect("allowed");
-        let outcome = recovering.outcome;
+        let outcome = recovering.outcome();
         assert_eq!(
             (outcome.attempt, outcome.cause, outcome.phase),
             (5, Cause::Recovered, phase)
@@ -375,7 +366,7 @@ fn recovery_ends_an_update_and_tells_so() {
         assert_eq!(
             recovering
                 .recovered(Mode::Swap, image(3).digest, 1)
-                .map(|next| next.outcome),
+                .map(|next| next.outcome()),
             Ok(outcome)
         );
     }
@@ -405,12 +396,16 @@ fn upload_in_recovery_resumes_only_for_the_same_image_and_only_in_recovery() {
     assert!(journal.permit(Slot::Storage0).is_some());
     assert!(journal.permit(Slot::Execution).is_none());
     assert!(journal.permit(Slot::Storage1).is_none());
-    let step = |image| state.recovering(Mode::Standby, image).map(|next| next.step);
+    let step = |image| {
+        state
+            .recovering(Mode::Standby, image)
+            .map(|next| next.step())
+    };
     assert_eq!(step(image(2)), Ok(4));
     assert_eq!(step(image(3)), Ok(0));
     // The agent counts in other pieces: it begins anew.
     let interrupted = state.ended(Cause::Interrupted).expect("receiving");
-    assert_eq!((interrupted.slot, interrupted.step), (None, 0));
+    assert_eq!((interrupted.slot(), interrupted.step()), (None, 0));
     let unknown = Image {
         len: 7,
         digest: [0; 32],
@@ -419,7 +414,7 @@ fn upload_in_recovery_resumes_only_for_the_same_image_and_only_in_recovery() {
     assert_eq!(
         state
             .recovering(Mode::Standby, unknown)
-            .map(|next| next.step),
+            .map(|next| next.step()),
         Ok(0)
     );
 }
@@ -436,8 +431,8 @@ fn every_end_of_an_attempt_names_the_image_before_and_the_one_it_was_for() {
         trials: 1,
     };
     let check = |state: &State| {
-        assert_eq!(state.outcome.attempt, 5);
-        assert_eq!((state.outcome.from, state.outcome.to), ([1; 8], [2; 8]));
+        assert_eq!(state.outcome().attempt, 5);
+        assert_eq!((state.outcome().from, state.outcome().to), ([1; 8], [2; 8]));
     };
     check(
         &idle
@@ -446,7 +441,7 @@ fn every_end_of_an_attempt_names_the_image_before_and_the_one_it_was_for() {
     );
     let receiving = idle.receiving(Mode::Standby, &download).expect("idle");
     let withdrawn = receiving.ended(Cause::Withdrawn).expect("receiving");
-    assert_eq!(withdrawn.other, Image::default(), "forgotten");
+    assert_eq!(withdrawn.other(), Image::default(), "forgotten");
     check(&withdrawn);
     let requested = receiving.parked().and_then(|state| state.requested());
     let installing = requested
@@ -479,13 +474,15 @@ proptest! {
     #[test]
     fn one_damaged_entry_leaves_an_older_state_in_force(bit in 0_usize..208 * 8) {
         let (mut flash, mut journal) = created();
-        let first = State { attempt: 1, ..State::factory(image(1), 3) };
+        let mut first = State::factory(image(1), 3);
+        first.set_attempt(1);
         journal.append(&mut flash, &first).expect("appended");
-        let second = State { attempt: 2, ..first };
+        let mut second = first;
+        second.set_attempt(2);
         journal.append(&mut flash, &second).expect("appended");
         let at = 0x3000 + 4 * 208 + bit / 8;
         flash.0[at] ^= 1 << (bit % 8);
         let loaded = Journal::load(&mut flash, &layout()).expect("loads");
-        prop_assert_eq!(loaded.state().attempt, 1);
+        prop_assert_eq!(loaded.state().attempt(), 1);
     }
 }

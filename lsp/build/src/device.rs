@@ -206,17 +206,14 @@ pub fn flash<F: Flash>(
     for (slot, image) in slots {
         write_image(flash, &layout, slot, image, &mut progress)?;
     }
-    let state = State::factory(
+    let mut state = State::factory(
         Image {
             len,
             digest: Sha256::digest(request.image).into(),
         },
         request.security_counter,
     );
-    let state = State {
-        revoked: request.revoked,
-        ..state
-    };
+    state.set_revoked(request.revoked);
     let geometry = Geometry::new(&layout).map_err(DeviceError::Layout)?;
     let state = match request.mode {
         // In `idle` there is nothing that could refuse this.

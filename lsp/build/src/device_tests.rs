@@ -127,14 +127,14 @@ fn a_flashed_device_has_block_image_backup_and_a_factory_record() {
     }
     let journal = journal(&mut memory, Mode::Standby);
     let state = journal.state();
-    assert!(state.factory);
-    assert_eq!(state.floor, 3);
-    assert_eq!(state.current.len, 9_001);
+    assert!(state.factory_made());
+    assert_eq!(state.floor(), 3);
+    assert_eq!(state.current().len, 9_001);
     assert_eq!(
-        state.current.digest,
+        state.current().digest,
         <[u8; 32]>::from(Sha256::digest(&image))
     );
-    assert_eq!(state.backup, Backup::Copy(Slot::Storage0));
+    assert_eq!(state.backup(), Backup::Copy(Slot::Storage0));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn keys_that_the_image_revokes_are_revoked_from_the_beginning() {
         let block = read_block(&mut memory, host()).unwrap();
         let places: Vec<u8> = block.keys().map(|key| key.public[0]).collect();
         assert_eq!(places, [7, 8]);
-        assert_eq!(journal(&mut memory, mode).state().revoked, 1);
+        assert_eq!(journal(&mut memory, mode).state().revoked(), 1);
     }
 }
 
@@ -166,7 +166,7 @@ fn in_mode_swap_only_the_execution_slot_is_written() {
     let flashed = flash(&mut memory, &request(&image, Mode::Swap), &job).unwrap();
     assert_eq!(flashed.written, 2);
     assert_eq!(
-        journal(&mut memory, Mode::Swap).state().backup,
+        journal(&mut memory, Mode::Swap).state().backup(),
         Backup::None
     );
 }
@@ -278,7 +278,7 @@ fn an_encrypted_image_runs_in_plain_text_and_is_stored_as_it_was_sent() {
             area.read(&mut memory, 0, &mut stored).unwrap();
             assert!(stored == *expected, "{mode:?} {slot:?}");
         }
-        let current = journal(&mut memory, mode).state().current;
+        let current = journal(&mut memory, mode).state().current();
         assert_eq!(current.digest, <[u8; 32]>::from(Sha256::digest(&sent)));
     }
 }

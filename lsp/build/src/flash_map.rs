@@ -275,16 +275,16 @@ fn mapped<F: Flash>(
 
 fn role_of(slot: Slot, state: &State) -> Role {
     if slot == Slot::Execution {
-        return match state.phase {
+        return match state.phase() {
             Phase::Installing | Phase::Reverting => Role::Writing,
             Phase::Installed | Phase::Trial | Phase::Refused => Role::Trial,
             Phase::Idle | Phase::Receiving | Phase::Parked | Phase::Requested => Role::Running,
         };
     }
-    let is_update = state.slot == Some(slot) && state.other.exists();
-    match (state.phase, state.backup) {
+    let is_update = state.slot() == Some(slot) && state.other().exists();
+    match (state.phase(), state.backup()) {
         (Phase::Receiving, _) if is_update => Role::Receiving {
-            sixteenths: state.step,
+            sixteenths: state.step(),
         },
         (Phase::Parked | Phase::Requested, _) if is_update => Role::Parked,
         (Phase::Installing | Phase::Reverting, Backup::Permuted) => Role::Writing,
@@ -296,12 +296,12 @@ fn role_of(slot: Slot, state: &State) -> Role {
 }
 
 /// The image that a slot holds according to the record.
-fn image_in(slot: Slot, role: Role, state: &State) -> Option<&Image> {
+fn image_in(slot: Slot, role: Role, state: &State) -> Option<Image> {
     let image = match role {
         Role::Running | Role::Trial => state.running(),
-        Role::Writing if slot == Slot::Execution => &state.other,
-        Role::Receiving { .. } | Role::Parked => &state.other,
-        Role::Backup | Role::PermutedBackup | Role::Writing => &state.backup_image,
+        Role::Writing if slot == Slot::Execution => state.other(),
+        Role::Receiving { .. } | Role::Parked => state.other(),
+        Role::Backup | Role::PermutedBackup | Role::Writing => state.backup_image(),
         Role::Free => return None,
     };
     Some(image).filter(|image| image.exists())
@@ -328,7 +328,7 @@ pub fn details<F: Flash>(
     let state = Journal::load(flash, &block.layout)
         .map(|journal| *journal.state())
         .unwrap_or_default();
-    let (table, count) = key_table(&block, state.revoked);
+    let (table, count) = key_table(&block, state.revoked());
     let max = block.layout.image_len_max();
     let mut reader = SlotReader::new(flash, &block.layout, slot);
     let info = inspect(&mut reader, max).map_err(|error| MapError::NoImage {
@@ -343,7 +343,7 @@ pub fn details<F: Flash>(
             cid: Uuid(block.class_id),
         }),
         slot_address: Some(block.execution_address()),
-        security_floor: state.floor,
+        security_floor: state.floor(),
         ..Expectation::default()
     };
     let mut buf = vec![0; BLOCK_LEN];

@@ -75,7 +75,7 @@ fn a_flashed_device_shows_its_image_and_its_backup() {
         end += area.len;
     }
     assert_eq!(end, map.len);
-    assert_eq!(map.record.unwrap().phase, Phase::Idle);
+    assert_eq!(map.record.unwrap().phase(), Phase::Idle);
 }
 
 #[test]
@@ -95,10 +95,8 @@ fn a_download_fills_its_slot_by_sixteenths() {
     let receiving = journal
         .state()
         .receiving(otaru_flash::Mode::Swap, &download);
-    let receiving = State {
-        step: 4,
-        ..receiving.unwrap()
-    };
+    let mut receiving = receiving.unwrap();
+    receiving.set_step(4);
     journal.append(&mut memory, &receiving).unwrap();
     let map = map(&mut memory, 0).unwrap();
     let secondary = &map.areas[6];

@@ -132,7 +132,7 @@ fn take_over<P: Platform, F: Flash>(
     let state = journal.state();
     let [w0, w1, w2, w3, w4, w5, w6, w7, ..] = state.running().digest;
     let writer = [w0, w1, w2, w3, w4, w5, w6, w7];
-    let attempt = if state.on_trial() { state.attempt } else { 0 };
+    let attempt = if state.on_trial() { state.attempt() } else { 0 };
     platform.with_retained(&mut |ram| tail::begin(ram, writer, attempt));
     Ok((block, journal))
 }

@@ -242,7 +242,7 @@ impl Session {
     fn start(&mut self) {
         self.started_ms = self.now_ms;
         self.notice(Notice::Running(self.version()));
-        match self.state.phase {
+        match self.state.phase() {
             Phase::Trial => self.start_trial(),
             Phase::Idle => self.start_idle(),
             // A56: the reset ended the download, and the manager shall see it.
@@ -273,7 +273,7 @@ impl Session {
             Stage::Backup => self.backup_action(),
             Stage::VerifyBackup => Action::Verify {
                 slot: self.transfer.slot,
-                image: self.state.current,
+                image: self.state.current(),
             },
             Stage::ReportReceiving => Action::Report(self.receiving_report()),
             Stage::Open => Action::Open {
@@ -290,7 +290,7 @@ impl Session {
             Stage::ReportVerifying => Action::Report(self.report(otaru_ddi::Phase::Verifying)),
             Stage::Verify => Action::Verify {
                 slot: self.transfer.slot,
-                image: self.state.other,
+                image: self.state.other(),
             },
             Stage::ReportParked => Action::Report(Report {
                 with_text: !self.text.is_empty(),
@@ -380,7 +380,7 @@ impl Session {
 
     fn on_appended(&mut self, then: Then, event: Event<'_>) {
         if !matches!(event, Event::Done) {
-            if self.state.phase == Phase::Trial {
+            if self.state.phase() == Phase::Trial {
                 // Not confirmed, and nobody can say so: the next boot reverts or tries again.
                 self.stage = Stage::Disconnect(ResetReason::Refused);
             } else {
@@ -411,7 +411,7 @@ impl Session {
 
     /// Ends the attempt before anything was installed, and reports why.
     fn end_attempt(&mut self, cause: Cause) {
-        let attempt = self.state.attempt;
+        let attempt = self.state.attempt();
         self.notice(if cause == Cause::Withdrawn {
             Notice::Withdrawn(attempt)
         } else {
@@ -429,7 +429,7 @@ impl Session {
 
     /// A report about the running attempt.
     fn report(&self, phase: otaru_ddi::Phase) -> Report {
-        Report::new(self.state.attempt, phase)
+        Report::new(self.state.attempt(), phase)
     }
 
     fn erase_len(&self, slot: Slot) -> u32 {

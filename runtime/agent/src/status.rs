@@ -47,7 +47,7 @@ pub struct Permanent(());
 impl Permanent {
     /// The proof, if the record says so.
     pub fn of(state: &State) -> Option<Self> {
-        match state.phase {
+        match state.phase() {
             Phase::Idle | Phase::Receiving | Phase::Parked | Phase::Requested => Some(Self(())),
             // The bootloader comes next, or the firmware is on trial or has given itself up.
             Phase::Installing
@@ -130,8 +130,8 @@ impl Outcome {
     /// The outcome in this state of the record. There is none before the first update, and none
     /// while the bootloader's figures of the present one are only there to be completed.
     fn of(state: &State) -> Option<Self> {
-        let outcome = &state.outcome;
-        let ended = outcome.attempt != 0 && outcome.attempt != state.attempt;
+        let outcome = &state.outcome();
+        let ended = outcome.attempt != 0 && outcome.attempt != state.attempt();
         (ended && outcome.cause != Cause::None).then(|| {
             let reason = reason_of(outcome.cause);
             Self {

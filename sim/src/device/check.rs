@@ -11,27 +11,28 @@ impl Device {
     pub(super) fn check_start(&mut self, state: &State) -> Checked {
         let known = self.ledger.now();
         let images = &self.setting.images;
-        if state.floor < known.floor {
+        if state.floor() < known.floor {
             return violated(format!(
                 "the floor fell from {} to {}",
-                known.floor, state.floor
+                known.floor,
+                state.floor()
             ));
         }
-        let Some(current) = images.index_of(&state.current) else {
+        let Some(current) = images.index_of(&state.current()) else {
             return violated("the record names an unknown image");
         };
         let running = if state.on_trial() {
-            images.index_of(&state.other)
+            images.index_of(&state.other())
         } else {
             Some(current)
         };
         if !running.is_some_and(|image| self.holds(image)) {
             return violated(format!(
                 "a mixed image runs in phase {}",
-                state.phase.name()
+                state.phase().name()
             ));
         }
-        if state.on_trial() && state.trials_used > state.trials_allowed {
+        if state.on_trial() && state.trials_used() > state.trials_allowed() {
             return violated("more trials than allowed");
         }
         let may_be = current == known.current || known.confirming == Some(current);
@@ -43,7 +44,7 @@ impl Device {
         }
         // The boot has settled what it saw: from here on the verdict must not change any more.
         self.ledger.learn(|known| {
-            known.floor = state.floor;
+            known.floor = state.floor();
             if !state.on_trial() {
                 known.current = current;
                 known.confirming = None;

@@ -15,7 +15,7 @@ impl Device {
     /// The firmware's part, until it resets or has nothing left to do.
     pub(super) fn firmware(&mut self, journal: &mut Journal) -> Done<Ended> {
         let state = *journal.state();
-        match state.phase {
+        match state.phase() {
             Phase::Idle => {}
             Phase::Receiving => self.append(journal, &state.ended(Cause::Interrupted))?,
             Phase::Parked => return self.request(journal),
@@ -25,12 +25,12 @@ impl Device {
             | Phase::Installed
             | Phase::Refused
             | Phase::Reverting => {
-                return Err(format!("firmware started in {}", state.phase.name()));
+                return Err(format!("firmware started in {}", state.phase().name()));
             }
         }
         self.report(journal)?;
         while let Some(update) = self.update() {
-            if self.layout().mode == Mode::Standby && journal.state().backup == Backup::None {
+            if self.layout().mode == Mode::Standby && journal.state().backup() == Backup::None {
                 self.back_up(journal)?;
             }
             self.download(journal, update)?;
@@ -52,7 +52,7 @@ impl Device {
     /// Tells the manager how the last attempt ended.
     fn report(&mut self, journal: &mut Journal) -> Done {
         let state = *journal.state();
-        let outcome = state.outcome;
+        let outcome = state.outcome();
         if outcome.attempt == 0 {
             return Ok(());
         }
@@ -92,12 +92,12 @@ impl Device {
         let state = *journal.state();
         let update = self.update().ok_or("a trial of nothing")?;
         match update.end {
-            End::Confirm(at) if state.trials_used >= at => {
+            End::Confirm(at) if state.trials_used() >= at => {
                 self.ledger
                     .learn(|known| known.confirming = Some(update.image));
                 let counter = Images::counter(update.image);
                 let next = state
-                    .confirmed(self.layout().mode, state.attempt, counter, 0)
+                    .confirmed(self.layout().mode, state.attempt(), counter, 0)
                     .map_err(|wrong| wrong.to_string())?;
                 journal
                     .append_twice(&mut self.flash, &next)
@@ -149,9 +149,9 @@ impl Device {
         };
         let next = journal.state().receiving(self.layout().mode, &download);
         self.append(journal, &next)?;
-        let slot = journal.state().slot.ok_or("no slot")?;
+        let slot = journal.state().slot().ok_or("no slot")?;
         let bytes = self.setting.images.sent(update.image).to_vec();
-        let resume = u32::from(journal.state().step);
+        let resume = u32::from(journal.state().step());
         self.store(journal, slot, &bytes, resume)?;
         self.verify(slot, image)
     }
@@ -178,7 +178,7 @@ impl Device {
             permit
                 .program(&mut self.flash, &layout, at, &data)
                 .map_err(|error| error.to_string())?;
-            while journal.state().phase == Phase::Receiving
+            while journal.state().phase() == Phase::Receiving
                 && mark < 15
                 && marked(mark + 1) <= number + 1
             {

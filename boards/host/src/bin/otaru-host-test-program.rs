@@ -119,10 +119,10 @@ fn confirm(board: &Board, flash: &mut HostFlash) {
     let mut journal =
         otaru_record::Journal::take_over(&block.layout, &handover).expect("a handover");
     let state = *journal.state();
-    if state.phase == otaru_record::Phase::Trial {
+    if state.phase() == otaru_record::Phase::Trial {
         let mode = block.layout.mode;
         let next = state
-            .confirmed(mode, state.attempt, 1, 0)
+            .confirmed(mode, state.attempt(), 1, 0)
             .expect("on trial");
         journal.append(flash, &next).expect("the record takes it");
         println!("confirmed by {}", board.retained().bootloader());

@@ -38,7 +38,7 @@ impl Report {
                     .to_owned(),
             ),
             Event::Phase(state) => {
-                if self.phase.replace(state.phase) != Some(state.phase) {
+                if self.phase.replace(state.phase()) != Some(state.phase()) {
                     lines.push(phase(state));
                 }
             }
@@ -89,30 +89,33 @@ fn short(image: &Image) -> String {
 fn entry(sequence: u32, state: &State) -> String {
     format!(
         "{sequence:08}   {:<10}  {:<8}  {:<8}  {}",
-        state.phase.name(),
-        short(&state.current),
-        short(&state.other),
-        state.step
+        state.phase().name(),
+        short(&state.current()),
+        short(&state.other()),
+        state.step()
     )
 }
 
 fn phase(state: &State) -> String {
-    let name = state.phase.name();
-    match state.phase {
+    let name = state.phase().name();
+    match state.phase() {
         Phase::Idle | Phase::Receiving | Phase::Parked => {
-            let backup = match state.backup {
+            let backup = match state.backup() {
                 Backup::None => "no backup",
                 Backup::Copy(slot) => slot.name(),
                 Backup::Permuted => "the secondary slot",
             };
-            format!("{name}: image {}, backup: {backup}", short(&state.current))
+            format!(
+                "{name}: image {}, backup: {backup}",
+                short(&state.current())
+            )
         }
         Phase::Requested => {
-            let (from, to) = (short(&state.current), short(&state.other));
-            format!("{name}: {from} to {to}, update {}", state.attempt)
+            let (from, to) = (short(&state.current()), short(&state.other()));
+            format!("{name}: {from} to {to}, update {}", state.attempt())
         }
         Phase::Installing | Phase::Reverting => {
-            let resets = match state.cuts {
+            let resets = match state.cuts() {
                 0 => String::new(),
                 1 => ", after 1 reset".to_owned(),
                 more => format!(", after {more} resets"),
@@ -120,14 +123,14 @@ fn phase(state: &State) -> String {
             let chunks = state.differing.len();
             format!(
                 "{name}: {chunks} chunks differ, at step {}{resets}",
-                state.step
+                state.step()
             )
         }
         Phase::Installed | Phase::Trial | Phase::Refused => {
-            let (used, of) = (state.trials_used, state.trials_allowed);
+            let (used, of) = (state.trials_used(), state.trials_allowed());
             format!(
                 "{name}: image {}, start {used} of {of}",
-                short(&state.other)
+                short(&state.other())
             )
         }
     }

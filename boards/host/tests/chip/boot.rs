@@ -348,7 +348,7 @@ fn cut_through_update(mode: Mode, seed: u64) -> u32 {
     let state = *Journal::load(&mut probe, &layout)
         .expect("a record")
         .state();
-    let (expected, minor) = if state.current == described(&NEW) {
+    let (expected, minor) = if state.current() == described(&NEW) {
         (&*NEW, 1)
     } else {
         (&*OLD, 0)

@@ -51,11 +51,11 @@ fn confirm() -> Option<&'static [u8]> {
     let block = DeviceBlock::decode(&block).ok()?;
     let mut journal = Journal::take_over(&block.layout, Microbit::retained()).ok()?;
     let state = *journal.state();
-    if state.phase != Phase::Trial {
+    if state.phase() != Phase::Trial {
         return Some(b"runs\n");
     }
     let next = state
-        .confirmed(block.layout.mode, state.attempt, 1, 0)
+        .confirmed(block.layout.mode, state.attempt(), 1, 0)
         .ok()?;
     journal.append_twice(&mut flash, &next).ok()?;
     Some(b"confirmed\n")

@@ -110,10 +110,10 @@ fn confirm(flash: &mut MappedFlash) {
     let handover = retained::handover();
     let mut journal = Journal::take_over(&block.layout, &handover).expect("a handover");
     let state = *journal.state();
-    if state.phase == Phase::Trial {
+    if state.phase() == Phase::Trial {
         let mode = block.layout.mode;
         let next = state
-            .confirmed(mode, state.attempt, 1, 0)
+            .confirmed(mode, state.attempt(), 1, 0)
             .expect("on trial");
         journal.append(flash, &next).expect("the record takes it");
         say!("confirmed");

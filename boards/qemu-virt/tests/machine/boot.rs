@@ -51,9 +51,9 @@ fn requested_update_is_installed_tried_and_confirmed() {
         running.cut();
         assert!(machine.executes(&new), "{mode:?}");
         let state = machine.state();
-        assert_eq!(state.phase, Phase::Idle, "{mode:?}");
-        assert_eq!(state.current, described(&new), "{mode:?}");
-        assert_eq!(state.outcome.cause, Cause::Confirmed, "{mode:?}");
+        assert_eq!(state.phase(), Phase::Idle, "{mode:?}");
+        assert_eq!(state.current(), described(&new), "{mode:?}");
+        assert_eq!(state.outcome().cause, Cause::Confirmed, "{mode:?}");
     }
 }
 
@@ -70,8 +70,8 @@ fn reverts(mode: Mode, script: &str, started_by: &str, cause: Cause) {
     running.cut();
     assert!(machine.executes(&old), "{script}");
     let state = machine.state();
-    assert_eq!(state.phase, Phase::Idle, "{script}");
-    assert_eq!(state.outcome.cause, cause, "{script}");
+    assert_eq!(state.phase(), Phase::Idle, "{script}");
+    assert_eq!(state.outcome().cause, cause, "{script}");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn image_of_another_board_is_not_installed() {
     running.wait("firmware runs: idle\n");
     running.cut();
     assert!(machine.executes(&old));
-    assert_eq!(machine.state().phase, Phase::Idle);
+    assert_eq!(machine.state().phase(), Phase::Idle);
 }
 
 #[test]

@@ -167,14 +167,14 @@ impl Story {
         assert!(!text.contains("nothing to start"), "{text}");
         assert!(runs_new != runs_old, "no complete image:\n{text}");
         let expected = if runs_new { &self.new } else { &self.old };
-        assert_eq!(state.current, described(expected), "{text}");
-        assert_eq!(state.phase, Phase::Idle, "{text}");
+        assert_eq!(state.current(), described(expected), "{text}");
+        assert_eq!(state.phase(), Phase::Idle, "{text}");
         let cause = if runs_new {
             Cause::Confirmed
         } else {
             Cause::TrialReset
         };
-        assert_eq!(state.outcome.cause, cause, "{text}");
+        assert_eq!(state.outcome().cause, cause, "{text}");
         assert!(runs_old || !self.reverts, "{text}");
         if text.contains("\nconfirmed\n") {
             assert!(runs_new, "a confirm was lost:\n{text}");

@@ -89,7 +89,10 @@ fn check_end(world: &mut World) {
         "booting changed the flash"
     );
     let state = world.state();
-    assert_eq!((state.phase, state.current), (Phase::Idle, described(&new)));
+    assert_eq!(
+        (state.phase(), state.current()),
+        (Phase::Idle, described(&new))
+    );
 }
 
 /// Flash operations of an undisturbed life.

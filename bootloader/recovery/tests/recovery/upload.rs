@@ -22,10 +22,11 @@ fn uploaded_image_runs_after_the_reset() {
         link.reset(&mut world);
         world.starts(&image(2));
         let state = world.state();
-        assert_eq!((state.phase, state.floor), (Phase::Idle, 1));
-        assert_eq!(state.current, described(&image(2)));
+        assert_eq!((state.phase(), state.floor()), (Phase::Idle, 1));
+        assert_eq!(state.current(), described(&image(2)));
         assert_eq!(
-            state.backup_image, state.current,
+            state.backup_image(),
+            state.current(),
             "it heals from its own copy"
         );
         world.corrupt(Slot::Execution, 1000);
@@ -44,7 +45,7 @@ fn lost_record_and_damaged_image_are_recovered_with_a_new_record() {
         link.upload(&mut world, &image(5)).expect("accepted");
         link.reset(&mut world);
         world.starts(&image(5));
-        assert_eq!(world.state().floor, 5, "nothing else is known");
+        assert_eq!(world.state().floor(), 5, "nothing else is known");
     }
 }
 
@@ -60,7 +61,7 @@ fn image_in_storage_survives_a_lost_record() {
     assert!(world.holds(Slot::Storage0, &image(3)), "slot 1 is written");
     // The upload comes to nothing: the image that still verifies is restored.
     world.starts(&image(3));
-    assert_eq!(world.state().floor, 3);
+    assert_eq!(world.state().floor(), 3);
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn second_upload_in_a_session_replaces_the_first_in_standby() {
     );
     link.upload(&mut world, &image(3)).expect("accepted");
     world.starts(&image(3));
-    assert_eq!(world.state().backup, Backup::Copy(Slot::Storage1));
+    assert_eq!(world.state().backup(), Backup::Copy(Slot::Storage1));
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn button_ends_a_trial_before_recovery_begins() {
     let stopped = world.stopped();
     assert_eq!(stopped.reason.to_string(), "recovery was asked for");
     assert!(world.holds(Slot::Execution, &image(1)), "reverted");
-    let outcome = world.state().outcome;
+    let outcome = world.state().outcome();
     assert_eq!((outcome.attempt, outcome.cause), (42, Cause::TrialReset));
     let mut frame = [0; 512];
     let mut link = Link::new(stopped, &mut frame);
@@ -155,7 +156,7 @@ fn button_ends_a_trial_before_recovery_begins() {
     world.board.button = false;
     world.starts(&image(3));
     assert_eq!(
-        world.state().outcome,
+        world.state().outcome(),
         outcome,
         "the manager still learns it"
     );
@@ -181,7 +182,7 @@ fn parked_update_gives_way_and_is_told_as_recovered() {
     let mut link = Link::new(world.stopped(), &mut frame);
     link.upload(&mut world, &image(3)).expect("accepted");
     world.starts(&image(3));
-    let outcome = world.state().outcome;
+    let outcome = world.state().outcome();
     assert_eq!(
         (outcome.attempt, outcome.cause, outcome.phase),
         (42, Cause::Recovered, Phase::Parked)

@@ -9,13 +9,13 @@ use otaru_flash::{Mode, Slot};
 impl State {
     /// Whether an upload in recovery writes into storage: `receiving` without an attempt.
     pub fn is_recovering(&self) -> bool {
-        self.phase == Phase::Receiving && self.attempt == 0
+        self.phase() == Phase::Receiving && self.attempt() == 0
     }
 
     /// The storage slot that the next image is stored in: the one that is not the backup; in mode
     /// `swap` the secondary slot.
     pub fn free_slot(&self, mode: Mode) -> Slot {
-        match (mode, self.backup) {
+        match (mode, self.backup()) {
             (Mode::Standby, Backup::Copy(Slot::Storage0)) => Slot::Storage1,
             (Mode::Standby | Mode::Swap, _) => Slot::Storage0,
         }
@@ -41,15 +41,15 @@ impl State {
         let mut idle = self.copied(&open)?;
         // Without a digest nobody knows whether it is the same image.
         let known = image.digest != [0; 32];
-        if known && self.is_recovering() && self.other == image {
+        if known && self.is_recovering() && self.other() == image {
             return Ok(*self);
         }
-        let ended_in = if self.phase == Phase::Reverting {
-            self.outcome.phase
+        let ended_in = if self.phase() == Phase::Reverting {
+            self.outcome_phase()
         } else {
-            self.phase
+            self.phase()
         };
-        idle.finish(Cause::Recovered, ended_in);
+        idle.finish(Some((Cause::Recovered, ended_in)));
         idle.forget_download();
         idle.receiving(
             mode,
@@ -73,30 +73,30 @@ impl State {
     /// # Errors
     /// [`WrongPhase`](crate::WrongPhase) unless an upload in recovery is under way.
     pub fn recovered(&self, mode: Mode, digest: [u8; 32], counter: u32) -> Next {
-        let Some(slot) = self.slot.filter(|_| self.is_recovering()) else {
-            return Err(super::WrongPhase(self.phase));
+        let Some(slot) = self.slot().filter(|_| self.is_recovering()) else {
+            return Err(super::WrongPhase(self.phase()));
         };
         let image = Image {
             digest,
-            ..self.other
+            ..self.other()
         };
         let mut next = *self;
-        if !self.current.exists() {
-            next.floor = self.floor.max(counter);
+        if !self.current().exists() {
+            next.set_floor(self.floor().max(counter));
         }
-        next.current = image;
-        next.factory = false;
-        next.backup_image = image;
+        next.set_current(&image);
+        next.set_factory_made(false);
+        next.set_backup_image(&image);
         next.differing = ChunkSet::default();
         match mode {
-            Mode::Standby => next.backup = Backup::Copy(slot),
+            Mode::Standby => next.set_backup(Backup::Copy(slot)),
             Mode::Swap => {
                 // As after an install that changed nothing: chunk i stands where it was parked.
-                next.backup = Backup::Permuted;
-                next.permuted_len = image.len;
+                next.set_backup(Backup::Permuted);
+                next.set_permuted_len(image.len);
             }
         }
-        next.finish(Cause::Recovered, Phase::Receiving);
+        next.finish(Some((Cause::Recovered, Phase::Receiving)));
         next.forget_download();
         Ok(next)
     }

@@ -240,7 +240,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
     }
 
     pub(super) async fn open(&mut self, from: u32, to: u32) -> Action {
-        let attempt = self.session.state().attempt;
+        let attempt = self.session.state().attempt();
         if self.artifact_attempt != attempt {
             self.artifact_attempt = attempt;
             self.artifact_etag.clear();

@@ -132,7 +132,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
         // Not the whole state: this future is held while the image is read.
         let (floor, revoked) = {
             let state = self.session.state();
-            (state.floor, state.revoked)
+            (state.floor(), state.revoked())
         };
         let (keys, count) = key_table(&self.block, revoked);
         let decryption_key = self.decryption_key();
@@ -174,7 +174,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
         let refused = matches!(answer, MayInstall::Refuse(_));
         let text = shortened(text);
         if refused {
-            let attempt = self.session.state().attempt;
+            let attempt = self.session.state().attempt();
             self.platform
                 .with_retained(&mut |ram| tail::set_note(ram, attempt, &text));
             self.step(Event::MayInstall(MayInstall::Refuse(&text)))
@@ -188,7 +188,7 @@ impl<P: Platform, F: Flash, A: Application> Driver<'_, P, F, A> {
             Ok(()) => return self.step(Event::Healthy(true)),
             Err(text) => shortened(text),
         };
-        let attempt = self.session.state().attempt;
+        let attempt = self.session.state().attempt();
         self.platform
             .with_retained(&mut |ram| tail::set_note(ram, attempt, &text));
         self.step(Event::Healthy(false))

@@ -21,7 +21,7 @@ impl Session {
             self.stage = Stage::Poll(For::Idle);
             return;
         }
-        let outcome = self.state.outcome;
+        let outcome = self.state.outcome();
         if outcome.cause != Cause::Confirmed {
             self.notice(Notice::Failed {
                 attempt: outcome.attempt,
@@ -51,7 +51,7 @@ impl Session {
         match self.link.as_ref().map(|link| link.action) {
             None => self.rest(For::Idle),
             // C17: what has ended is told again, never tried again.
-            Some(action) if action == self.state.outcome.attempt && action != 0 => {
+            Some(action) if action == self.state.outcome().attempt && action != 0 => {
                 self.stage = Stage::ReportOutcome;
             }
             Some(_) => self.stage = Stage::FetchDeployment(For::Idle),
@@ -80,9 +80,9 @@ impl Session {
         };
         self.reachable();
         self.stop_id = cancel.stop_id;
-        let outcome = self.state.outcome;
+        let outcome = self.state.outcome();
         let ended = cancel.stop_id == outcome.attempt && outcome.attempt != 0;
-        if cancel.stop_id == self.state.attempt && self.may_still_end() {
+        if cancel.stop_id == self.state.attempt() && self.may_still_end() {
             self.end_attempt(Cause::Withdrawn);
             if let Stage::Append { then, .. } = &mut self.stage {
                 *then = Then::AnswerCancel;
@@ -102,7 +102,7 @@ impl Session {
             return self.no_answer(event, self.stage);
         }
         self.reachable();
-        let outcome = self.state.outcome;
+        let outcome = self.state.outcome();
         let told = self.has_unreported()
             && outcome.attempt == self.stop_id
             && outcome.cause == Cause::Withdrawn;
@@ -152,7 +152,7 @@ impl Session {
             return self.rest(For::Idle);
         }
         // C4: nothing to install if it already runs.
-        if image == self.state.current {
+        if image == self.state.current() {
             self.notice(Notice::UpToDate);
             self.stage = Stage::Direct {
                 reason: None,
@@ -186,18 +186,18 @@ impl Session {
 
     /// `standby` never installs without a complete copy of what runs.
     fn needs_backup(&self) -> bool {
-        let held = matches!(self.state.backup, Backup::Copy(_))
-            && self.state.backup_image == self.state.current;
+        let held = matches!(self.state.backup(), Backup::Copy(_))
+            && self.state.backup_image() == self.state.current();
         self.device.mode == Mode::Standby && !held
     }
 
     fn begin_backup(&mut self) {
-        let slot = if self.state.backup == Backup::Copy(Slot::Storage0) {
+        let slot = if self.state.backup() == Backup::Copy(Slot::Storage0) {
             Slot::Storage1
         } else {
             Slot::Storage0
         };
-        self.transfer = Transfer::new(slot, self.state.current.len, self.erase_len(slot), 0);
+        self.transfer = Transfer::new(slot, self.state.current().len, self.erase_len(slot), 0);
         self.notice(Notice::BackingUp);
         self.stage = Stage::Backup;
     }

@@ -26,15 +26,15 @@ pub(crate) const fn phase_of(phase: Phase) -> otaru_ddi::Phase {
 impl Session {
     /// Whether the record holds an outcome that the manager has not heard.
     pub(super) fn has_unreported(&self) -> bool {
-        let outcome = &self.state.outcome;
-        self.state.phase == Phase::Idle
+        let outcome = &self.state.outcome();
+        self.state.phase() == Phase::Idle
             && outcome.attempt != 0
             && outcome.cause != Cause::None
             && !outcome.reported
     }
 
     pub(super) fn outcome_report(&self) -> Report {
-        let outcome = self.state.outcome;
+        let outcome = self.state.outcome();
         let installed = outcome.chunks > 0 || outcome.millis > 0 || outcome.cuts > 0;
         let reason = reason_of(outcome.cause);
         let phase = match reason {
@@ -52,7 +52,7 @@ impl Session {
 
     /// At least once, whatever happens in between (C23).
     pub(super) fn on_outcome_reported(&mut self, event: Event<'_>) {
-        let success = self.state.outcome.cause == Cause::Confirmed;
+        let success = self.state.outcome().cause == Cause::Confirmed;
         match event.status() {
             Some(404) if success => self.stage = Stage::Poll(For::Gone),
             Some(200..=299 | 404 | 410) => {

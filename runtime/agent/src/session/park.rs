@@ -33,8 +33,8 @@ impl Session {
 
     pub(super) fn deployment_of_parked(&mut self) {
         let same = self.deployment.as_ref().is_some_and(|deployment| {
-            let digest = self.state.other.digest;
-            deployment.id == self.state.attempt && deployment.sha256.is_none_or(|it| it == digest)
+            let digest = self.state.other().digest;
+            deployment.id == self.state.attempt() && deployment.sha256.is_none_or(|it| it == digest)
         });
         if !same {
             self.end_attempt(Cause::MalformedDeployment);

@@ -89,17 +89,17 @@ impl Session {
             }
             For::Idle => self.idle(),
             For::Receiving => match wanted {
-                Some(action) if action == self.state.attempt => self.stage = Stage::Open,
+                Some(action) if action == self.state.attempt() => self.stage = Stage::Open,
                 Some(action) => self.decline(action),
                 None => self.end_attempt(Cause::Withdrawn),
             },
-            For::Parked if wanted == Some(self.state.attempt) => self.still_parked(),
+            For::Parked if wanted == Some(self.state.attempt()) => self.still_parked(),
             // Also when another action is offered: it replaces the parked one.
             For::Parked => self.end_attempt(Cause::Withdrawn),
-            For::Trial if wanted == Some(self.state.attempt) => self.still_on_trial(),
+            For::Trial if wanted == Some(self.state.attempt()) => self.still_on_trial(),
             // A valid reply without this attempt: nobody expects this firmware any more (C7).
             For::Trial => self.refuse(Cause::Withdrawn),
-            For::Gone if wanted == Some(self.state.outcome.attempt) => {
+            For::Gone if wanted == Some(self.state.outcome().attempt) => {
                 self.back_off(Stage::ReportOutcome);
             }
             For::Gone => self.mark_reported(),
@@ -166,6 +166,6 @@ impl Session {
 
     /// Whether a cancel of the running attempt can still be granted.
     pub(super) fn may_still_end(&self) -> bool {
-        matches!(self.state.phase, Phase::Receiving | Phase::Parked)
+        matches!(self.state.phase(), Phase::Receiving | Phase::Parked)
     }
 }

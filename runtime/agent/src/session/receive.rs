@@ -166,14 +166,14 @@ impl Session {
 
     /// `receiving` stands in the record, or the copy of the running firmware does.
     pub(super) fn begin_receiving(&mut self) {
-        if self.state.phase == Phase::Idle {
+        if self.state.phase() == Phase::Idle {
             return self.append_receiving();
         }
-        let Some(slot) = self.state.slot else {
+        let Some(slot) = self.state.slot() else {
             return self.halt("the record names no slot; reset the device");
         };
         let erase_len = self.erase_len(slot);
-        self.transfer = Transfer::new(slot, self.state.other.len, erase_len, self.state.step);
+        self.transfer = Transfer::new(slot, self.state.other().len, erase_len, self.state.step());
         if self.transfer.resumed {
             self.notice(Notice::Resuming(self.transfer.at));
         }
@@ -295,7 +295,7 @@ impl Session {
         if !matches!(event, Event::Done) {
             return self.halt("the record cannot be written");
         }
-        self.state.step = self.transfer.step();
+        self.state.set_step(self.transfer.step());
         let due = self.now_ms.saturating_sub(self.transfer.reported_ms) >= REPORT_MS;
         self.stage = match (self.transfer.ranged, due) {
             // In the middle of a body nothing else can be asked on this connection.

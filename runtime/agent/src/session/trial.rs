@@ -10,14 +10,14 @@ use crate::ResetReason;
 impl Session {
     pub(super) fn start_trial(&mut self) {
         self.notice(Notice::Trial {
-            attempt: self.state.attempt,
-            deadline_s: self.state.deadline_s,
+            attempt: self.state.attempt(),
+            deadline_s: self.state.deadline_s(),
         });
         self.stage = Stage::ReportTrial;
     }
 
     pub(super) fn trial_report(&self) -> Report {
-        let install = self.state.outcome;
+        let install = self.state.outcome();
         Report {
             install: Some((install.chunks, install.cuts, install.millis)),
             with_images: true,
@@ -60,7 +60,7 @@ impl Session {
                 revoke,
                 ..
             } = self.device;
-            let next = state.confirmed(mode, state.attempt, counter, revoke);
+            let next = state.confirmed(mode, state.attempt(), counter, revoke);
             self.append(&next, true, Then::Confirmed);
         } else {
             self.refuse(Cause::Unhealthy);

@@ -45,10 +45,10 @@ impl Session {
     /// it is for; zeros for one that is not known.
     pub fn images(&self) -> (DigestStart, DigestStart) {
         let state = &self.state;
-        if state.attempt == 0 {
-            (state.outcome.from, state.outcome.to)
+        if state.attempt() == 0 {
+            (state.outcome().from, state.outcome().to)
         } else {
-            (state.current.name(), state.other.name())
+            (state.current().name(), state.other().name())
         }
     }
 
@@ -58,10 +58,10 @@ impl Session {
     }
 
     /// The version of the running firmware as people read it.
-    pub const fn version(&self) -> Version {
+    pub fn version(&self) -> Version {
         let trial = self.state.on_trial();
         Version {
-            factory: self.state.factory && !trial,
+            factory: self.state.factory_made() && !trial,
             trial,
             label: self.device.label,
         }
@@ -82,15 +82,15 @@ impl Session {
                 | Stage::Reset(_)
                 | Stage::Halt
         );
-        let ms = u64::from(self.state.deadline_s).saturating_mul(1000);
-        (self.state.phase == Phase::Trial && !over).then(|| self.started_ms.saturating_add(ms))
+        let ms = u64::from(self.state.deadline_s()).saturating_mul(1000);
+        (self.state.phase() == Phase::Trial && !over).then(|| self.started_ms.saturating_add(ms))
     }
 
     /// How far the update is, for the application.
     pub fn progress(&self) -> Progress {
         let backing_up = matches!(self.stage, Stage::Backup | Stage::VerifyBackup);
         let verifying = matches!(self.stage, Stage::ReportVerifying | Stage::Verify);
-        let phase = match self.state.phase {
+        let phase = match self.state.phase() {
             Phase::Idle if backing_up => UpdatePhase::BackingUp,
             Phase::Receiving if verifying => UpdatePhase::Verifying,
             Phase::Receiving => UpdatePhase::Downloading,

@@ -91,8 +91,8 @@ fn check_end(world: &mut World, cloud: &Cloud, new: &[u8], lines: &[String]) {
         "neither image runs: {lines:#?}"
     );
     let state = world.state();
-    assert_eq!(state.phase, Phase::Idle, "{lines:#?}");
-    assert!(state.outcome.reported || state.outcome.attempt == 0);
+    assert_eq!(state.phase(), Phase::Idle, "{lines:#?}");
+    assert!(state.outcome().reported || state.outcome().attempt == 0);
     assert!(cloud.offer.is_none(), "the attempt has no end: {lines:#?}");
     for posted in &cloud.feedback {
         if posted.finished == "success" {

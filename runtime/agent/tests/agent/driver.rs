@@ -179,7 +179,7 @@ fn setup(mode: Mode, len: usize) -> (World, Server, Vec<u8>) {
 
 pub(crate) fn check_confirmed(world: &mut World, server: &Server, new: &[u8], console: &str) {
     assert!(world.runs(new), "{console}");
-    assert_eq!(world.state().phase, Phase::Idle);
+    assert_eq!(world.state().phase(), Phase::Idle);
     server.cloud(|cloud| {
         assert_eq!(cloud.codes(8).last(), Some(&60), "{console}");
         assert!(cloud.offer.is_none());

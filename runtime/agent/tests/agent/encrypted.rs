@@ -69,7 +69,7 @@ fn image_for_another_device_is_refused_before_it_is_parked() {
     let (mut world, server) = setup(Mode::Swap, &old, [0x44; 32], &new);
     let console = live_on(&mut world, &mut ());
     assert!(world.runs(&world.old.clone()), "{console}");
-    assert_eq!(world.state().phase, Phase::Idle);
+    assert_eq!(world.state().phase(), Phase::Idle);
     server.cloud(|cloud| {
         let closed = cloud.closed(8).expect("told");
         let reason = Cause::NotDecryptable.code();

@@ -173,7 +173,7 @@ impl<'w> Life<'w> {
         } else {
             self.idle_polls
         };
-        let quiet = self.session.state().phase == Phase::Idle && self.cloud.offer.is_none();
+        let quiet = self.session.state().phase() == Phase::Idle && self.cloud.offer.is_none();
         held && (quiet || self.idle_polls > 40)
     }
 
@@ -200,7 +200,7 @@ impl<'w> Life<'w> {
     /// No illegal transition; no confirm before its time; withdrawn only by a valid poll.
     fn check_append(&self, before: &State, event: &Event<'_>) {
         let next = *self.session.next_state();
-        let step = (before.phase, next.phase);
+        let step = (before.phase(), next.phase());
         let legal = matches!(
             step,
             (Phase::Idle, Phase::Idle | Phase::Receiving)
@@ -217,7 +217,7 @@ impl<'w> Life<'w> {
             assert!(self.trial.verified, "parked without a verdict");
         }
         if step == (Phase::Trial, Phase::Idle) {
-            assert_eq!(next.outcome.cause, Cause::Confirmed);
+            assert_eq!(next.outcome().cause, Cause::Confirmed);
             assert!(
                 self.trial.reported,
                 "confirmed before the report was answered"
@@ -229,17 +229,17 @@ impl<'w> Life<'w> {
             assert!(self.trial.healthy, "confirmed without the health check");
             assert!(matches!(event, Event::Healthy(true)), "{event:?}");
         }
-        if step == (Phase::Trial, Phase::Refused) && next.outcome.cause == Cause::Withdrawn {
+        if step == (Phase::Trial, Phase::Refused) && next.outcome().cause == Cause::Withdrawn {
             assert!(
                 self.trial.last_poll_without,
                 "withdrawn without a valid poll"
             );
             assert!(matches!(event, Event::Polled { .. }), "{event:?}");
         }
-        assert!(next.floor >= before.floor, "the floor falls");
-        assert_eq!(next.revoked & before.revoked, before.revoked);
+        assert!(next.floor() >= before.floor(), "the floor falls");
+        assert_eq!(next.revoked() & before.revoked(), before.revoked());
         if step != (Phase::Trial, Phase::Idle) {
-            assert_eq!(next.revoked, before.revoked, "only a confirm revokes");
+            assert_eq!(next.revoked(), before.revoked(), "only a confirm revokes");
         }
     }
 
@@ -340,7 +340,7 @@ impl<'w> Life<'w> {
                 cid: Uuid(CLASS),
             }),
             slot_address: Some(self.block.execution_address()),
-            security_floor: self.session.state().floor,
+            security_floor: self.session.state().floor(),
             digest: (image.digest != [0; 32]).then_some(image.digest),
             len: Some(image.len),
             ..Expectation::default()
@@ -413,7 +413,7 @@ impl<'w> Life<'w> {
                 let mut reader = PollReader::new();
                 reader.push(body).unwrap();
                 let poll = reader.finish().unwrap();
-                let attempt = self.session.state().attempt;
+                let attempt = self.session.state().attempt();
                 let offers = poll.deployment.as_ref().map(|link| link.action) == Some(attempt);
                 self.trial.offered_after_report = offers && self.trial.reported;
                 self.trial.last_poll_without = !offers;
@@ -532,14 +532,18 @@ impl<'w> Life<'w> {
             return;
         }
         let state = self.journal.state();
-        assert_eq!(state.phase, Phase::Idle, "success before the confirm entry");
+        assert_eq!(
+            state.phase(),
+            Phase::Idle,
+            "success before the confirm entry"
+        );
         let already = self
             .cloud
             .offer
             .as_ref()
-            .is_some_and(|offer| offer.sha256 == state.current.digest);
+            .is_some_and(|offer| offer.sha256 == state.current().digest);
         let confirmed =
-            state.outcome.attempt == report.attempt && state.outcome.cause == Cause::Confirmed;
+            state.outcome().attempt == report.attempt && state.outcome().cause == Cause::Confirmed;
         assert!(confirmed || already, "success without a confirm");
     }
 }

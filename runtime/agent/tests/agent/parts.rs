@@ -56,7 +56,7 @@ fn set_is_parked_whole_installed_and_confirmed_and_its_part_found() {
         let mut console = String::new();
         let end = live(&mut world, ResetCause::PowerOn, &mut (), &mut console);
         assert_eq!(end, Some(ResetReason::Install), "{console}");
-        assert_eq!(world.state().phase, Phase::Requested);
+        assert_eq!(world.state().phase(), Phase::Requested);
         assert!(world.slot(storage).starts_with(&file), "{console}");
         assert!(world.runs(&world.old.clone()), "only storage is written");
 
@@ -103,7 +103,7 @@ fn set_that_may_not_run_is_refused_before_a_reset() {
             let console = live_on(&mut world, &mut ());
             assert_eq!(world.boots, 1, "no reset: {console}");
             assert!(world.runs(&world.old.clone()), "{console}");
-            assert_eq!(world.state().phase, Phase::Idle);
+            assert_eq!(world.state().phase(), Phase::Idle);
             let told = server.cloud(|cloud| cloud.closed(8).expect("told").code);
             assert_eq!(told, u64::from(reason.code()), "{reason:?}: {console}");
         }

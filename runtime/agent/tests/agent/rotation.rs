@@ -51,16 +51,16 @@ fn confirmed_image_of_the_second_key_revokes_the_first() {
         let end = live(&mut world, ResetCause::PowerOn, &mut (), &mut console);
         assert_eq!(end, Some(ResetReason::Install), "{console}");
         // Parked and requested, but not confirmed: nothing is revoked.
-        assert_eq!(world.state().revoked, 0);
+        assert_eq!(world.state().revoked(), 0);
         world.boot(ResetCause::Software).unwrap();
         assert_eq!(
-            (world.state().phase, world.state().revoked),
+            (world.state().phase(), world.state().revoked()),
             (Phase::Trial, 0)
         );
         // That start was the only one; the old firmware is back, signed by the first key.
         let console = live_on_after(&mut world, ResetCause::Watchdog, &mut ());
         assert!(world.runs(&world.old.clone()), "{console}");
-        assert_eq!(world.state().revoked, 0);
+        assert_eq!(world.state().revoked(), 0);
 
         // Before the confirm the first key still signs.
         let before = signed("1.0.1", 1, 3500);
@@ -72,7 +72,7 @@ fn confirmed_image_of_the_second_key_revokes_the_first() {
         let console = live_on(&mut world, &mut ());
         assert!(world.runs(&moved), "{console}");
         assert_eq!(
-            (world.state().phase, world.state().revoked),
+            (world.state().phase(), world.state().revoked()),
             (Phase::Idle, FIRST)
         );
 
@@ -87,7 +87,7 @@ fn confirmed_image_of_the_second_key_revokes_the_first() {
         offer(&server, 12, &next);
         let console = live_on(&mut world, &mut ());
         assert!(world.runs(&next), "{console}");
-        assert_eq!(world.state().revoked, FIRST);
+        assert_eq!(world.state().revoked(), FIRST);
     }
 }
 
@@ -105,7 +105,7 @@ fn image_that_gives_itself_up_revokes_nothing() {
         let console = live_on(&mut world, &mut Ill);
         assert!(world.runs(&world.old.clone()), "{console}");
         assert_eq!(code(&server, 8), u64::from(Reason::Unhealthy.code()));
-        assert_eq!((world.state().revoked, world.state().floor), (0, 1));
+        assert_eq!((world.state().revoked(), world.state().floor()), (0, 1));
         let again = signed("1.0.1", 1, 3500);
         offer(&server, 9, &again);
         let console = live_on(&mut world, &mut ());
@@ -126,7 +126,7 @@ fn image_that_revokes_its_own_key_is_not_parked() {
         );
         assert_eq!(code(&server, 8), u64::from(Reason::RevokesOwnKey.code()));
         assert_eq!(
-            (world.state().phase, world.state().revoked),
+            (world.state().phase(), world.state().revoked()),
             (Phase::Idle, 0)
         );
     }
@@ -142,7 +142,7 @@ fn lost_record_does_not_bring_a_revoked_key_back() {
     world.flash.erase(record.offset, record.len).unwrap();
     live_on(&mut world, &mut ());
     assert!(world.runs(&moved));
-    assert_eq!((world.state().revoked, world.state().floor), (FIRST, 2));
+    assert_eq!((world.state().revoked(), world.state().floor()), (FIRST, 2));
 }
 
 #[test]

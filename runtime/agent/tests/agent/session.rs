@@ -56,10 +56,10 @@ fn update_from_factory_is_confirmed_in_both_modes() {
         assert!(world.runs(&new), "{lines:#?}");
         assert_eq!(cloud.codes(8), [10, 20, 30, 40, 50, 60], "{mode:?}");
         let state = world.state();
-        assert_eq!(state.phase, Phase::Idle);
-        assert!(state.outcome.reported);
-        assert!(!state.factory);
-        assert_eq!(state.floor, 2);
+        assert_eq!(state.phase(), Phase::Idle);
+        assert!(state.outcome().reported);
+        assert!(!state.factory_made());
+        assert_eq!(state.floor(), 2);
         let mut expect = vec![
             "ota: running version Factory",
             "ota: online",
@@ -112,7 +112,7 @@ fn second_update_uses_the_other_slot_and_needs_no_copy() {
     // A27: storage slots rotate; the backup is never written.
     let (mut world, mut cloud, _) = setup(Mode::Standby);
     live_on(&mut world, &mut cloud, &mut Kind);
-    assert_eq!(world.state().backup, Backup::Copy(Slot::Storage1));
+    assert_eq!(world.state().backup(), Backup::Copy(Slot::Storage1));
     let third = signed("1.2.0+3", 3, 12_000);
     cloud.offer = Some(Offer::new(9, "1.2.0+3", &third));
     let lines = live_on(&mut world, &mut cloud, &mut Kind);
@@ -121,7 +121,7 @@ fn second_update_uses_the_other_slot_and_needs_no_copy() {
         !lines.iter().any(|line| line.contains("copying")),
         "{lines:#?}"
     );
-    assert_eq!(world.state().backup, Backup::Copy(Slot::Storage0));
+    assert_eq!(world.state().backup(), Backup::Copy(Slot::Storage0));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn torn_rest_of_an_earlier_attempt_is_fetched_once_more_from_the_beginning() {
         |_| Fault::ResetAfter,
     );
     live_on(&mut world, &mut cloud, &mut fate);
-    let slot = world.state().slot.unwrap();
+    let slot = world.state().slot().unwrap();
     let at = world.layout.slot(slot).offset + 600;
     world.flash.corrupt(at, 0x10);
     cloud.offer = Some(Offer::new(9, "1.1.0+2", &new));
@@ -368,10 +368,10 @@ fn cancel_stops_a_download_and_a_parked_image() {
         assert!(world.runs(&world.old.clone()));
         let state = world.state();
         assert_eq!(
-            (state.phase, state.outcome.cause),
+            (state.phase(), state.outcome().cause),
             (Phase::Idle, Cause::Withdrawn)
         );
-        assert!(state.outcome.reported);
+        assert!(state.outcome().reported);
     }
 }
 
@@ -406,7 +406,7 @@ fn withdrawn_on_trial_reverts() {
     );
     let lines = live_on(&mut world, &mut cloud, &mut fate);
     assert!(world.runs(&world.old.clone()), "{lines:#?}");
-    assert_eq!(world.state().outcome.cause, Cause::Withdrawn);
+    assert_eq!(world.state().outcome().cause, Cause::Withdrawn);
     assert!(lines.contains(&"ota: trial given up (withdrawn); resetting to revert".to_owned()));
 }
 
@@ -623,7 +623,7 @@ fn server_without_sha256_serves_an_update_all_the_same() {
         let digest_mismatch = u64::from(Reason::DigestMismatch.code());
         assert_eq!(closed.code, if damaged { digest_mismatch } else { 60 });
         assert_eq!(
-            world.state().current.digest == crate::world::digest(&new),
+            world.state().current().digest == crate::world::digest(&new),
             !damaged
         );
     }

@@ -38,12 +38,12 @@ fn firmware_that_fails_twice_may_confirm_at_its_third_start() {
             let (mut world, server, new) = parked(mode, block, deployment);
             fail(&mut world, ResetCause::Software, "first start");
             assert_eq!(
-                (world.state().phase, world.state().trials_used),
+                (world.state().phase(), world.state().trials_used()),
                 (Phase::Trial, 1)
             );
             fail(&mut world, ResetCause::Crash, "second start");
             assert_eq!(
-                (world.state().phase, world.state().trials_used),
+                (world.state().phase(), world.state().trials_used()),
                 (Phase::Trial, 2)
             );
             let console = live_on_after(&mut world, ResetCause::Watchdog, &mut ());
@@ -157,7 +157,7 @@ fn failed_download_names_both_images_too() {
         offer.sha256[..8],
         "known although nothing of it is left"
     );
-    assert!(!world.state().other.exists());
+    assert!(!world.state().other().exists());
     let told = format!(" to={} ", hex(&outcome.to));
     server.cloud(|cloud| {
         let line = &cloud.closed(8).expect("told").details[0];

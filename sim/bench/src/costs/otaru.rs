@@ -88,12 +88,12 @@ pub(super) fn measure(mode: Mode, pair: &Pair, part: &Timed, filled: u32) -> Res
 
     let mut reverting = device.clone();
     let state = *reverting.start(ResetCause::Watchdog, Phase::Idle)?.state();
-    ensure!(state.outcome.cause == Cause::TrialWatchdog, "no revert");
+    ensure!(state.outcome().cause == Cause::TrialWatchdog, "no revert");
     reverting.expect_running(&pair.old.bytes)?;
     let revert = reverting.flash.take();
 
     let state = *journal.state();
-    let next = state.confirmed(mode, state.attempt, 2, 0)?;
+    let next = state.confirmed(mode, state.attempt(), 2, 0)?;
     journal
         .append_twice(&mut device.flash, &next)
         .map_err(|e| anyhow!("{e}"))?;
@@ -150,8 +150,8 @@ impl Device {
             cause,
         };
         match boot(&mut self.flash, &mut Silent, at, &mut [0; BUFFER_LEN]) {
-            Decision::Start(start) if start.journal.state().phase == phase => Ok(start.journal),
-            Decision::Start(start) => bail!("started in {}", start.journal.state().phase.name()),
+            Decision::Start(start) if start.journal.state().phase() == phase => Ok(start.journal),
+            Decision::Start(start) => bail!("started in {}", start.journal.state().phase().name()),
             Decision::Recovery(reason) => bail!("recovery: {reason}"),
         }
     }
@@ -171,7 +171,7 @@ impl Device {
         };
         let next = journal.state().receiving(self.layout.mode, &download)?;
         self.append(journal, &next)?;
-        let slot = journal.state().slot.ok_or_else(|| anyhow!("no slot"))?;
+        let slot = journal.state().slot().ok_or_else(|| anyhow!("no slot"))?;
         self.store(journal, slot, &pair.new.bytes)?;
         let next = journal.state().parked()?;
         self.append(journal, &next)
@@ -192,7 +192,7 @@ impl Device {
             permit
                 .program(&mut self.flash, &self.layout, at, data)
                 .map_err(|error| anyhow!("{error}"))?;
-            let receiving = journal.state().phase == Phase::Receiving;
+            let receiving = journal.state().phase() == Phase::Receiving;
             while receiving && mark < 15 && (mark + 1) * sectors / 16 <= number + 1 {
                 journal
                     .mark(&mut self.flash, u16::try_from(mark)?)
