@@ -7,7 +7,7 @@
 //! unit is programmed twice, and each command costs a limited number of flash operations.
 
 use otaru_flash::{Area, Layout, Slot};
-use otaru_record::{Backup, Geometry, HANDOVER_LEN_MAX, Image, Journal, LoadError, Phase, State};
+use otaru_record::{Backup, Geometry, HANDOVER_LEN_MAX, Image, Journal, LoadError, Phase};
 
 use crate::input::Input;
 use crate::layouts;

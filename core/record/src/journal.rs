@@ -57,10 +57,6 @@ impl<E: fmt::Debug> core::error::Error for AppendError<E> {}
 
 /// The record as this boot sees it. Decoded once per boot; the firmware gets it from the
 /// bootloader through [`Journal::hand_over`].
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and all combinations occur"
-)]
 // In this order: what is used often stands where a short instruction reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C)]

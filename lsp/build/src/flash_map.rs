@@ -304,7 +304,7 @@ fn image_in(slot: Slot, role: Role, state: &State) -> Option<Image> {
         Role::Backup | Role::PermutedBackup | Role::Writing => state.backup_image(),
         Role::Free => return None,
     };
-    Some(image).filter(|image| image.exists())
+    Some(image).filter(Image::exists)
 }
 
 fn version_of(info: &ImageInfo) -> String {

@@ -68,7 +68,7 @@ pub fn expect(fault: Fault, at: &Look) -> Result<Expected, String> {
              ends the update. The damaged image never runs.",
             Ending::Either,
         )),
-        Fault::Offline if state.phase == Phase::Idle => Ok(expected(
+        Fault::Offline if state.phase() == Phase::Idle => Ok(expected(
             "The firmware goes on without a reset. When the network is back, so is the connection.",
             Ending::Unchanged,
         )),
@@ -97,7 +97,7 @@ pub fn expect(fault: Fault, at: &Look) -> Result<Expected, String> {
 
 /// A reset or a cut between two flash operations.
 fn of_restart(state: &State) -> Expected {
-    match state.phase {
+    match state.phase() {
         Phase::Idle => expected(
             "The device starts again and runs what it ran.",
             Ending::Unchanged,
@@ -117,7 +117,7 @@ fn of_restart(state: &State) -> Expected {
              trial.",
             Ending::Installed,
         ),
-        Phase::Trial if state.trials_used < state.trials_allowed => expected(
+        Phase::Trial if state.trials_used() < state.trials_allowed() => expected(
             "The new firmware has another start on trial.",
             Ending::Either,
         ),
@@ -129,7 +129,7 @@ fn of_restart(state: &State) -> Expected {
             "The bootloader brings the old firmware back.",
             Ending::Ended(GIVEN_UP),
         ),
-        Phase::Reverting if state.heal => expected(
+        Phase::Reverting if state.heals() => expected(
             "The bootloader goes on restoring the image from its backup.",
             Ending::Restored,
         ),
@@ -142,7 +142,7 @@ fn of_restart(state: &State) -> Expected {
 
 /// A cut within a flash operation: of an entry of the record, either verdict is right.
 fn of_torn_write(state: &State) -> Expected {
-    if state.phase == Phase::Idle {
+    if state.phase() == Phase::Idle {
         expected(
             "A write that is cut in half changes nothing that counts: what runs in the end is the old \
              image or, after an update, the new one, whole.",
@@ -158,14 +158,14 @@ fn of_torn_write(state: &State) -> Expected {
 }
 
 fn of_damage(state: &State, at: &Look) -> Result<Expected, String> {
-    if state.phase != Phase::Idle {
+    if state.phase() != Phase::Idle {
         return Err(format!(
             "an update is under way ({}): damage the running image before or after it",
-            state.phase.name()
+            state.phase().name()
         ));
     }
-    let good = state.backup != Backup::None
-        && (state.backup_image == state.current || at.layout.mode == Mode::Swap);
+    let good = state.backup() != Backup::None
+        && (state.backup_image() == state.current() || at.layout.mode == Mode::Swap);
     Ok(if good {
         expected(
             "The bootloader notices the damage at the start, restores the image from its backup, and \
@@ -182,13 +182,13 @@ fn of_damage(state: &State, at: &Look) -> Result<Expected, String> {
 }
 
 fn of_full_flash(state: &State, at: &Look) -> Result<Expected, String> {
-    if state.phase != Phase::Idle {
+    if state.phase() != Phase::Idle {
         return Err(format!(
             "an update is under way ({}): storage is not free",
-            state.phase.name()
+            state.phase().name()
         ));
     }
-    if at.layout.mode == Mode::Swap && state.backup != Backup::None {
+    if at.layout.mode == Mode::Swap && state.backup() != Backup::None {
         return Err("the only storage slot holds the backup: nothing is free".to_owned());
     }
     Ok(expected(

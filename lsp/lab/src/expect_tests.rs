@@ -25,20 +25,19 @@ pub(crate) fn at(phase: Phase) -> Look {
         execution: area,
         storage: [area; 2],
     };
+    let mut state = State::default();
+    state.set_phase(phase);
+    state.set_current(&image(1));
+    state.set_other(&image(2));
+    state.set_slot(Some(Slot::Storage1));
+    state.set_backup(Backup::Copy(Slot::Storage0));
+    state.set_backup_image(&image(1));
+    state.set_attempt(7);
+    state.set_trials_used(1);
+    state.set_trials_allowed(1);
     Look {
         layout,
-        record: Ok(State {
-            phase,
-            current: image(1),
-            other: image(2),
-            slot: Some(Slot::Storage1),
-            backup: Backup::Copy(Slot::Storage0),
-            backup_image: image(1),
-            attempt: 7,
-            trials_used: 1,
-            trials_allowed: 1,
-            ..State::default()
-        }),
+        record: Ok(state),
         execution: Some(Ok("01".repeat(32))),
         version: Some("1.0.0".to_owned()),
     }
@@ -71,9 +70,9 @@ fn a_reset_ends_as_the_phase_says() {
             assert_eq!(ending(fault, &at(phase)), wanted, "{phase:?}");
         }
     }
-    let second_chance = with(Phase::Trial, |state| state.trials_allowed = 2);
+    let second_chance = with(Phase::Trial, |state| state.set_trials_allowed(2));
     assert_eq!(ending(Fault::Reset, &second_chance), Ending::Either);
-    let healing = with(Phase::Reverting, |state| state.heal = true);
+    let healing = with(Phase::Reverting, |state| state.set_heals(true));
     assert_eq!(ending(Fault::Reset, &healing), Ending::Restored);
 }
 
@@ -83,7 +82,7 @@ fn damage_is_repaired_only_from_a_backup_of_the_same_image() {
         ending(Fault::CorruptRunning, &at(Phase::Idle)),
         Ending::Restored
     );
-    let none = with(Phase::Idle, |state| state.backup = Backup::None);
+    let none = with(Phase::Idle, |state| state.set_backup(Backup::None));
     assert_eq!(ending(Fault::CorruptRunning, &none), Ending::Recovery);
     assert!(expect(Fault::CorruptRunning, &at(Phase::Trial)).is_err());
 }

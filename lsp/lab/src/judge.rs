@@ -170,22 +170,22 @@ fn of_record(evidence: &Evidence, after: &State, check: &mut Checks<'_>) {
     match ending {
         Ending::Unchanged => check(
             "it runs what it ran",
-            change(&at.current, &after.current),
-            at.current == after.current,
+            change(&at.current(), &after.current()),
+            at.current() == after.current(),
         ),
         Ending::Ended(causes) => {
             check(
                 "the old image is the confirmed one",
-                change(&at.current, &after.current),
-                at.current == after.current && !after.on_trial(),
+                change(&at.current(), &after.current()),
+                at.current() == after.current() && !after.on_trial(),
             );
             of_outcome(at, after, causes, check);
         }
         Ending::Installed => {
-            let ran = after.current == at.other
-                || (after.on_trial() && after.other == at.other)
-                || (after.outcome.to == at.other.name() && evidence.trace.trials > 0);
-            let seen = if after.current == at.other {
+            let ran = after.current() == at.other()
+                || (after.on_trial() && after.other() == at.other())
+                || (after.outcome().to == at.other().name() && evidence.trace.trials > 0);
+            let seen = if after.current() == at.other() {
                 "it is confirmed".to_owned()
             } else if ran {
                 format!("it was started on trial; {}", last_word(after))
@@ -240,9 +240,9 @@ fn of_either(evidence: &Evidence, after: &State, check: &mut Checks<'_>) {
         let looks = evidence.strikes.iter().map(|strike| &strike.look);
         looks.filter_map(|look| look.state().ok())
     };
-    let old = states().any(|state| state.current == *running);
+    let old = states().any(|state| state.current() == running);
     // An update that began after the last strike has a digest that nobody has seen before.
-    let new = states().any(|state| state.other == *running) || evidence.trace.trials > 0;
+    let new = states().any(|state| state.other() == running) || evidence.trace.trials > 0;
     let seen = match (old, new) {
         (true, _) => "the old one".to_owned(),
         (false, true) => "the new one".to_owned(),
@@ -257,11 +257,11 @@ fn of_either(evidence: &Evidence, after: &State, check: &mut Checks<'_>) {
 
 /// Whether the update ended, and why.
 fn of_outcome(at: &State, after: &State, causes: &[Cause], check: &mut Checks<'_>) {
-    let outcome = &after.outcome;
-    let this_one = if at.attempt == 0 {
-        outcome.attempt != at.outcome.attempt
+    let outcome = &after.outcome();
+    let this_one = if at.attempt() == 0 {
+        outcome.attempt != at.outcome().attempt
     } else {
-        outcome.attempt == at.attempt
+        outcome.attempt == at.attempt()
     };
     let wanted: Vec<&str> = causes.iter().map(|cause| reason(*cause)).collect();
     let seen = if this_one {
@@ -303,7 +303,7 @@ fn change(from: &Image, to: &Image) -> String {
 
 /// Phase and outcome, for people.
 fn last_word(state: &State) -> String {
-    match (state.phase, state.outcome.cause) {
+    match (state.phase(), state.outcome().cause) {
         (Phase::Idle, Cause::None) => "no update".to_owned(),
         (Phase::Idle, Cause::Confirmed) => "the last update was confirmed".to_owned(),
         (Phase::Idle, cause) => format!("the last update ended with {}", reason(cause)),

@@ -9,7 +9,7 @@ fn settled(fault: Fault, phase: Phase) -> Evidence {
     let before = at(phase);
     let mut after = at(Phase::Idle);
     let state = after.record.as_mut().expect("a record");
-    state.attempt = 0;
+    state.set_attempt(0);
     Evidence {
         fault,
         expected: expect(fault, &before).expect("it makes sense"),
@@ -31,11 +31,11 @@ fn settled(fault: Fault, phase: Phase) -> Evidence {
 
 fn ended(mut evidence: Evidence, attempt: u64, cause: Cause) -> Evidence {
     if let Ok(state) = &mut evidence.after.record {
-        state.outcome = Outcome {
+        state.set_outcome(&Outcome {
             attempt,
             cause,
             ..Outcome::default()
-        };
+        });
     }
     evidence
 }
@@ -65,7 +65,8 @@ fn another_image_and_no_start_are_named() {
     let Ok(state) = &mut evidence.after.record else {
         panic!("a record")
     };
-    state.current = state.other;
+    let other = state.other();
+    state.set_current(&other);
     assert_eq!(
         bad(&evidence),
         [
@@ -112,7 +113,7 @@ fn an_image_that_nobody_sent_is_neither() {
         digest: [9; 32],
     };
     if let Ok(state) = &mut evidence.after.record {
-        state.current = foreign;
+        state.set_current(&foreign);
     }
     evidence.after.execution = Some(Ok("09".repeat(32)));
     assert_eq!(bad(&evidence), ["it runs the old image or the new one"]);

@@ -221,7 +221,7 @@ mod sockets {
 
 fn to_protocol(device: String, map: flash_map::FlashMap) -> FlashMap {
     let record = match &map.record {
-        Ok(state) => state.phase.name().to_owned(),
+        Ok(state) => state.phase().name().to_owned(),
         Err(why) => why.clone(),
     };
     let area = |area: flash_map::MappedArea| FlashArea {

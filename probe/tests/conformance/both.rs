@@ -89,6 +89,7 @@ mod host {
                 cpu: CpuProgram {
                     program: PathBuf::from("/nonexistent"),
                     args: Vec::new(),
+                    kind: chip::CpuKind::Process,
                 },
                 pty: false,
                 power: false,

@@ -202,7 +202,7 @@ impl<'b> Bench<'b> {
         // A wish that ended the cuts is fulfilled; another one ends the watch.
         self.stop.store(false, Ordering::Relaxed);
         let expected = self.expected.take().ok_or(LabError::Stopped)?;
-        let deadline = self.record().map_or(0, |state| state.deadline_s);
+        let deadline = self.record().map_or(0, |state| state.deadline_s());
         let limit = REST_MAX + Duration::from_secs(u64::from(deadline));
         let begun = Instant::now();
         let mut settled = Err(format!("it did not within {} s", limit.as_secs()));
@@ -247,11 +247,13 @@ impl<'b> Bench<'b> {
         };
         let offline = self.order.fault == Fault::Offline && !self.trace.online;
         match ending {
-            Ending::Installed => state.phase == Phase::Idle || self.trace.trials > 0,
+            Ending::Installed => state.phase() == Phase::Idle || self.trace.trials > 0,
             // The agent tells the reason of an interrupted download a moment after its start.
-            Ending::Ended(_) => state.phase == Phase::Idle && state.outcome.cause != Cause::None,
+            Ending::Ended(_) => {
+                state.phase() == Phase::Idle && state.outcome().cause != Cause::None
+            }
             Ending::Unchanged | Ending::Either | Ending::Restored | Ending::Recovery => {
-                state.phase == Phase::Idle && !offline
+                state.phase() == Phase::Idle && !offline
             }
         }
     }

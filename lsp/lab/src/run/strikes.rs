@@ -121,7 +121,7 @@ impl Bench<'_> {
 
     fn corrupt_running(&mut self) -> Result<(), LabError> {
         let at = look(&mut self.client)?;
-        let len = at.state().map_or(0, |state| state.current.len);
+        let len = at.state().map_or(0, |state| state.current().len);
         // In the middle of the image, where its program is.
         let inside = u64::from(len / 4) + self.random(u64::from(len / 2));
         let bit = self.random(8);
@@ -140,7 +140,7 @@ impl Bench<'_> {
             let Some((slot, len)) = at
                 .state()
                 .ok()
-                .and_then(|state| Some((state.slot?, state.other.len)))
+                .and_then(|state| Some((state.slot()?, state.other().len)))
             else {
                 continue;
             };
@@ -191,7 +191,7 @@ impl Bench<'_> {
 
     fn worn_flash(&mut self) -> Result<(), LabError> {
         let at = look(&mut self.client)?;
-        let before = at.state().map_or(0, |state| state.outcome.attempt);
+        let before = at.state().map_or(0, |state| state.outcome().attempt);
         for area in at.layout.storage.iter().filter(|area| area.len > 0) {
             self.client.bad_range(BadRange {
                 offset: area.offset,
@@ -206,7 +206,7 @@ impl Bench<'_> {
             self.watch_line(None, |line| line.starts_with("ota: update"))?;
             // The record follows the line at once, or the line the record.
             let ended = |state: &otaru_record::State| {
-                state.phase == Phase::Idle && state.outcome.attempt != before
+                state.phase() == Phase::Idle && state.outcome().attempt != before
             };
             if self.record().is_ok_and(|state| ended(&state)) {
                 return Ok(());
@@ -217,7 +217,10 @@ impl Bench<'_> {
     /// Waits for a trial, and lets no new firmware get through it: neither its first start nor
     /// another one.
     fn on_trial(&mut self, misdeed: Misdeed) -> Result<(), LabError> {
-        if !self.record().is_ok_and(|state| state.phase == Phase::Trial) {
+        if !self
+            .record()
+            .is_ok_and(|state| state.phase() == Phase::Trial)
+        {
             self.tell(News::Waiting("an update to be on trial"));
             self.wait_for_trial()?;
         }
