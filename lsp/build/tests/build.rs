@@ -74,6 +74,7 @@ async fn a_project_becomes_a_signed_image_with_a_label() {
     let about = std::fs::read(image.path.with_extension("json")).unwrap();
     let mut about: BuiltImage = serde_json::from_slice(&about).unwrap();
     about.path.clone_from(&image.path);
+    about.executable.clone_from(&image.executable);
     assert_eq!(about, image);
 
     let mut phases = Vec::new();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::forge::{
     Forge, builder, check, device, digest_of, len_u32, look, payload, signing_key, trusted,
 };
-use crate::vectors::{vector, vector_key, vector_text};
+use crate::vectors::{vector, vector_key, vector_pem, vector_text};
 
 const VECTORS: [&str; 2] = ["encrypted-128.img", "encrypted-256.img"];
 
@@ -232,7 +232,7 @@ fn new_key_is_written_as_imgtool_writes_it_for_its_owner_alone() {
     let path = dir.path().join("device.pem");
     device_key().save_new(&path).unwrap();
     let written = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(written, vector_text("encryption-key.pem"));
+    assert_eq!(written, vector_pem("encryption-key.pem"));
     assert!(device_key().save_new(&path).is_err(), "never overwritten");
     #[cfg(unix)]
     {

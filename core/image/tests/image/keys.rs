@@ -3,7 +3,7 @@
 use otaru_image::{KeyFileError, KeyKind, PublicKey, SigningKey, board_uuids};
 
 use crate::forge::signing_key;
-use crate::vectors::{folder, vector_text};
+use crate::vectors::{folder, vector_pem, vector_text};
 
 const PUBLIC_HEX: &str = "e67864cc5ab39acb4bae8f5676b531dbc9c41dab13fddcc6e54d8165797194bf";
 
@@ -66,7 +66,7 @@ fn saved_key_is_what_imgtool_would_have_saved() {
     key.save_new(&path).unwrap();
     assert_eq!(
         std::fs::read_to_string(&path).unwrap(),
-        vector_text("signing-key.pem")
+        vector_pem("signing-key.pem")
     );
 }
 

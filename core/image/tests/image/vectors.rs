@@ -21,6 +21,13 @@ pub(crate) fn vector_text(name: &str) -> String {
     String::from_utf8(vector(name)).unwrap()
 }
 
+/// The key in a vector's file as imgtool wrote it, without the mark that was put in front.
+pub(crate) fn vector_pem(name: &str) -> String {
+    let text = vector_text(name);
+    let at = text.find("-----BEGIN").expect("a key");
+    text[at..].to_owned()
+}
+
 pub(crate) fn vector_key() -> SigningKey {
     SigningKey::from_pem(&vector_text("signing-key.pem")).unwrap()
 }
