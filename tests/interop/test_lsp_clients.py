@@ -99,6 +99,11 @@ class Editor:
                 return
         pytest.fail("the project was not found")
 
+    async def asks_the_manager(self):
+        """The server asks anew, as it does now and then: what it knows of the device may be older."""
+        found = await self.client.protocol.send_request_async("otaru/devices", {})
+        assert [field(device, "online") for device in field(found, "devices")] == [True]
+
     async def command(self, name, **argument):
         params = types.ExecuteCommandParams(command=name, arguments=[argument])
         return await self.client.workspace_execute_command_async(params)
@@ -168,6 +173,7 @@ async def test_a_device_goes_from_flash_to_a_confirmed_update(world):
         assert "lamp runs 1.0.0" in await editor.planned_and_run("flash")
         assert "lamp is dev-" in await editor.planned_and_run("provision")
         await asyncio.to_thread(world.flashed)
+        await editor.asks_the_manager()
         world.replace("Cargo.toml", VERSION, 'version = "1.1.0"')
         plan = await editor.planned("fota")
         assert plan.device == "lamp" and plan.toVersion.startswith("1.1.0+")
