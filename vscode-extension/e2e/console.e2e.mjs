@@ -3,54 +3,14 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
-import { after, before, test } from "node:test";
-import { eventually, makeWorld, startEditor } from "./harness.mjs";
-import { startWorld } from "./world.mjs";
+import { eventually } from "./harness.mjs";
+import { devices, editor, scenario } from "./stage.mjs";
 
 /** Lines of the flood. */
 const FLOOD = 15_000;
 
-let world;
-let devices;
-let editor;
-let failed = false;
-
-/** A test whose failure leaves a picture. */
-const scenario = (name, steps) =>
-  test(name, { timeout: 600_000 }, async (context) => {
-    // Each scenario stands where the last one ended.
-    if (failed) return context.skip("after a failure");
-    try {
-      await steps();
-    } catch (error) {
-      failed = true;
-      await editor?.shot(`failed-${name.replaceAll(/\W+/g, "-")}`);
-      throw error;
-    }
-  });
-
 const shownLines = async () =>
   Number(await (await editor.console()).locator(".list").getAttribute("data-lines"));
-
-before(
-  async () => {
-    world = makeWorld();
-    devices = await startWorld(world);
-    editor = await startEditor({
-      world,
-      workspace: devices.project,
-      vsix: process.env.OTARU_E2E_VSIX,
-      env: devices.env,
-    });
-  },
-  { timeout: 900_000 },
-);
-
-after(async () => {
-  await editor?.stop();
-  await devices?.stop();
-  if (!failed) fs.rmSync(world.root, { recursive: true, force: true });
-});
 
 scenario("lines have a time and the name of who said them", async () => {
   await editor.press("console");
